@@ -1,0 +1,77 @@
+//! What the engine must ask of the machine it runs for: devices, addresses, routes. Answers come from tables that the
+//! daemon keeps up to date, never from a system call on the packet's way.
+
+use std::net::IpAddr;
+
+use libxt::family::Af;
+
+use crate::packet::Device;
+
+/// The time, handed in with every call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Now {
+    /// Nanoseconds of the monotonic clock.
+    pub monotonic: u64,
+    /// Nanoseconds since 1970-01-01 UTC.
+    pub wall: u64,
+}
+
+impl Now {
+    /// The kernel's jiffies at HZ=250, which `limit` and `hashlimit` count in.
+    pub const fn jiffies(self) -> u64 {
+        self.monotonic / 4_000_000
+    }
+}
+
+/// What kind of address it is to this machine (`RTN_*`, as `-m addrtype` names them).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressKind {
+    /// `RTN_UNSPEC`.
+    Unspec,
+    /// `RTN_UNICAST`: a route leads there.
+    Unicast,
+    /// `RTN_LOCAL`: an address of this machine.
+    Local,
+    /// `RTN_BROADCAST`.
+    Broadcast,
+    /// `RTN_ANYCAST`.
+    Anycast,
+    /// `RTN_MULTICAST`.
+    Multicast,
+    /// `RTN_BLACKHOLE`.
+    Blackhole,
+    /// `RTN_UNREACHABLE`: no route.
+    Unreachable,
+    /// `RTN_PROHIBIT`.
+    Prohibit,
+    /// `RTN_THROW`.
+    Throw,
+    /// `RTN_NAT`.
+    Nat,
+}
+
+/// A route as far as rules ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The device it leaves by.
+    pub device: u32,
+    /// The source address the machine would choose.
+    pub source: Option<IpAddr>,
+    /// The path's MTU in bytes.
+    pub mtu: u32,
+}
+
+/// What the engine asks of its machine.
+pub trait Host {
+    /// The address that MASQUERADE takes on a device for a packet to `destination`: the primary address of the right
+    /// scope (`inet_select_addr`), or what `ipv6_dev_get_saddr` picks.
+    fn masquerade_address(&self, af: Af, device: u32, destination: IpAddr) -> Option<IpAddr>;
+    /// The device's first address, which REDIRECT uses for arriving packets.
+    fn first_address(&self, af: Af, device: u32) -> Option<IpAddr>;
+    /// What kind of address it is; with a device, as seen from that device alone.
+    fn address_kind(&self, address: IpAddr, device: Option<u32>) -> AddressKind;
+    /// The route of a packet from here to `destination`.
+    fn route(&self, destination: IpAddr, source: Option<IpAddr>, mark: u32, out_device: Option<u32>) -> Option<Route>;
+    /// A device by its index.
+    fn device(&self, index: u32) -> Option<&Device>;
+}

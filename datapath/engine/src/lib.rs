@@ -1,0 +1,20 @@
+//! The judge of packets: hooks, tables, jump stack, connection tracking, NAT, as x_tables, nf_conntrack and nf_nat do it.
+//!
+//! Everything here decides and nothing waits: there is no socket, file, thread or clock. The time is an argument
+//! ([`Now`]), what must be asked of the outside stands behind [`Host`], and what must happen outside is left in
+//! [`Effects`]. On a warmed engine a packet allocates nothing.
+//!
+//! Read in this order: [`packet`], [`stage`], [`host`], [`effects`], `ruleset`, `conntrack`, `nat`.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod conntrack;
+pub mod effects;
+pub mod host;
+pub mod packet;
+pub mod stage;
+pub mod wire;
+
+pub use effects::Effects;
+pub use host::{Host, Now};
+pub use packet::{Device, Hook, Packet, Verdict};

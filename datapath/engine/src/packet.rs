@@ -1,0 +1,192 @@
+//! A packet at a hook, as NFQUEUE hands it over, and what can become of it.
+
+use libxt::family::Af;
+
+/// A netfilter hook (`NF_INET_*`), the number of which is the index into hook arrays of a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Hook {
+    /// Everything that arrives, before routing.
+    Prerouting = 0,
+    /// What is for this host.
+    Input = 1,
+    /// What passes through.
+    Forward = 2,
+    /// What this host sends.
+    Output = 3,
+    /// Everything that leaves, after routing.
+    Postrouting = 4,
+}
+
+impl Hook {
+    /// All five, in the order of their numbers.
+    pub const ALL: [Self; 5] = [Self::Prerouting, Self::Input, Self::Forward, Self::Output, Self::Postrouting];
+
+    /// The hook of a `NF_INET_*` number.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Prerouting),
+            1 => Some(Self::Input),
+            2 => Some(Self::Forward),
+            3 => Some(Self::Output),
+            4 => Some(Self::Postrouting),
+            _ => None,
+        }
+    }
+}
+
+/// A network device as rules see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// The interface index, never 0.
+    pub index: u32,
+    /// The name, filled up with NUL to `IFNAMSIZ`.
+    pub name: [u8; 16],
+    /// Whether it is a loopback device (`IFF_LOOPBACK`).
+    pub loopback: bool,
+    /// Its MTU in bytes.
+    pub mtu: u32,
+    /// Its group (`-m devgroup`).
+    pub group: u32,
+    /// The ARP hardware type (`ARPHRD_*`), as LOG and `-m mac` need it.
+    pub hardware: u16,
+}
+
+/// What the kernel still owes a packet's transport checksum (`NFQA_SKB_INFO`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Checksum {
+    /// The bytes hold the sender's checksum, which nobody has verified.
+    #[default]
+    Unverified,
+    /// The device or the kernel verified it.
+    Verified,
+    /// Not computed yet (`NFQA_SKB_CSUMNOTREADY`): the field holds the pseudo-header's sum.
+    Partial,
+}
+
+/// The owner of the socket a local packet came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
+
+/// The link-layer header of an arriving packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkHeader {
+    /// The bytes (`NFQA_L2HDR`, or the source address alone from `NFQA_HWADDR`).
+    pub bytes: [u8; 32],
+    /// How many of them are the header's; 0 if it is unknown.
+    pub len: u8,
+}
+
+/// A packet at a hook.
+///
+/// The engine changes `data` and `mark` in place; whoever took the packet from the kernel writes back what changed.
+#[derive(Debug)]
+pub struct Packet<'a> {
+    /// The kernel's number of it, which a later [`effects::Release`](crate::effects::Release) names.
+    pub id: PacketId,
+    /// The family.
+    pub af: Af,
+    /// Where it was taken from the kernel.
+    pub hook: Hook,
+    /// The device it came in by; also set at POSTROUTING for a forwarded packet.
+    pub in_device: Option<&'a Device>,
+    /// The device it goes out by.
+    pub out_device: Option<&'a Device>,
+    /// The bridge port it came in by.
+    pub in_port: Option<&'a Device>,
+    /// The bridge port it goes out by.
+    pub out_port: Option<&'a Device>,
+    /// `skb->mark`.
+    pub mark: u32,
+    /// The state of the transport checksum.
+    pub checksum: Checksum,
+    /// Whether it is a super-packet that the kernel will segment (`NFQA_SKB_GSO`).
+    pub gso: bool,
+    /// Who sent it, for local packets.
+    pub owner: Option<Owner>,
+    /// The link-layer header.
+    pub link: LinkHeader,
+    /// The bytes.
+    pub data: Buffer<'a>,
+}
+
+/// Which queued packet: the queue's worker and the number the kernel gave it there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PacketId {
+    /// The queue (an index of the caller's own).
+    pub queue: u16,
+    /// `nfqnl_msg_packet_hdr.packet_id`.
+    pub number: u32,
+}
+
+/// A packet's bytes from the network header on, in a slice with room behind them.
+#[derive(Debug)]
+pub struct Buffer<'a> {
+    room: &'a mut [u8],
+    len: usize,
+    changed: bool,
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on.
+    Accept,
+    /// It is gone.
+    Drop,
+    /// No verdict yet: a fragment that waits for its siblings. A `Release` effect will name it, or it times out
+    /// into one that drops it.
+    Hold,
+}
+
+impl<'a> Buffer<'a> {
+    /// The packet is the first `len` bytes of `room`; what follows may be used when it grows.
+    ///
+    /// # Panics
+    /// If `len` is more than `room` has.
+    pub fn new(room: &'a mut [u8], len: usize) -> Self {
+        assert!(len <= room.len());
+        Self { room, len, changed: false }
+    }
+
+    /// The packet's bytes, to change. Marks the packet as changed, so that it is written back.
+    pub fn make_mut(&mut self) -> &mut [u8] {
+        self.changed = true;
+        &mut self.room[..self.len]
+    }
+
+    /// Makes the packet `len` bytes long; new bytes hold whatever was there. `false` if there is no room.
+    pub fn resize(&mut self, len: usize) -> bool {
+        if len > self.room.len() {
+            return false;
+        }
+        self.changed |= len != self.len;
+        self.len = len;
+        true
+    }
+
+    /// The packet's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.room[..self.len]
+    }
+
+    /// Whether the bytes were changed since the kernel handed them over.
+    pub fn changed(&self) -> bool {
+        self.changed
+    }
+
+    /// The length in bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no byte at all.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}

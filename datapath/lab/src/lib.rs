@@ -1,0 +1,1 @@
+//! Network namespaces, traffic and the kernel as oracle.

@@ -1,0 +1,62 @@
+//! Where tables live: the kernel's socket options, or the same calls as frames on a socket to the datapath.
+//!
+//! Whoever edits a table knows only [`Backend`]. There is never a silent fallback from one to the other.
+
+use std::io;
+
+use crate::family::Af;
+
+/// A question that `getsockopt` answers.
+///
+/// In every case `value` holds the uAPI struct going in and, grown as needed, the answer coming out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Get {
+    /// `IPT_SO_GET_INFO`: `struct ipt_getinfo`.
+    Info,
+    /// `IPT_SO_GET_ENTRIES`: `struct ipt_get_entries`, then the entries.
+    Entries,
+    /// `IPT_SO_GET_REVISION_MATCH`: `struct xt_get_revision`.
+    RevisionMatch,
+    /// `IPT_SO_GET_REVISION_TARGET`: `struct xt_get_revision`.
+    RevisionTarget,
+}
+
+/// The socket-option calls of one family. Errors are the kernel's errno (`io::Error::raw_os_error`).
+pub trait Backend {
+    /// Which family's tables these are.
+    fn af(&self) -> Af;
+    /// As `getsockopt`; `value` comes back as long as the answer.
+    fn get(&mut self, what: Get, value: &mut Vec<u8>) -> io::Result<()>;
+    /// As `IPT_SO_SET_REPLACE`: `blob` is `struct ipt_replace` with its entries; the counters of the old table's
+    /// entries come back in `old`, which is as long as the old table had entries.
+    fn replace(&mut self, blob: &[u8], old: &mut [Counters]) -> io::Result<()>;
+    /// As `IPT_SO_SET_ADD_COUNTERS`: `blob` is `struct xt_counters_info` with its counters.
+    fn add_counters(&mut self, blob: &[u8]) -> io::Result<()>;
+    /// Names of the tables in use, newest registered first, as `/proc/net/ip_tables_names` has them.
+    fn table_names(&mut self) -> io::Result<Vec<String>>;
+    /// Why the last call failed, in more words than an errno, if this backend knows: one line for stderr.
+    fn reason(&self) -> Option<String> {
+        None
+    }
+}
+
+/// struct xt_counters.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    zerocopy::FromBytes,
+    zerocopy::IntoBytes,
+    zerocopy::KnownLayout,
+    zerocopy::Immutable,
+)]
+#[repr(C)]
+pub struct Counters {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes, from the network header on.
+    pub bytes: u64,
+}

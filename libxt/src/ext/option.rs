@@ -1,0 +1,201 @@
+//! An extension's option table, and the checks upstream's guided parser makes on every option (`xtopt_*`).
+
+use std::fmt;
+
+use super::Surroundings;
+
+/// One option of an extension's table: how it looks from outside, and what it does to the value.
+pub struct Opt<E> {
+    /// Name, argument and rules.
+    pub spec: Spec,
+    /// Sets it in the value.
+    pub set: fn(&mut E, &Given<'_>) -> Result<(), Problem>,
+}
+
+/// The outer side of an option.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// The long name, without dashes.
+    pub name: &'static str,
+    /// Whether an argument follows.
+    pub argument: bool,
+    /// Whether `!` may stand before it.
+    pub invertible: bool,
+    /// Whether it may be given more than once.
+    pub repeatable: bool,
+    /// Whether it must be given.
+    pub mandatory: bool,
+    /// Another name of this option: the two share one slot in `seen`.
+    pub alias_of: Option<&'static str>,
+    /// Options that may not stand beside it.
+    pub excludes: &'static [&'static str],
+    /// What follows the name in help: ` value[/mask]`, with its leading space, or empty.
+    pub metavar: &'static str,
+    /// One line of help, in our own words.
+    pub help: &'static str,
+}
+
+/// An option as it was typed.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a> {
+    /// The argument, empty for an option that takes none.
+    pub value: &'a str,
+    /// Whether `!` stood before it.
+    pub inverted: bool,
+    /// The option's name as in the table.
+    pub option: &'static str,
+    /// The extension's name, for messages.
+    pub extension: &'static str,
+    /// The rule around it, as far as it was read.
+    pub around: Surroundings,
+}
+
+/// Why an option was refused: upstream's text, without `iptables v…: ` before it. The exit code is 2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem(
+    /// The text, with upstream's trailing newline where upstream prints an extra blank line.
+    pub String,
+);
+
+impl<E> Opt<E> {
+    /// An option with an argument; `metavar` is what help shows for it, with a leading space.
+    pub const fn new(
+        name: &'static str,
+        metavar: &'static str,
+        help: &'static str,
+        set: fn(&mut E, &Given<'_>) -> Result<(), Problem>,
+    ) -> Self {
+        let spec = Spec {
+            name,
+            argument: true,
+            invertible: false,
+            repeatable: false,
+            mandatory: false,
+            alias_of: None,
+            excludes: &[],
+            metavar,
+            help,
+        };
+        Self { spec, set }
+    }
+
+    /// An option without an argument.
+    pub const fn flag(
+        name: &'static str,
+        help: &'static str,
+        set: fn(&mut E, &Given<'_>) -> Result<(), Problem>,
+    ) -> Self {
+        let mut option = Self::new(name, "", help, set);
+        option.spec.argument = false;
+        option
+    }
+
+    /// The same, with `!` allowed.
+    pub const fn invertible(mut self) -> Self {
+        self.spec.invertible = true;
+        self
+    }
+
+    /// The same, allowed more than once.
+    pub const fn repeatable(mut self) -> Self {
+        self.spec.repeatable = true;
+        self
+    }
+
+    /// The same, required.
+    pub const fn mandatory(mut self) -> Self {
+        self.spec.mandatory = true;
+        self
+    }
+
+    /// The same, as another name of option `name`.
+    pub const fn alias_of(mut self, name: &'static str) -> Self {
+        self.spec.alias_of = Some(name);
+        self
+    }
+
+    /// The same, refused beside any of `names`.
+    pub const fn excludes(mut self, names: &'static [&'static str]) -> Self {
+        self.spec.excludes = names;
+        self
+    }
+}
+
+impl Given<'_> {
+    /// `X: bad value for option "--y", or out of range (min-max).`, as `xtopt_parse_int` says it.
+    pub fn out_of_range(&self, min: u64, max: u64) -> Problem {
+        Problem(format!(
+            "{}: bad value for option \"--{}\", or out of range ({min}-{max}).\n",
+            self.extension, self.option
+        ))
+    }
+
+    /// `X: bad value for option "--y"` with upstream's ending for options without a range.
+    pub fn bad_value(&self) -> Problem {
+        Problem(format!("{}: bad value for option \"--{}\"", self.extension, self.option))
+    }
+}
+
+impl Problem {
+    /// A text of the extension's own.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// Repetition, exclusion and inversion, in the order of `xtables_option_parse`.
+pub(super) fn admit<E>(
+    table: &[Opt<E>],
+    extension: &str,
+    index: usize,
+    seen: u64,
+    inverted: bool,
+) -> Result<(), Problem> {
+    let spec = &table[index].spec;
+    if seen & same_slot(table, index) != 0 && !spec.repeatable {
+        return Err(Problem(format!("{extension}: option \"--{}\" can only be used once.\n", spec.name)));
+    }
+    for (other_index, other) in table.iter().enumerate() {
+        if seen & (1 << other_index) != 0 && spec.excludes.contains(&other.spec.name) {
+            return Err(Problem(format!(
+                "{extension}: option \"--{}\" cannot be used together with \"--{}\".\n",
+                spec.name, other.spec.name
+            )));
+        }
+    }
+    if inverted && !spec.invertible {
+        return Err(Problem(format!("{extension}: option \"--{}\" cannot be inverted.\n", spec.name)));
+    }
+    Ok(())
+}
+
+/// Every mandatory option of the table was seen.
+pub(super) fn mandatory<E>(table: &[Opt<E>], extension: &str, seen: u64) -> Result<(), Problem> {
+    for (index, option) in table.iter().enumerate() {
+        if option.spec.mandatory && seen & same_slot(table, index) == 0 {
+            return Err(Problem(format!("{extension}: option \"--{}\" must be specified\n", option.spec.name)));
+        }
+    }
+    Ok(())
+}
+
+/// The bits of option `index` and of every other name of it.
+pub(super) fn same_slot<E>(table: &[Opt<E>], index: usize) -> u64 {
+    let canonical = |spec: &Spec| spec.alias_of.unwrap_or(spec.name);
+    let own = canonical(&table[index].spec);
+    let mut bits = 0;
+    for (other_index, other) in table.iter().enumerate() {
+        if canonical(&other.spec) == own {
+            bits |= 1 << other_index;
+        }
+    }
+    bits
+}

@@ -1,0 +1,11 @@
+//! Rules in their three forms: **text** (what people type), **value** (what it means), **bytes** (the kernel's
+//! `ipt_replace` blob), and the translations between them. Nothing here judges a packet.
+//!
+//! Read in this order: [`family`], [`abi`], [`blob`], [`ext`], [`table`].
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod backend;
+pub mod ext;
+pub mod family;
+pub mod value;

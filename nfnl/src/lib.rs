@@ -1,0 +1,1 @@
+//! Netfilter netlink messages as values.

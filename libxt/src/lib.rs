@@ -8,4 +8,5 @@
 pub mod backend;
 pub mod ext;
 pub mod family;
+pub mod rundir;
 pub mod value;

@@ -2,9 +2,18 @@
 //!
 //! Whoever edits a table knows only [`Backend`]. There is never a silent fallback from one to the other.
 
+use std::fmt;
 use std::io;
 
 use crate::family::Af;
+
+pub mod choice;
+pub mod datapath;
+mod frame;
+pub mod kernel;
+pub mod server;
+
+pub use choice::Choice;
 
 /// A question that `getsockopt` answers.
 ///
@@ -39,6 +48,46 @@ pub trait Backend {
         None
     }
 }
+
+/// The tables that `XT_BACKEND` or the config file chose (see [`Choice`]), opened.
+pub fn open(af: Af) -> Result<Box<dyn Backend>, Unavailable> {
+    Choice::of_this_process()?.open(af)
+}
+
+/// Why no backend could be opened. The command says `can't initialize iptables table` and exits with 3.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unavailable {
+    /// The errno of the call that failed; `EPERM` is upstream's `Permission denied (you must be root)`.
+    pub errno: i32,
+    /// What to say in place of the errno's text, where this backend knows better.
+    pub reason: Option<String>,
+}
+
+impl Unavailable {
+    fn because(errno: i32, reason: impl Into<String>) -> Self {
+        Self { errno, reason: Some(reason.into()) }
+    }
+}
+
+impl From<io::Error> for Unavailable {
+    fn from(error: io::Error) -> Self {
+        Self { errno: error.raw_os_error().unwrap_or(libc::EIO), reason: None }
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.reason, self.errno) {
+            (Some(reason), _) => f.write_str(reason),
+            // As iptc_strerror() for TC_INIT.
+            (None, libc::EPERM | libc::EACCES) => f.write_str("Permission denied (you must be root)"),
+            (None, libc::ENOENT) => f.write_str("Table does not exist (do you need to insmod?)"),
+            (None, errno) => f.write_str(nix::errno::Errno::from_raw(errno).desc()),
+        }
+    }
+}
+
+impl std::error::Error for Unavailable {}
 
 /// struct xt_counters.
 #[derive(

@@ -4,17 +4,23 @@
 //! ([`Now`]), what must be asked of the outside stands behind [`Host`], and what must happen outside is left in
 //! [`Effects`]. On a warmed engine a packet allocates nothing.
 //!
-//! Read in this order: [`packet`], [`stage`], [`host`], [`effects`], `ruleset`, `conntrack`, `nat`.
+//! Read in this order: [`packet`], [`stage`], [`host`], [`effects`], [`ruleset`], [`conntrack`], `nat`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod conntrack;
 pub mod effects;
+mod engine;
 pub mod host;
 pub mod packet;
+pub mod passes;
+pub mod ruleset;
 pub mod stage;
 pub mod wire;
 
 pub use effects::Effects;
+pub use engine::Engine;
 pub use host::{Host, Now};
 pub use packet::{Device, Hook, Packet, Verdict};
+pub use passes::Passes;
+pub use ruleset::{Prepared, Refused};

@@ -1,9 +1,19 @@
 //! Packet bytes: one file per protocol, each with its view, its parser and its emitter; and [`Headers`], what all
 //! later code knows of a packet's outline.
+//!
+//! Every parser is total: it takes any bytes, reads none that are not there, and answers `None` for what is too short
+//! or contradicts itself.
 
 use libxt::family::Af;
 
 use crate::conntrack::Address;
+
+pub mod icmp;
+pub mod icmpv6;
+pub mod ipv4;
+pub mod ipv6;
+pub mod tcp;
+pub mod udp;
 
 /// The outline of a packet: what the network header says and where the transport header starts.
 ///
@@ -28,6 +38,9 @@ pub struct Headers {
     pub ttl: u8,
     /// Its place among fragments; `None` for a whole packet.
     pub fragment: Option<Fragment>,
+    /// IPv6: the chain of extension headers ends before it reaches a transport protocol; `protocol` is the last header
+    /// that was named and `transport` where it should have stood.
+    pub cut: bool,
 }
 
 /// A fragment's place in its datagram.
@@ -39,4 +52,53 @@ pub struct Fragment {
     pub offset: u16,
     /// Whether more follow.
     pub more: bool,
+}
+
+impl Headers {
+    /// The outline of a packet of `af`; `None` for what the kernel's `ip_rcv`/`ipv6_rcv` would have thrown away.
+    pub fn parse(af: Af, bytes: &[u8]) -> Option<Self> {
+        match af {
+            Af::V4 => ipv4::outline(bytes),
+            Af::V6 => ipv6::outline(bytes),
+        }
+    }
+
+    /// The transport header and what follows it, up to the packet's own end.
+    pub fn segment<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        bytes.get(self.transport..self.end).unwrap_or_default()
+    }
+
+    /// The same, to change.
+    pub fn segment_mut<'a>(&self, bytes: &'a mut [u8]) -> &'a mut [u8] {
+        bytes.get_mut(self.transport..self.end).unwrap_or_default()
+    }
+
+    /// The offset among fragments in bytes; 0 for a whole packet.
+    pub fn fragment_offset(&self) -> u16 {
+        self.fragment.map_or(0, |fragment| fragment.offset)
+    }
+}
+
+/// The 16-bit number in network byte order at `at`.
+pub fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// The 32-bit number in network byte order at `at`.
+pub fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// Writes a 16-bit number in network byte order at `at`; nothing if it does not fit.
+pub fn set_u16(bytes: &mut [u8], at: usize, value: u16) {
+    if let Some(to) = bytes.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+        *to = value.to_be_bytes();
+    }
+}
+
+/// Writes a 32-bit number in network byte order at `at`; nothing if it does not fit.
+pub fn set_u32(bytes: &mut [u8], at: usize, value: u32) {
+    if let Some(to) = bytes.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+        *to = value.to_be_bytes();
+    }
 }

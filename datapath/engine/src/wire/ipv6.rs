@@ -1,0 +1,185 @@
+//! The IPv6 header and its extension headers (RFC 8200).
+
+use libxt::family::Af;
+
+use super::{Fragment, Headers, u16_at, u32_at};
+use crate::conntrack::Address;
+
+/// Bytes of the fixed header.
+pub const HEADER: usize = 40;
+/// Byte offset of the payload length.
+pub const LENGTH: usize = 4;
+/// Byte offset of the next header's number.
+pub const NEXT: usize = 6;
+/// Byte offset of the hop limit.
+pub const HOP_LIMIT: usize = 7;
+/// Byte offset of the source address.
+pub const SOURCE: usize = 8;
+/// Byte offset of the destination address.
+pub const DESTINATION: usize = 24;
+/// Bytes of a fragment header.
+pub const FRAGMENT_HEADER: usize = 8;
+
+/// Hop-by-hop options.
+pub const HOP_BY_HOP: u8 = 0;
+/// Routing header.
+pub const ROUTING: u8 = 43;
+/// Fragment header.
+pub const FRAGMENT: u8 = 44;
+/// Authentication header.
+pub const AUTHENTICATION: u8 = 51;
+/// «No next header».
+pub const NONE: u8 = 59;
+/// Destination options.
+pub const DESTINATION_OPTIONS: u8 = 60;
+
+/// Whether the number names an extension header that is stepped over, as `ipv6_ext_hdr()` but for «no next header».
+pub const fn is_extension(number: u8) -> bool {
+    matches!(number, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION_OPTIONS)
+}
+
+/// One header of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its number.
+    pub number: u8,
+    /// Where it starts, in bytes from the network header.
+    pub at: usize,
+    /// Where the number that names it stands.
+    pub named_at: usize,
+}
+
+/// The chain's end, as `ipv6_find_hdr()` with target −1 finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// The first header that is not stepped over.
+    pub last: Link,
+    /// The first fragment header met, and where it starts.
+    pub fragment: Option<(Fragment, Link)>,
+    /// The bytes ended before the chain did.
+    pub cut: bool,
+}
+
+/// The outline; extension headers may be cut, the fixed header may not.
+pub fn outline(bytes: &[u8]) -> Option<Headers> {
+    let header = bytes.first_chunk::<HEADER>()?;
+    if header[0] >> 4 != 6 {
+        return None;
+    }
+    let payload = usize::from(u16_at(bytes, LENGTH)?);
+    // A jumbogram or a super-packet past 64 KiB carries 0 in its length field.
+    let end = if payload == 0 { bytes.len() } else { HEADER + payload };
+    let chain = walk(bytes);
+    Some(Headers {
+        af: Af::V6,
+        source: address(bytes, SOURCE)?,
+        destination: address(bytes, DESTINATION)?,
+        protocol: chain.last.number,
+        transport: chain.last.at.min(bytes.len()),
+        end: end.min(bytes.len()),
+        tos: header[0] << 4 | header[1] >> 4,
+        ttl: header[HOP_LIMIT],
+        fragment: chain.fragment.map(|(fragment, _)| fragment),
+        cut: chain.cut,
+    })
+}
+
+/// Steps over the extension headers.
+pub fn walk(bytes: &[u8]) -> Chain {
+    let mut link = Link { number: bytes.get(NEXT).copied().unwrap_or(NONE), at: HEADER, named_at: NEXT };
+    let mut fragment = None;
+    while is_extension(link.number) {
+        let Some(&[next, length]) = bytes.get(link.at..).and_then(|rest| rest.first_chunk()) else {
+            return Chain { last: link, fragment, cut: true };
+        };
+        let length = match link.number {
+            FRAGMENT => {
+                let Some(place) = read_fragment(bytes, link.at) else {
+                    return Chain { last: link, fragment, cut: true };
+                };
+                if fragment.is_none() && (place.offset != 0 || place.more) {
+                    fragment = Some((place, link));
+                }
+                if place.offset != 0 {
+                    // What follows is the middle of something: the chain ends with the number named here.
+                    let last = Link { number: next, at: link.at + FRAGMENT_HEADER, named_at: link.at };
+                    return Chain { last, fragment, cut: is_extension(next) };
+                }
+                FRAGMENT_HEADER
+            }
+            AUTHENTICATION => (usize::from(length) + 2) * 4,
+            _ => (usize::from(length) + 1) * 8,
+        };
+        link = Link { number: next, at: link.at + length, named_at: link.at };
+    }
+    Chain { last: link, fragment, cut: false }
+}
+
+/// The address at byte `at`.
+pub fn address(bytes: &[u8], at: usize) -> Option<Address> {
+    Some(Address(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// Sets the traffic class.
+pub fn set_traffic_class(bytes: &mut [u8], class: u8) {
+    if let Some([first, second, ..]) = bytes.first_chunk_mut::<2>() {
+        *first = *first & 0xf0 | class >> 4;
+        *second = *second & 0x0f | class << 4;
+    }
+}
+
+fn read_fragment(bytes: &[u8], at: usize) -> Option<Fragment> {
+    let place = u16_at(bytes, at + 2)?;
+    Some(Fragment { id: u32_at(bytes, at + 4)?, offset: place & !7, more: place & 1 != 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(next: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0x6a, 0xb0, 0, 0, 0, payload.len() as u8, next, 64];
+        bytes.extend([0x20; 16]);
+        bytes.extend([0xfd; 16]);
+        bytes.extend(payload);
+        bytes
+    }
+
+    #[test]
+    fn extension_headers_are_stepped_over() {
+        let bytes = packet(HOP_BY_HOP, &[DESTINATION_OPTIONS, 0, 1, 4, 0, 0, 0, 0, 17, 0, 1, 4, 0, 0, 0, 0, 1, 2]);
+        let headers = outline(&bytes).unwrap();
+        assert_eq!((headers.protocol, headers.transport, headers.cut), (17, 56, false));
+        assert_eq!((headers.tos, headers.ttl), (0xab, 64));
+    }
+
+    #[test]
+    fn a_chain_that_leaves_the_packet_is_cut() {
+        let headers = outline(&packet(HOP_BY_HOP, &[ROUTING, 200, 1, 4, 0, 0, 0, 0])).unwrap();
+        assert!(headers.cut);
+        assert!(outline(&packet(FRAGMENT, &[6, 0, 0])).unwrap().cut);
+    }
+
+    #[test]
+    fn a_later_fragment_ends_the_chain_at_the_number_it_names() {
+        let headers = outline(&packet(FRAGMENT, &[17, 0, 0, 0x0b, 0, 0, 0, 9, 1, 2])).unwrap();
+        assert_eq!(headers.protocol, 17);
+        assert_eq!(headers.fragment, Some(Fragment { id: 9, offset: 8, more: true }));
+        assert!(!headers.cut);
+    }
+
+    #[test]
+    fn no_next_header_is_where_the_chain_ends() {
+        let headers = outline(&packet(NONE, &[1, 2, 3, 4])).unwrap();
+        assert_eq!((headers.protocol, headers.transport), (NONE, 40));
+    }
+
+    #[test]
+    fn the_traffic_class_keeps_version_and_flow_label() {
+        let mut bytes = packet(NONE, &[]);
+        bytes[1] |= 5;
+        set_traffic_class(&mut bytes, 0x1c);
+        assert_eq!(bytes[..2], [0x61, 0xc5]);
+        assert_eq!(outline(&bytes).unwrap().tos, 0x1c);
+    }
+}

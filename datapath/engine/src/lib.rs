@@ -12,6 +12,7 @@ pub mod conntrack;
 pub mod effects;
 mod engine;
 pub mod host;
+pub mod nat;
 pub mod packet;
 pub mod passes;
 pub mod ruleset;

@@ -4,10 +4,16 @@
 //! timers are threaded through the slab. Entries are plain data without pointers, so that the slab can live in a
 //! mapping that outlives the process.
 
+mod connection;
+mod control;
 pub mod settings;
+mod tracker;
 pub mod tuple;
 
+pub use connection::Connection;
+pub use control::{Change, Draft, Refusal};
 pub use settings::Settings;
+pub use tracker::{Full, Statistics, Template, Tracker};
 pub use tuple::{Address, Direction, Tuple};
 
 /// Names a connection while it lives: an index into the slab and the generation of its slot.

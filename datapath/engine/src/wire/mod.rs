@@ -4,6 +4,8 @@
 //! Every parser is total: it takes any bytes, reads none that are not there, and answers `None` for what is too short
 //! or contradicts itself.
 
+pub mod checksum;
+
 use libxt::family::Af;
 
 use crate::conntrack::Address;

@@ -116,7 +116,8 @@ pub trait Extension: Clone + Default + PartialEq + fmt::Debug + Send + Sync + 's
     const NAME: &'static str;
     /// Match or target.
     const KIND: Kind;
-    /// Newest first.
+    /// In the order in which they are tried on the kernel: newest first, but for those that the tools read and never
+    /// write, which come last.
     const REVISIONS: &'static [Revision];
     /// The options, in the order in which help prints them.
     const OPTIONS: &'static [Opt<Self>];
@@ -169,7 +170,7 @@ pub trait Object: Any + Send + Sync + fmt::Debug {
     fn set(&mut self, index: usize, given: &Given<'_>) -> Result<(), Problem>;
     /// Which options were given so far (bit *i* for option *i*).
     fn seen(&self) -> u64;
-    /// Mandatory options and [`Extension::check`].
+    /// [`Extension::check`], then mandatory options, company and exclusion.
     fn check(&mut self, around: &Surroundings) -> Result<(), Problem>;
     /// [`Extension::fits`].
     fn fits(&self, revision: u8) -> bool;
@@ -285,7 +286,10 @@ impl<E: Extension> Object for Instance<E> {
 
     fn set(&mut self, index: usize, given: &Given<'_>) -> Result<(), Problem> {
         option::admit(E::OPTIONS, self.shown_name(), index, self.seen, given.inverted)?;
-        (E::OPTIONS[index].set)(&mut self.value, given)?;
+        let spec = &E::OPTIONS[index].spec;
+        let option = spec.alias_of.unwrap_or(spec.name);
+        let given = Given { seen: self.seen, option, extension: self.shown_name(), ..*given };
+        (E::OPTIONS[index].set)(&mut self.value, &given)?;
         self.seen |= option::same_slot(E::OPTIONS, index);
         Ok(())
     }
@@ -295,8 +299,8 @@ impl<E: Extension> Object for Instance<E> {
     }
 
     fn check(&mut self, around: &Surroundings) -> Result<(), Problem> {
-        option::mandatory(E::OPTIONS, self.shown_name(), self.seen)?;
-        self.value.check(self.seen, around)
+        self.value.check(self.seen, around)?;
+        option::complete(E::OPTIONS, self.shown_name(), self.seen)
     }
 
     fn fits(&self, revision: u8) -> bool {

@@ -19,6 +19,8 @@ pub struct Spec {
     pub name: &'static str,
     /// Whether an argument follows.
     pub argument: bool,
+    /// Whether the word after the argument belongs to it too (`--tcp-flags mask comp`); see [`Given::second`].
+    pub second: bool,
     /// Whether `!` may stand before it.
     pub invertible: bool,
     /// Whether it may be given more than once.
@@ -29,6 +31,8 @@ pub struct Spec {
     pub alias_of: Option<&'static str>,
     /// Options that may not stand beside it.
     pub excludes: &'static [&'static str],
+    /// Options that must stand beside it.
+    pub requires: &'static [&'static str],
     /// What follows the name in help: ` value[/mask]`, with its leading space, or empty.
     pub metavar: &'static str,
     /// One line of help, in our own words.
@@ -40,11 +44,15 @@ pub struct Spec {
 pub struct Given<'a> {
     /// The argument, empty for an option that takes none.
     pub value: &'a str,
+    /// The word after it, if [`Spec::second`] asks for one and the next word does not begin with `-` or `!`.
+    pub second: Option<&'a str>,
     /// Whether `!` stood before it.
     pub inverted: bool,
-    /// The option's name as in the table.
+    /// The options given before, as [`Object::seen`](super::Object::seen); filled in by `Object::set`.
+    pub seen: u64,
+    /// The option's main name, also when an alias of it was typed; filled in by `Object::set`.
     pub option: &'static str,
-    /// The extension's name, for messages.
+    /// The extension's name, for messages; filled in by `Object::set`.
     pub extension: &'static str,
     /// The rule around it, as far as it was read.
     pub around: Surroundings,
@@ -68,11 +76,13 @@ impl<E> Opt<E> {
         let spec = Spec {
             name,
             argument: true,
+            second: false,
             invertible: false,
             repeatable: false,
             mandatory: false,
             alias_of: None,
             excludes: &[],
+            requires: &[],
             metavar,
             help,
         };
@@ -88,6 +98,12 @@ impl<E> Opt<E> {
         let mut option = Self::new(name, "", help, set);
         option.spec.argument = false;
         option
+    }
+
+    /// The same, with a second argument as a word of its own.
+    pub const fn two_words(mut self) -> Self {
+        self.spec.second = true;
+        self
     }
 
     /// The same, with `!` allowed.
@@ -114,14 +130,30 @@ impl<E> Opt<E> {
         self
     }
 
-    /// The same, refused beside any of `names`.
+    /// The same, refused without each of `names`.
+    pub const fn requires(mut self, names: &'static [&'static str]) -> Self {
+        self.spec.requires = names;
+        self
+    }
+
+    /// The same, refused beside any of `names` (main names, not aliases).
     pub const fn excludes(mut self, names: &'static [&'static str]) -> Self {
         self.spec.excludes = names;
         self
     }
 }
 
-impl Given<'_> {
+impl<'a> Given<'a> {
+    /// An option as a rule's parser knows it.
+    pub const fn new(value: &'a str, inverted: bool, around: Surroundings) -> Self {
+        Self { value, second: None, inverted, seen: 0, option: "", extension: "", around }
+    }
+
+    /// The same, with the word that follows its argument.
+    pub const fn with_second(mut self, second: Option<&'a str>) -> Self {
+        self.second = second;
+        self
+    }
     /// `X: bad value for option "--y", or out of range (min-max).`, as `xtopt_parse_int` says it.
     pub fn out_of_range(&self, min: u64, max: u64) -> Problem {
         Problem(format!(
@@ -151,7 +183,7 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// Repetition, exclusion and inversion, in the order of `xtables_option_parse`.
+/// Repetition and inversion, in the order of `xtables_option_parse`.
 pub(super) fn admit<E>(
     table: &[Opt<E>],
     extension: &str,
@@ -160,28 +192,43 @@ pub(super) fn admit<E>(
     inverted: bool,
 ) -> Result<(), Problem> {
     let spec = &table[index].spec;
+    let name = spec.alias_of.unwrap_or(spec.name);
     if seen & same_slot(table, index) != 0 && !spec.repeatable {
-        return Err(Problem(format!("{extension}: option \"--{}\" can only be used once.\n", spec.name)));
-    }
-    for (other_index, other) in table.iter().enumerate() {
-        if seen & (1 << other_index) != 0 && spec.excludes.contains(&other.spec.name) {
-            return Err(Problem(format!(
-                "{extension}: option \"--{}\" cannot be used together with \"--{}\".\n",
-                spec.name, other.spec.name
-            )));
-        }
+        return Err(Problem(format!("{extension}: option \"--{name}\" can only be used once.\n")));
     }
     if inverted && !spec.invertible {
-        return Err(Problem(format!("{extension}: option \"--{}\" cannot be inverted.\n", spec.name)));
+        return Err(Problem(format!("{extension}: option \"--{name}\" cannot be inverted.\n")));
     }
     Ok(())
 }
 
-/// Every mandatory option of the table was seen.
-pub(super) fn mandatory<E>(table: &[Opt<E>], extension: &str, seen: u64) -> Result<(), Problem> {
+/// Mandatory options, company and exclusion once all were read, in the order of `xtables_options_fcheck`.
+pub(super) fn complete<E>(table: &[Opt<E>], extension: &str, seen: u64) -> Result<(), Problem> {
     for (index, option) in table.iter().enumerate() {
-        if option.spec.mandatory && seen & same_slot(table, index) == 0 {
-            return Err(Problem(format!("{extension}: option \"--{}\" must be specified\n", option.spec.name)));
+        let spec = &option.spec;
+        if spec.alias_of.is_some() {
+            continue;
+        }
+        if seen & same_slot(table, index) == 0 {
+            if spec.mandatory {
+                return Err(Problem(format!("{extension}: option \"--{}\" must be specified\n", spec.name)));
+            }
+            continue;
+        }
+        for (other_index, other) in table.iter().enumerate() {
+            let other_seen = seen & same_slot(table, other_index) != 0;
+            if !other_seen && spec.requires.contains(&other.spec.name) {
+                return Err(Problem(format!(
+                    "{extension}: option \"--{}\" also requires \"--{}\".\n",
+                    spec.name, other.spec.name
+                )));
+            }
+            if other_seen && spec.excludes.contains(&other.spec.name) {
+                return Err(Problem(format!(
+                    "{extension}: option \"--{}\" cannot be used together with \"--{}\".\n",
+                    spec.name, other.spec.name
+                )));
+            }
         }
     }
     Ok(())

@@ -1,1 +1,15 @@
-//! Netfilter netlink messages as values.
+//! Netfilter netlink as values: messages and attributes, the sockets they travel on, connection tracking, queues,
+//! rules and routes.
+//!
+//! The crate owns both ends of the connection-tracking protocol: what a command sends and reads, and what a server
+//! reads and answers. It does not decide anything about packets and knows nothing of rules.
+//!
+//! Reading never panics, never allocates for the sake of reading and ends on every input. Read in this order:
+//! [`attr`], [`message`], [`transport`], [`request`], [`conntrack`].
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod attr;
+pub mod message;
+pub mod request;
+pub mod transport;

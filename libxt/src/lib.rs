@@ -5,7 +5,9 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod abi;
 pub mod backend;
+pub mod blob;
 pub mod ext;
 pub mod family;
 pub mod rundir;

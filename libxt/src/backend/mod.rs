@@ -5,6 +5,7 @@
 use std::fmt;
 use std::io;
 
+pub use crate::abi::Counters;
 use crate::family::Af;
 
 pub mod choice;
@@ -88,24 +89,3 @@ impl fmt::Display for Unavailable {
 }
 
 impl std::error::Error for Unavailable {}
-
-/// struct xt_counters.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    zerocopy::FromBytes,
-    zerocopy::IntoBytes,
-    zerocopy::KnownLayout,
-    zerocopy::Immutable,
-)]
-#[repr(C)]
-pub struct Counters {
-    /// Packets.
-    pub packets: u64,
-    /// Bytes, from the network header on.
-    pub bytes: u64,
-}

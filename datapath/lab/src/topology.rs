@@ -1,0 +1,174 @@
+//! The networks of the lab: client, router and server with stacks of their own, or a router between two raw ports.
+
+use std::{io, path::Path};
+
+use crate::{
+    link::{End, Mac, Offload, join, set_offload, text},
+    namespace::Namespace,
+    port::Port,
+    router::{Commands, Daemon, Judge},
+};
+
+/// Client, router and server, joined by two links:
+/// `client 10.1.0.2 fd01::2 – 10.1.0.1 fd01::1 (lan0) router (wan0) 10.2.0.1 fd02::1 – 10.2.0.2 fd02::2 server`.
+/// The client's default route leads to the router; the server knows only its own network, so that what is not translated
+/// gets no answer, unless [`Chain::route_back`] was called.
+#[derive(Debug)]
+pub struct Chain {
+    /// Stopped before the namespaces go.
+    pub daemon: Option<Daemon>,
+    /// The network behind the router; device `eth0`.
+    pub client: Namespace,
+    /// The judge's place; devices `lan0` and `wan0`.
+    pub router: Namespace,
+    /// The world; device `eth0`.
+    pub server: Namespace,
+    _commands: Commands,
+}
+
+/// A router between two raw ports: the test itself is everyone else.
+/// `10.1.0.0/24 fd01::/64 – 10.1.0.1 fd01::1 (lan0) router (wan0) 10.2.0.1 fd02::1 – 10.2.0.0/24 fd02::/64 and all else`.
+#[derive(Debug)]
+pub struct Bench {
+    /// Stopped before the namespaces go.
+    pub daemon: Option<Daemon>,
+    /// The judge's place; devices `lan0` and `wan0`.
+    pub router: Namespace,
+    /// The side of the clients.
+    pub lan: Port,
+    /// The side of the servers.
+    pub wan: Port,
+    _ends: Namespace,
+    commands: Commands,
+}
+
+/// The client's device.
+pub const CLIENT: Mac = [2, 0, 0, 0, 1, 2];
+/// The router's device `lan0`.
+pub const LAN: Mac = [2, 0, 0, 0, 1, 1];
+/// The router's device `wan0`.
+pub const WAN: Mac = [2, 0, 0, 0, 2, 1];
+/// The server's device.
+pub const SERVER: Mac = [2, 0, 0, 0, 2, 2];
+
+impl Chain {
+    /// Makes the three namespaces and starts the judge in the router.
+    pub fn new(judge: Judge, built: &Path) -> io::Result<Self> {
+        let commands = Commands::collect(judge, built)?;
+        let client = Namespace::new("client")?;
+        let mut router = Namespace::new("router")?;
+        let server = Namespace::new("server")?;
+        join(
+            End { namespace: &client, device: "eth0", mac: CLIENT },
+            End { namespace: &router, device: "lan0", mac: LAN },
+        )?;
+        join(
+            End { namespace: &router, device: "wan0", mac: WAN },
+            End { namespace: &server, device: "eth0", mac: SERVER },
+        )?;
+        client.ip(&format!(
+            "addr add 10.1.0.2/24 dev eth0\n\
+             addr add fd01::2/64 dev eth0 nodad\n\
+             neigh replace 10.1.0.1 lladdr {lan} dev eth0 nud permanent\n\
+             neigh replace fd01::1 lladdr {lan} dev eth0 nud permanent\n\
+             route add default via 10.1.0.1\n\
+             route add ::/0 via fd01::1\n",
+            lan = text(LAN)
+        ))?;
+        server.ip(&format!(
+            "addr add 10.2.0.2/24 dev eth0\n\
+             addr add fd02::2/64 dev eth0 nodad\n\
+             neigh replace 10.2.0.1 lladdr {wan} dev eth0 nud permanent\n\
+             neigh replace fd02::1 lladdr {wan} dev eth0 nud permanent\n",
+            wan = text(WAN)
+        ))?;
+        prepare_router(&router)?;
+        router.ip(&format!(
+            "neigh replace 10.1.0.2 lladdr {client} dev lan0 nud permanent\n\
+             neigh replace fd01::2 lladdr {client} dev lan0 nud permanent\n\
+             neigh replace 10.2.0.2 lladdr {server} dev wan0 nud permanent\n\
+             neigh replace fd02::2 lladdr {server} dev wan0 nud permanent\n",
+            client = text(CLIENT),
+            server = text(SERVER)
+        ))?;
+        let daemon = commands.start(&mut router)?;
+        Ok(Self { daemon, client, router, server, _commands: commands })
+    }
+
+    /// Tells the server the way to the client's network.
+    pub fn route_back(&self) -> io::Result<()> {
+        self.server.ip("route add 10.1.0.0/24 via 10.2.0.1\nroute add fd01::/64 via fd02::1\n")
+    }
+}
+
+impl Bench {
+    /// Hosts `.2` to `.9` of either network are known to the router; its default route leads to `.9` of the servers'.
+    pub fn new(judge: Judge, built: &Path) -> io::Result<Self> {
+        let commands = Commands::collect(judge, built)?;
+        let ends = Namespace::new("ends")?;
+        let mut router = Namespace::new("bench")?;
+        // The ends have no addresses: their stacks stay silent and every packet is the test's.
+        ends.sysctl(&[("net.ipv6.conf.all.disable_ipv6", "1"), ("net.ipv6.conf.default.disable_ipv6", "1")])?;
+        ends.sysctl(&[("net.ipv6.conf.default.disable_ipv6", "0")])?;
+        join(
+            End { namespace: &ends, device: "lan", mac: CLIENT },
+            End { namespace: &router, device: "lan0", mac: LAN },
+        )?;
+        join(
+            End { namespace: &ends, device: "wan", mac: SERVER },
+            End { namespace: &router, device: "wan0", mac: WAN },
+        )?;
+        ends.sysctl(&[("net.ipv6.conf.lan.disable_ipv6", "1"), ("net.ipv6.conf.wan.disable_ipv6", "1")])?;
+        for (namespace, device) in [(&ends, "lan"), (&ends, "wan"), (&router, "lan0"), (&router, "wan0")] {
+            set_offload(namespace, device, Offload::Off)?;
+        }
+        prepare_router(&router)?;
+        let mut batch = String::new();
+        for host in 2..10 {
+            for (network, device, mac) in [(1, "lan0", CLIENT), (2, "wan0", SERVER)] {
+                let mac = text(mac);
+                batch += &format!(
+                    "neigh replace 10.{network}.0.{host} lladdr {mac} dev {device} nud permanent\n\
+                     neigh replace fd0{network}::{host} lladdr {mac} dev {device} nud permanent\n"
+                );
+            }
+        }
+        batch += "route add default via 10.2.0.9\nroute add ::/0 via fd02::9\n";
+        router.ip(&batch)?;
+        let daemon = commands.start(&mut router)?;
+        let lan = Port::open(&ends, "lan")?;
+        let wan = Port::open(&ends, "wan")?;
+        Ok(Self { daemon, router, lan, wan, _ends: ends, commands })
+    }
+
+    /// Who judges here.
+    pub fn judge(&self) -> Judge {
+        self.commands.judge()
+    }
+}
+
+/// Addresses, forwarding, and everything that would make two runs differ switched off.
+fn prepare_router(router: &Namespace) -> io::Result<()> {
+    router.ip("addr add 10.1.0.1/24 dev lan0\n\
+         addr add fd01::1/64 dev lan0 nodad\n\
+         addr add 10.2.0.1/24 dev wan0\n\
+         addr add fd02::1/64 dev wan0 nodad\n")?;
+    router.sysctl(&[
+        ("net.ipv4.ip_forward", "1"),
+        ("net.ipv6.conf.all.forwarding", "1"),
+        ("net.ipv4.conf.all.rp_filter", "0"),
+        ("net.ipv4.conf.default.rp_filter", "0"),
+        ("net.ipv4.conf.lan0.rp_filter", "0"),
+        ("net.ipv4.conf.wan0.rp_filter", "0"),
+        ("net.ipv4.conf.all.send_redirects", "0"),
+        ("net.ipv4.conf.lan0.send_redirects", "0"),
+        ("net.ipv4.conf.wan0.send_redirects", "0"),
+        ("net.ipv4.icmp_ratelimit", "0"),
+        ("net.ipv6.icmp.ratelimit", "0"),
+        ("net.ipv4.tcp_invalid_ratelimit", "0"),
+    ])?;
+    // Per namespace only in newer kernels; elsewhere the default is high enough for single packets.
+    let _ = router.sysctl(&[("net.ipv4.icmp_msgs_per_sec", "1000000"), ("net.ipv4.icmp_msgs_burst", "1000000")]);
+    let _ = router.sysctl(&[("net.netfilter.nf_conntrack_events", "1")]);
+    Ok(())
+}

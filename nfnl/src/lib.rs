@@ -11,5 +11,7 @@
 
 pub mod attr;
 pub mod message;
+pub mod nftables;
+pub mod queue;
 pub mod request;
 pub mod transport;

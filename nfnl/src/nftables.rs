@@ -1,0 +1,370 @@
+//! nf_tables base chains that hand a hook's packets to NFQUEUE: what attaches a datapath to its network namespace.
+//!
+//! A change is one batch, which the kernel takes as a whole or not at all. Chains that stay are not touched: taking a
+//! base chain away makes the kernel drop every packet of the namespace that waits in a queue.
+
+use std::fmt;
+use std::io;
+
+use netlink_sys::Socket;
+use netlink_sys::protocols::NETLINK_NETFILTER;
+
+use crate::message::{Builder, Header, Messages, Nfgen, flag, kind, netfilter, subsystem};
+
+/// A base chain with one rule, which queues all it sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QueueChain {
+    /// `NFPROTO_IPV4` (2) or `NFPROTO_IPV6` (10).
+    pub family: u8,
+    /// `NF_INET_*`.
+    pub hook: u8,
+    /// Its place among the hook's other users; lower is earlier.
+    pub priority: i32,
+}
+
+/// Where a rule sends packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueRange {
+    /// The first queue's number.
+    pub first: u16,
+    /// How many queues, at least one; flows are spread over them.
+    pub total: u16,
+    /// Packets pass while nobody listens (`NFQ_FLAG_BYPASS`); otherwise they are dropped.
+    pub bypass: bool,
+    /// The queue is chosen by CPU instead of by flow (`NFQ_FLAG_CPU_FANOUT`).
+    pub cpu_fanout: bool,
+}
+
+/// How a rule can name a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// The expression `queue` (`CONFIG_NFT_QUEUE`).
+    Native,
+    /// The x_tables target NFQUEUE, revision 3, through nft_compat (`CONFIG_NFT_COMPAT`).
+    Compat,
+}
+
+/// One step of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Makes sure that the family has the table, with nothing in it.
+    FreshTable(u8),
+    /// Makes sure that the family has no such table.
+    NoTable(u8),
+    /// Adds a chain with its rule.
+    Add(QueueChain, QueueRange, Method),
+    /// Takes a chain away.
+    Remove(QueueChain),
+}
+
+/// The kernel's nf_tables in this network namespace, and the name of the one table that is ours.
+#[derive(Debug)]
+pub struct NfTables {
+    socket: Socket,
+    table: &'static str,
+    sequence: u32,
+}
+
+/// Why a change was not made; nothing of it is in force then.
+#[derive(Debug)]
+pub enum Error {
+    /// The socket failed.
+    Socket(io::Error),
+    /// The kernel refused this step.
+    Refused {
+        /// Its errno.
+        errno: i32,
+        /// The step, or `None` for the batch as a whole.
+        step: Option<Change>,
+    },
+}
+
+impl QueueChain {
+    /// The chain's name, after its hook.
+    pub fn name(&self) -> &'static str {
+        ["prerouting", "input", "forward", "output", "postrouting"].get(usize::from(self.hook)).unwrap_or(&"unknown")
+    }
+}
+
+impl NfTables {
+    /// Opens a socket for changes to the table of this name.
+    pub fn open(table: &'static str) -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_NETFILTER)?;
+        socket.bind_auto()?;
+        let _ = socket.set_cap_ack(true);
+        socket.set_non_blocking(true)?;
+        Ok(Self { socket, table, sequence: 0 })
+    }
+
+    /// Makes all changes or none.
+    pub fn change(&mut self, changes: &[Change]) -> Result<(), Error> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let first = self.sequence.wrapping_add(1);
+        let (batch, steps) = self.batch(changes, first);
+        self.sequence = self.sequence.wrapping_add(steps.len() as u32 + 2);
+        self.socket.send(&batch, 0)?;
+        // The kernel has made or refused the change and queued all its answers by now.
+        let mut acknowledged = 0;
+        let mut refusal = None;
+        while let Some(answer) = self.receive()? {
+            for message in Messages::new(&answer).flatten().filter(|message| message.header.kind == kind::ERROR) {
+                let Some(step) = message.header.sequence.checked_sub(first) else { continue };
+                let errno = message.payload.first_chunk().copied().map_or(libc::EPROTO, i32::from_ne_bytes);
+                if errno == 0 {
+                    acknowledged += 1;
+                } else if refusal.is_none() {
+                    let step = (step as usize).checked_sub(1).and_then(|index| steps.get(index)).copied();
+                    refusal = Some(Error::Refused { errno: errno.saturating_neg(), step });
+                }
+            }
+        }
+        match refusal {
+            Some(refusal) => Err(refusal),
+            None if acknowledged < steps.len() => Err(Error::Refused { errno: libc::EPROTO, step: None }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the family has the table.
+    pub fn has_table(&mut self, family: u8) -> io::Result<bool> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut request = Vec::new();
+        let mut get = self.start(MSG_GETTABLE, flag::REQUEST | flag::ACK, self.sequence, family, &mut request);
+        get.text(TABLE_NAME, self.table);
+        get.finish().map_err(io::Error::other)?;
+        self.socket.send(&request, 0)?;
+        let mut found = false;
+        while let Some(answer) = self.receive()? {
+            for message in Messages::new(&answer).flatten() {
+                found |= message.header.kind == netfilter(subsystem::NFTABLES, MSG_NEWTABLE);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The bytes of a batch, and the step that each message after the first is part of.
+    fn batch(&self, changes: &[Change], first: u32) -> (Vec<u8>, Vec<Change>) {
+        let mut bytes = Vec::new();
+        let mut steps = Vec::new();
+        mark_batch(BATCH_BEGIN, first, &mut bytes);
+        for &change in changes {
+            let mut add = |message, flags, family, fill: &dyn Fn(&mut Builder<'_>)| {
+                steps.push(change);
+                let sequence = first.wrapping_add(steps.len() as u32);
+                let mut builder = self.start(message, flags | flag::REQUEST | flag::ACK, sequence, family, &mut bytes);
+                fill(&mut builder);
+                // Names and numbers of fixed size always fit.
+                let _ = builder.finish();
+            };
+            let table = |builder: &mut Builder<'_>| {
+                builder.text(TABLE_NAME, self.table);
+            };
+            match change {
+                Change::FreshTable(family) => {
+                    add(MSG_NEWTABLE, flag::CREATE, family, &table);
+                    add(MSG_DELTABLE, 0, family, &table);
+                    add(MSG_NEWTABLE, flag::CREATE, family, &table);
+                }
+                Change::NoTable(family) => {
+                    add(MSG_NEWTABLE, flag::CREATE, family, &table);
+                    add(MSG_DELTABLE, 0, family, &table);
+                }
+                Change::Add(chain, range, method) => {
+                    add(MSG_NEWCHAIN, flag::CREATE, chain.family, &|builder| {
+                        put_chain(builder, self.table, chain);
+                    });
+                    add(MSG_NEWRULE, flag::CREATE | flag::APPEND, chain.family, &|builder| {
+                        put_rule(builder, self.table, chain, range, method);
+                    });
+                }
+                Change::Remove(chain) => add(MSG_DELCHAIN, 0, chain.family, &|builder| {
+                    builder.text(CHAIN_TABLE, self.table).text(CHAIN_NAME, chain.name());
+                }),
+            }
+        }
+        mark_batch(BATCH_END, first.wrapping_add(steps.len() as u32 + 1), &mut bytes);
+        (bytes, steps)
+    }
+
+    fn start<'v>(&self, message: u8, flags: u16, sequence: u32, family: u8, out: &'v mut Vec<u8>) -> Builder<'v> {
+        let header = Header { kind: netfilter(subsystem::NFTABLES, message), flags, sequence, port: 0 };
+        Builder::netfilter(header, Nfgen::of(family), out)
+    }
+
+    /// The next answer that waits, if any.
+    fn receive(&self) -> io::Result<Option<Vec<u8>>> {
+        let mut answer = Vec::with_capacity(16 << 10);
+        match self.socket.recv(&mut answer, 0) {
+            Ok(_) => Ok(Some(answer)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Error {
+    /// The errno.
+    pub fn errno(&self) -> i32 {
+        match self {
+            Self::Socket(error) => error.raw_os_error().unwrap_or(libc::EIO),
+            Self::Refused { errno, .. } => *errno,
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Socket(error)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(error) => write!(f, "nf_tables socket: {error}"),
+            Self::Refused { errno, step } => {
+                write!(f, "nf_tables refused ")?;
+                match step {
+                    Some(Change::FreshTable(_)) => write!(f, "the table")?,
+                    Some(Change::NoTable(_)) => write!(f, "to delete the table")?,
+                    Some(Change::Add(chain, _, Method::Native)) => write!(f, "chain {} with `queue`", chain.name())?,
+                    Some(Change::Add(chain, _, Method::Compat)) => write!(f, "chain {} with NFQUEUE", chain.name())?,
+                    Some(Change::Remove(chain)) => write!(f, "to delete chain {}", chain.name())?,
+                    None => write!(f, "the batch")?,
+                }
+                write!(f, ": {}", io::Error::from_raw_os_error(*errno))
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+fn mark_batch(message: u16, sequence: u32, out: &mut Vec<u8>) {
+    let header = Header { kind: message, flags: flag::REQUEST, sequence, port: 0 };
+    let nfgen = Nfgen { family: 0, version: 0, resource: u16::from(subsystem::NFTABLES) };
+    let _ = Builder::netfilter(header, nfgen, out).finish();
+}
+
+fn put_chain(builder: &mut Builder<'_>, table: &str, chain: QueueChain) {
+    builder
+        .text(CHAIN_TABLE, table)
+        .text(CHAIN_NAME, chain.name())
+        .nest(CHAIN_HOOK, |hook| {
+            hook.be32(HOOK_NUMBER, u32::from(chain.hook)).be32(HOOK_PRIORITY, chain.priority.cast_unsigned());
+        })
+        .be32(CHAIN_POLICY, NF_ACCEPT)
+        // Reinjection itself routes again what changed in OUTPUT, so no chain need be of type `route`.
+        .text(CHAIN_TYPE, "filter");
+}
+
+fn put_rule(builder: &mut Builder<'_>, table: &str, chain: QueueChain, range: QueueRange, method: Method) {
+    let flags = u16::from(range.bypass) | u16::from(range.cpu_fanout) << 1;
+    builder.text(RULE_TABLE, table).text(RULE_CHAIN, chain.name());
+    builder.nest(RULE_EXPRESSIONS, |list| {
+        list.nest(LIST_ELEMENT, |expression| match method {
+            Method::Native => {
+                expression.text(EXPRESSION_NAME, "queue").nest(EXPRESSION_DATA, |data| {
+                    data.be16(QUEUE_NUMBER, range.first).be16(QUEUE_TOTAL, range.total).be16(QUEUE_FLAGS, flags);
+                });
+            }
+            Method::Compat => {
+                // struct xt_NFQ_info_v3, XT_ALIGNed.
+                let mut info = [0; 8];
+                info[..2].copy_from_slice(&range.first.to_ne_bytes());
+                info[2..4].copy_from_slice(&range.total.to_ne_bytes());
+                info[4..6].copy_from_slice(&flags.to_ne_bytes());
+                expression.text(EXPRESSION_NAME, "target").nest(EXPRESSION_DATA, |data| {
+                    data.text(TARGET_NAME, "NFQUEUE").be32(TARGET_REVISION, 3).put(TARGET_INFO, &info);
+                });
+            }
+        });
+    });
+    if method == Method::Compat {
+        builder.nest(RULE_COMPAT, |compat| {
+            compat.be32(COMPAT_PROTOCOL, 0).be32(COMPAT_FLAGS, 0);
+        });
+    }
+}
+
+const BATCH_BEGIN: u16 = 16;
+const BATCH_END: u16 = 17;
+const MSG_NEWTABLE: u8 = 0;
+const MSG_GETTABLE: u8 = 1;
+const MSG_DELTABLE: u8 = 2;
+const MSG_NEWCHAIN: u8 = 3;
+const MSG_DELCHAIN: u8 = 5;
+const MSG_NEWRULE: u8 = 6;
+
+const NF_ACCEPT: u32 = 1;
+const TABLE_NAME: u16 = 1;
+const CHAIN_TABLE: u16 = 1;
+const CHAIN_NAME: u16 = 3;
+const CHAIN_HOOK: u16 = 4;
+const CHAIN_POLICY: u16 = 5;
+const CHAIN_TYPE: u16 = 7;
+const HOOK_NUMBER: u16 = 1;
+const HOOK_PRIORITY: u16 = 2;
+const RULE_TABLE: u16 = 1;
+const RULE_CHAIN: u16 = 2;
+const RULE_EXPRESSIONS: u16 = 4;
+const RULE_COMPAT: u16 = 5;
+const LIST_ELEMENT: u16 = 1;
+const EXPRESSION_NAME: u16 = 1;
+const EXPRESSION_DATA: u16 = 2;
+const QUEUE_NUMBER: u16 = 1;
+const QUEUE_TOTAL: u16 = 2;
+const QUEUE_FLAGS: u16 = 3;
+const TARGET_NAME: u16 = 1;
+const TARGET_REVISION: u16 = 2;
+const TARGET_INFO: u16 = 3;
+const COMPAT_PROTOCOL: u16 = 1;
+const COMPAT_FLAGS: u16 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHAIN: QueueChain = QueueChain { family: 2, hook: 1, priority: 0 };
+    const RANGE: QueueRange = QueueRange { first: 0, total: 4, bypass: true, cpu_fanout: false };
+
+    /// The rule's expressions without the counter, and its compat attribute, as `strace` shows them for
+    /// `iptables-nft -A INPUT -j NFQUEUE --queue-balance 0:3 --queue-bypass` (1.8.9).
+    #[test]
+    fn the_compat_rule_has_the_bytes_that_iptables_nft_sends() {
+        let mut bytes = Vec::new();
+        let mut builder = Builder::netfilter(Header::default(), Nfgen::of(2), &mut bytes);
+        put_rule(&mut builder, "filter", CHAIN, RANGE, Method::Compat);
+        builder.finish().unwrap();
+        let target = b"\x34\x00\x01\x80\x0b\x00\x01\x00target\x00\x00\x24\x00\x02\x80\x0c\x00\x01\x00NFQUEUE\x00\
+            \x08\x00\x02\x00\x00\x00\x00\x03\x0c\x00\x03\x00\x00\x00\x04\x00\x01\x00\x00\x00";
+        assert!(bytes.windows(target.len()).any(|window| window == target));
+        assert!(bytes.ends_with(b"\x14\x00\x05\x80\x08\x00\x01\x00\x00\x00\x00\x00\x08\x00\x02\x00\x00\x00\x00\x00"));
+    }
+
+    #[test]
+    fn a_batch_numbers_its_messages_and_stands_between_begin_and_end() {
+        let tables = NfTables { socket: Socket::new(NETLINK_NETFILTER).unwrap(), table: "t", sequence: 0 };
+        let changes = [Change::FreshTable(2), Change::Add(CHAIN, RANGE, Method::Native), Change::Remove(CHAIN)];
+        let (bytes, steps) = tables.batch(&changes, 1);
+        let messages: Vec<_> = Messages::new(&bytes).map(Result::unwrap).collect();
+        assert_eq!(messages.len(), steps.len() + 2);
+        assert_eq!(messages.first().unwrap().header.kind, BATCH_BEGIN);
+        assert_eq!(messages.last().unwrap().header.kind, BATCH_END);
+        for (index, message) in messages.iter().enumerate() {
+            assert_eq!(message.header.sequence as usize, index + 1);
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_chain_and_the_reason() {
+        let step = Some(Change::Add(CHAIN, RANGE, Method::Native));
+        let error = Error::Refused { errno: libc::ENOENT, step };
+        assert_eq!(
+            error.to_string(),
+            "nf_tables refused chain input with `queue`: No such file or directory (os error 2)"
+        );
+    }
+}

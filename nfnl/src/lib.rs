@@ -10,6 +10,7 @@
 #![warn(missing_docs)]
 
 pub mod attr;
+pub mod conntrack;
 pub mod message;
 pub mod nftables;
 pub mod queue;

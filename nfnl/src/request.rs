@@ -139,7 +139,8 @@ impl<T: Transport> Requester<T> {
                         if each(message).is_break() {
                             return Ok(Ended::Stopped);
                         }
-                        if single && message.header.flags & flag::MULTI == 0 {
+                        // The kernel marks even a single answer as one of many.
+                        if single {
                             return Ok(ended);
                         }
                     }

@@ -1,2 +1,7 @@
 //! Entry point.
+#![allow(dead_code)]
+mod command;
+mod failure;
+mod program;
+
 fn main() {}

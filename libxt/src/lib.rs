@@ -11,4 +11,5 @@ pub mod blob;
 pub mod ext;
 pub mod family;
 pub mod rundir;
+pub mod table;
 pub mod value;

@@ -1,0 +1,54 @@
+//! Which of the programs this process is, and the names it calls itself.
+
+use libxt::family::Af;
+
+/// A program of the multi-call binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Whose tables.
+    pub af: Af,
+    /// What it does.
+    pub role: Role,
+}
+
+/// What a program does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// `iptables`.
+    Command,
+    /// `iptables-save`.
+    Save,
+    /// `iptables-restore`.
+    Restore,
+}
+
+impl Program {
+    /// The name in messages, whatever `argv[0]` was.
+    pub fn name(self) -> &'static str {
+        match (self.af, self.role) {
+            (Af::V4, Role::Command) => "iptables",
+            (Af::V4, Role::Save) => "iptables-save",
+            (Af::V4, Role::Restore) => "iptables-restore",
+            (Af::V6, Role::Command) => "ip6tables",
+            (Af::V6, Role::Save) => "ip6tables-save",
+            (Af::V6, Role::Restore) => "ip6tables-restore",
+        }
+    }
+
+    /// The program that a name asks for, as `xtables-legacy-multi` knows them.
+    pub fn named(name: &str) -> Option<Self> {
+        let (af, role) = match name {
+            "iptables" | "main4" | "iptables-legacy" => (Af::V4, Role::Command),
+            "iptables-save" | "save4" | "iptables-legacy-save" => (Af::V4, Role::Save),
+            "iptables-restore" | "restore4" | "iptables-legacy-restore" => (Af::V4, Role::Restore),
+            "ip6tables" | "main6" | "ip6tables-legacy" => (Af::V6, Role::Command),
+            "ip6tables-save" | "save6" | "ip6tables-legacy-save" => (Af::V6, Role::Save),
+            "ip6tables-restore" | "restore6" | "ip6tables-legacy-restore" => (Af::V6, Role::Restore),
+            _ => return None,
+        };
+        Some(Self { af, role })
+    }
+}
+
+/// The release whose behaviour is ours: what `-V`, the save header and the messages show.
+pub const VERSION: &str = "1.8.11";

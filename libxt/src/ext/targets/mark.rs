@@ -79,13 +79,13 @@ impl Extension for Mark {
 }
 
 fn set_xmark(to: &mut Mark, given: &Given<'_>) -> Result<(), Problem> {
-    let Masked { value, mask } = Masked::parse(given.value).ok_or_else(|| given.bad_value())?;
+    let Masked { value, mask } = Masked::parse(given.value).ok_or_else(|| given.bad_integer())?;
     *to = Mark { mark: value, mask };
     Ok(())
 }
 
 fn set_mark(to: &mut Mark, given: &Given<'_>) -> Result<(), Problem> {
-    let Masked { value, mask } = Masked::parse(given.value).ok_or_else(|| given.bad_value())?;
+    let Masked { value, mask } = Masked::parse(given.value).ok_or_else(|| given.bad_integer())?;
     *to = Mark { mark: value, mask: mask | value };
     Ok(())
 }

@@ -1,0 +1,11 @@
+:INPUT,FORWARD,OUTPUT
+-m dscp --dscp 0;-m dscp --dscp 0x00;OK
+-m dscp --dscp 0x3f;=;OK
+-m dscp ! --dscp 10;-m dscp ! --dscp 0x0a;OK
+-m dscp --dscp-class EF;-m dscp --dscp 0x2e;OK
+-m dscp ! --dscp-class af43;-m dscp ! --dscp 0x26;OK
+-m dscp --dscp-class CS7;-m dscp --dscp 0x38;OK
+-m dscp;;FAIL
+-m dscp --dscp 64;;FAIL
+-m dscp --dscp-class XX;;FAIL
+-m dscp --dscp 1 --dscp-class EF;;FAIL

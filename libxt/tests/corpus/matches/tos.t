@@ -1,0 +1,12 @@
+:INPUT,FORWARD,OUTPUT
+-m tos --tos 0x10;-m tos --tos 0x10/0xff;OK
+-m tos ! --tos 0x10/0x3f;=;OK
+-m tos --tos Minimize-Delay;-m tos --tos 0x10/0x3f;OK
+-m tos --tos maximize-throughput;-m tos --tos 0x08/0x3f;OK
+-m tos --tos Normal-Service;-m tos --tos 0x00/0x3f;OK
+-m tos --tos 0/0;-m tos --tos 0x00/0x00;OK
+-m tos;;FAIL
+-m tos --tos foo;;FAIL
+-m tos --tos 256;;FAIL
+-m tos --tos 1/999;;FAIL
+-m tos --tos 1 --tos 2;;FAIL

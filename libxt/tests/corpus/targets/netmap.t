@@ -1,0 +1,8 @@
+:PREROUTING,INPUT,OUTPUT,POSTROUTING
+*nat
+-j NETMAP --to 1.2.3.0/24;=;OK
+-j NETMAP --to 1.2.3.4;-j NETMAP --to 1.2.3.4/32;OK
+-j NETMAP --to 1.2.3.4/255.255.0.0;-j NETMAP --to 1.2.0.0/16;OK
+-j NETMAP --to 0.0.0.0/0;=;OK
+-j NETMAP;;FAIL
+-j NETMAP --to 1.2.3.4/x;;FAIL

@@ -1,0 +1,102 @@
+//! What a match or a target sees and may touch: `struct xt_action_param` and the packet.
+
+use libxt::family::Af;
+
+use crate::conntrack::{Connection, Direction, Template, Tracked, Tracker};
+use crate::effects::Effects;
+use crate::host::{Host, Now};
+use crate::packet::{Device, Hook, Packet};
+use crate::wire::Headers;
+
+/// A packet in front of a rule.
+pub struct Scene<'a, 'p> {
+    /// The packet.
+    pub packet: &'a mut Packet<'p>,
+    /// Its outline; whoever changes bytes keeps it true.
+    pub headers: Headers,
+    /// The hook being judged, which may be an earlier one than where the packet was taken.
+    pub hook: Hook,
+    /// The device it came in by, as this hook knows it.
+    pub in_device: Option<&'p Device>,
+    /// The device it goes out by, as this hook knows it.
+    pub out_device: Option<&'p Device>,
+    /// The table being walked.
+    pub table: &'static str,
+    /// What tracking said of it.
+    pub tracked: Tracked,
+    /// What `-j CT` laid down for the tracking that follows.
+    pub template: Option<Template>,
+    /// `-j TRACE` was met (`skb->nf_trace`).
+    pub traced: bool,
+    /// A match found the packet unfit to be judged: it is dropped.
+    pub hotdrop: bool,
+    /// The time.
+    pub now: Now,
+    /// The machine.
+    pub host: &'a dyn Host,
+    /// The connections.
+    pub tracker: &'a mut Tracker,
+    /// What happens besides.
+    pub out: &'a mut Effects,
+    /// Random numbers.
+    pub random: &'a mut Random,
+}
+
+impl<'p> Scene<'_, 'p> {
+    /// The transport header and what follows it.
+    pub fn segment(&self) -> &[u8] {
+        self.headers.segment(self.packet.data.bytes())
+    }
+
+    /// Its length in bytes as rules count it.
+    pub fn len(&self) -> usize {
+        self.packet.data.len()
+    }
+
+    /// Whether there is no byte.
+    pub fn is_empty(&self) -> bool {
+        self.packet.data.is_empty()
+    }
+
+    /// The family.
+    pub fn af(&self) -> Af {
+        self.headers.af
+    }
+
+    /// Its connection and the direction it travels in.
+    pub fn connection(&self) -> Option<(&Connection, Direction)> {
+        match self.tracked {
+            Tracked::Of { id, direction, .. } => Some((self.tracker.get(id)?, direction)),
+            _ => None,
+        }
+    }
+
+    /// The transport checksum as it stands was not made by the sender but left to the device.
+    pub fn partial(&self) -> bool {
+        self.packet.checksum == crate::packet::Checksum::Partial
+    }
+
+    /// The link device's name of the arriving side, for the log.
+    pub fn in_name(&self) -> Option<&'p Device> {
+        self.in_device
+    }
+}
+
+/// A small generator of random numbers (xorshift64*), for `statistic` and ports: nobody's secret depends on it.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// One that starts from a seed.
+    pub const fn new(seed: u64) -> Self {
+        Self(seed | 1)
+    }
+
+    /// The next 32 bits.
+    pub fn next(&mut self) -> u32 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as u32
+    }
+}

@@ -1,0 +1,261 @@
+//! A table as it is loaded: the bytes that reads give back, and the rules compiled from them.
+
+use libxt::abi::{self, GetInfo, Replace, TargetHead};
+use libxt::backend::Counters;
+use libxt::blob::Part;
+use libxt::family::Af;
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::check::{self, Shape};
+use super::kind::Kind;
+use super::refused::errno;
+use super::rule::{Head, Rule, Step};
+use super::trace::{self, Place};
+use super::{Refused, tables};
+use crate::ext::matches::{self, Match};
+use crate::ext::targets::{self, Target};
+use crate::ext::{Maker, Site};
+use crate::packet::{Hook, Verdict};
+
+/// A blob that was checked and compiled, ready to be swapped in: made without the engine, so outside any lock.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(super) af: Af,
+    pub(super) kind: Kind,
+    pub(super) num_counters: u32,
+    pub(super) table: Table,
+}
+
+/// A loaded table.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(super) kind: Kind,
+    /// The entries' bytes as reads give them back, but for the counters.
+    bytes: Vec<u8>,
+    /// Where each entry's counters stand in them.
+    counter_offsets: Vec<u32>,
+    hook_entry_bytes: [u32; abi::HOOKS],
+    underflow_bytes: [u32; abi::HOOKS],
+    pub(super) rules: Vec<Rule>,
+    pub(super) matches: Vec<Match>,
+    pub(super) targets: Vec<Target>,
+    pub(super) counters: Vec<Counters>,
+    pub(super) hook_entry: [u32; abi::HOOKS],
+    pub(super) underflow: [u32; abi::HOOKS],
+    pub(super) stack_size: usize,
+    /// For each rule, what TRACE calls it.
+    pub(super) places: Vec<Place>,
+    /// The names of chains that [`Place`]s point to.
+    pub(super) chains: Vec<Box<str>>,
+    tracks: bool,
+    translates: bool,
+}
+
+impl Prepared {
+    /// Checks and compiles `struct ipt_replace` with its entries, as do_replace() and translate_table().
+    pub fn new(af: Af, blob: &[u8]) -> Result<Self, Refused> {
+        let (head, entries) =
+            Replace::read_from_prefix(blob).map_err(|_| Refused::invalid("shorter than struct ipt_replace"))?;
+        if head.num_counters >= i32::MAX as u32 / size_of::<Counters>() as u32 {
+            return Err(Refused::new(errno::ENOMEM, "num_counters is beyond any table"));
+        }
+        if head.num_counters == 0 {
+            return Err(Refused::invalid("num_counters is 0"));
+        }
+        if head.size as usize > LARGEST {
+            return Err(Refused::new(errno::ENOMEM, "the table is larger than any may be"));
+        }
+        let entries =
+            entries.get(..head.size as usize).ok_or(Refused::invalid("the blob is shorter than its size says"))?;
+        let name = tables::name(&head.name);
+        let shape = Shape::check(af, &head, entries)?;
+        let table = Table::compile(af, &name, &head, entries, &shape)?;
+        let kind = Kind::of_name(&name).ok_or(Refused::new(errno::ENOENT, "no such table"))?;
+        if head.valid_hooks != kind.hooks() {
+            return Err(Refused::invalid("valid_hooks are not the table's"));
+        }
+        Ok(Self { af, kind, num_counters: head.num_counters, table: Table { kind, ..table } })
+    }
+
+    /// The family.
+    pub fn af(&self) -> Af {
+        self.af
+    }
+
+    /// Which table it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+}
+
+impl Table {
+    /// The table as it is before anybody changed it.
+    pub(super) fn initial(af: Af, kind: Kind) -> Result<Self, Refused> {
+        let mut blob = kind.initial(af);
+        // Its own one counter room: a blob must have some.
+        if let Some(count) = blob.get_mut(84..88) {
+            count.copy_from_slice(&1u32.to_ne_bytes());
+        }
+        Prepared::new(af, &blob).map(|prepared| prepared.table)
+    }
+
+    fn compile(af: Af, name: &str, head: &Replace, bytes: &[u8], shape: &Shape<'_>) -> Result<Self, Refused> {
+        let mut table = Self {
+            kind: Kind::Filter,
+            bytes: bytes.to_vec(),
+            counter_offsets: Vec::with_capacity(shape.entries.len()),
+            hook_entry_bytes: [0; abi::HOOKS],
+            underflow_bytes: [0; abi::HOOKS],
+            rules: Vec::with_capacity(shape.entries.len()),
+            matches: Vec::new(),
+            targets: Vec::new(),
+            counters: vec![Counters::default(); shape.entries.len()],
+            hook_entry: [0; abi::HOOKS],
+            underflow: [0; abi::HOOKS],
+            stack_size: shape.stack_size,
+            places: Vec::new(),
+            chains: Vec::new(),
+            tracks: false,
+            translates: false,
+        };
+        for hook in 0..abi::HOOKS {
+            // Hooks without a chain read as the kernel's fill, 0xffffffff.
+            table.hook_entry_bytes[hook] = shape.hook_entry[hook].map_or(u32::MAX, |_| head.hook_entry[hook]);
+            table.underflow_bytes[hook] = shape.underflow[hook].map_or(u32::MAX, |_| head.underflow[hook]);
+            table.hook_entry[hook] = shape.hook_entry[hook].unwrap_or(0) as u32;
+            table.underflow[hook] = shape.underflow[hook].unwrap_or(0) as u32;
+        }
+        for (index, entry) in shape.entries.iter().enumerate() {
+            let site = Site { af, table: name, hooks: shape.reached[index], header: &entry.header };
+            let first = table.matches.len() as u32;
+            let mut at = entry.offset + abi::entry_len(af);
+            for part in entry.matches() {
+                let maker = maker(matches::MAKERS, &part, af)?;
+                let judge = maker.check(part.revision, part.info, &site)?;
+                table.matches.push(judge);
+                table.tracks |= maker.tracks;
+                forget_tail(&mut table.bytes, at, &part, maker);
+                at += size_of::<TargetHead>() + part.info.len();
+            }
+            let part = entry.target();
+            let target = match part.name {
+                abi::STANDARD_TARGET => step(index, part.verdict(), entry.header.is_goto(), shape)?,
+                abi::ERROR_TARGET => Step::Error,
+                _ => {
+                    let maker = maker(targets::MAKERS, &part, af)?;
+                    let judge = maker.check(part.revision, part.info, &site)?;
+                    table.tracks |= maker.tracks;
+                    table.translates |= judge.translates();
+                    table.targets.push(judge);
+                    forget_tail(&mut table.bytes, entry.offset + usize::from(entry.offsets.target), &part, maker);
+                    Step::Target(table.targets.len() as u32 - 1)
+                }
+            };
+            let matches = first..table.matches.len() as u32;
+            table.rules.push(Rule { head: Head::new(&entry.header), matches, target });
+            table.note_kernel_fields(af, entry.offset, shape.reached[index]);
+        }
+        (table.places, table.chains) = trace::places(shape, check::hooks(head));
+        Ok(table)
+    }
+
+    /// Whether any rule makes its family tracked.
+    pub(crate) fn tracks(&self) -> bool {
+        self.tracks
+    }
+
+    /// Whether any rule translates addresses.
+    pub(crate) fn translates(&self) -> bool {
+        self.translates
+    }
+
+    /// Whether a hook's chain has no rule and accepts.
+    pub(crate) fn is_idle(&self, hook: Hook) -> bool {
+        let (first, policy) = (self.hook_entry[hook as usize], self.underflow[hook as usize]);
+        first == policy
+            && self
+                .rules
+                .get(policy as usize)
+                .is_some_and(|rule| matches!(rule.target, Step::Verdict(Verdict::Accept)))
+    }
+
+    /// The answer to `IPT_SO_GET_INFO`.
+    pub(super) fn info(&self) -> GetInfo {
+        GetInfo {
+            name: abi::name_field(self.kind.name()).unwrap_or_default(),
+            valid_hooks: self.kind.hooks(),
+            hook_entry: self.hook_entry_bytes,
+            underflow: self.underflow_bytes,
+            num_entries: self.rules.len() as u32,
+            size: self.bytes.len() as u32,
+        }
+    }
+
+    /// Bytes of all entries.
+    pub(super) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The entries with the counters as they stand now.
+    pub(super) fn write_entries(&self, to: &mut Vec<u8>) {
+        let start = to.len();
+        to.extend_from_slice(&self.bytes);
+        for (counters, &offset) in self.counters.iter().zip(&self.counter_offsets) {
+            let at = start + offset as usize;
+            if let Some(field) = to.get_mut(at..at + size_of::<Counters>()) {
+                field.copy_from_slice(counters.as_bytes());
+            }
+        }
+    }
+
+    /// Puts down what the kernel keeps in an entry itself: the hooks it is reached from.
+    fn note_kernel_fields(&mut self, af: Af, offset: usize, reached: u32) {
+        let (comefrom, counters) = match af {
+            Af::V4 => (92, 96),
+            Af::V6 => (144, 152),
+        };
+        if let Some(field) = self.bytes.get_mut(offset + comefrom..offset + comefrom + 4) {
+            field.copy_from_slice(&reached.to_ne_bytes());
+        }
+        self.counter_offsets.push((offset + counters) as u32);
+    }
+}
+
+/// The maker of a part. As xt_request_find_match() and xt_request_find_target().
+fn maker<J>(makers: &'static [Maker<J>], part: &Part<'_>, af: Af) -> Result<&'static Maker<J>, Refused> {
+    makers
+        .iter()
+        .find(|maker| maker.name == part.name && maker.families.contain(af))
+        .ok_or(Refused::new(errno::ENOENT, "an extension is not known"))
+}
+
+/// Zeroes what reads do not give back: the kernel's own fields of an info struct, and the padding behind it. As
+/// xt_data_to_user().
+fn forget_tail<J>(bytes: &mut [u8], at: usize, part: &Part<'_>, maker: &Maker<J>) {
+    let size = maker.revisions.iter().find(|known| known.number == part.revision).map_or(0, |known| known.size);
+    let info = at + size_of::<TargetHead>();
+    let kept = (maker.kept)(part.revision).min(size).min(part.info.len());
+    if let Some(tail) = bytes.get_mut(info + kept..info + part.info.len()) {
+        tail.fill(0);
+    }
+}
+
+/// A standard target as the walk takes it. As the branches of ipt_do_table().
+fn step(index: usize, verdict: Option<i32>, goto: bool, shape: &Shape<'_>) -> Result<Step, Refused> {
+    let verdict = verdict.ok_or(Refused::invalid("a standard target without a verdict"))?;
+    Ok(match verdict {
+        abi::RETURN => Step::Return,
+        abi::ACCEPT => Step::Verdict(Verdict::Accept),
+        // NF_QUEUE: nobody but the kernel could queue it again, and a packet that nobody takes is dropped.
+        ..0 => Step::Verdict(Verdict::Drop),
+        jump => match shape.at(jump as usize) {
+            Some(to) if goto || to == index + 1 => Step::Goto(to as u32),
+            Some(to) => Step::Jump(to as u32),
+            // Only a rule that nothing reaches can point nowhere.
+            None => Step::Error,
+        },
+    })
+}
+
+/// `XT_MAX_TABLE_SIZE`.
+const LARGEST: usize = 512 * 1024 * 1024;

@@ -3,46 +3,112 @@
 use libxt::backend::{Counters, Get};
 use libxt::family::Af;
 
-use crate::conntrack::Settings;
+use crate::conntrack::{Relation, Settings, Template, Tracked, Tracker};
 use crate::effects::Effects;
+use crate::ext::Scene;
+use crate::ext::scene::Random;
+use crate::fragment::{Added, Fragments};
 use crate::host::{Host, Now};
-use crate::packet::{Packet, Verdict};
+use crate::nat;
+use crate::notes::{Note, Notes};
+use crate::packet::{Buffer, Hook, Packet, Verdict};
 use crate::passes::Passes;
-use crate::ruleset::{Prepared, Refused};
+use crate::ruleset::{self, Kind, Prepared, Refused, Tables};
+use crate::stage::{Stage, stages};
+use crate::wire::Headers;
 
 /// Everything that decides, for one network namespace.
 #[derive(Debug)]
 pub struct Engine {
-    settings: Settings,
+    tracker: Tracker,
+    families: [Family; 2],
+    notes: Notes,
+    fragments: Fragments,
+    random: Random,
+    /// Lent to every walk.
+    stack: Vec<u32>,
+    /// Lent to every reassembled packet.
+    whole: Vec<u8>,
+}
+
+/// One family's tables and what follows from them.
+#[derive(Debug)]
+struct Family {
+    tables: Tables,
+    /// Some rule needs connections.
+    tracked: bool,
+    /// Some rule translates addresses, or once did: its connections may still live.
+    translated: bool,
+    passes: Passes,
 }
 
 impl Engine {
     /// An engine without any table or connection. `hash_key` must be random: it keeps senders from choosing collisions.
     pub fn new(settings: Settings, hash_key: [u8; 16]) -> Self {
-        let _ = hash_key;
-        Self { settings }
+        let family = |af| Family { tables: Tables::new(af), tracked: false, translated: false, passes: Passes::NONE };
+        let seed = u64::from_ne_bytes(*hash_key.first_chunk().unwrap_or(&[1; 8]));
+        Self {
+            tracker: Tracker::new(settings, hash_key),
+            families: [family(Af::V4), family(Af::V6)],
+            notes: Notes::new(hash_key),
+            fragments: Fragments::default(),
+            random: Random::new(seed),
+            stack: Vec::new(),
+            whole: Vec::new(),
+        }
     }
 
     /// Follows changed settings; entries that exist keep their timeouts, as in the kernel.
     pub fn configure(&mut self, settings: Settings) {
-        self.settings = settings;
+        self.tracker.set_settings(settings);
     }
 
     /// Judges a packet at the hook where it was taken, with all the hooks that [`Self::passes`] puts there.
+    ///
+    /// The answer for a fragment may be [`Verdict::Hold`]; its own verdict is then a later `Release` effect.
     pub fn packet(&mut self, packet: &mut Packet<'_>, now: Now, host: &dyn Host, out: &mut Effects) -> Verdict {
-        let _ = (packet, now, host, out);
-        Verdict::Accept
+        let family = &self.families[index(packet.af)];
+        if !family.passes.taken(packet.hook) {
+            return Verdict::Accept;
+        }
+        let Some(headers) = Headers::parse(packet.af, packet.data.bytes()) else {
+            // The kernel lets none of these in; what a local raw socket sends is not ours to judge.
+            return if packet.in_device.is_some() { Verdict::Drop } else { Verdict::Accept };
+        };
+        if headers.fragment.is_none() || !family.tracked {
+            return self.judge(packet, headers, now, host, out);
+        }
+        let mut whole = std::mem::take(&mut self.whole);
+        let timeout = self.tracker.settings().fragment;
+        let verdict = match self.fragments.add(packet, &headers, timeout, now, &mut whole, out) {
+            Added::Held => Verdict::Hold,
+            Added::Refused => Verdict::Drop,
+            Added::Complete(datagram) => {
+                let len = whole.len();
+                whole.resize(len + ROOM, 0);
+                let mut reassembled = Packet { data: Buffer::new(&mut whole, len), ..packet.same() };
+                let verdict = match Headers::parse(packet.af, reassembled.data.bytes()) {
+                    Some(headers) => self.judge(&mut reassembled, headers, now, host, out),
+                    None => Verdict::Drop,
+                };
+                datagram.release(packet, &reassembled, verdict, out)
+            }
+        };
+        self.whole = whole;
+        verdict
     }
 
-    /// Lets connections, fragments and notes die whose time is over. Call it about once a second.
-    pub fn expire(&mut self, now: Now, out: &mut Effects) {
-        let _ = (now, out);
+    /// Lets connections, fragments and notes die whose time is over. Call it a few times a second; the answer says whether
+    /// more is due at once.
+    pub fn expire(&mut self, now: Now, out: &mut Effects) -> bool {
+        self.notes.expire(now);
+        self.fragments.expire(now, out);
+        self.tracker.expire(now, out)
     }
 
     /// A `getsockopt` of [`libxt::backend::Backend::get`]: `value` holds the uAPI struct going in, the answer coming out.
     pub fn get(&mut self, af: Af, what: Get, value: &mut Vec<u8>) -> Result<(), Refused> {
-        let _ = (af, what, value);
-        Err(Refused::invalid("no tables yet"))
+        self.families[index(af)].tables.get(what, value)
     }
 
     /// `IPT_SO_SET_REPLACE` in one call: [`Prepared::new`], then [`Self::install`].
@@ -53,25 +119,271 @@ impl Engine {
     /// Puts a prepared table in the place of the loaded one and leaves that one's counters in `old`. This is the only part
     /// of a replace that needs the engine: it is short, whatever the table's size.
     pub fn install(&mut self, prepared: Prepared, old: &mut Vec<Counters>) -> Result<(), Refused> {
-        let _ = (prepared, old);
-        Err(Refused::invalid("no tables yet"))
+        let family = &mut self.families[index(prepared.af())];
+        self.stack.reserve(prepared.depth());
+        family.tables.install(prepared, old)?;
+        family.tracked = family.tables.iter().any(|table| table.tracks());
+        family.translated |= family.tables.iter().any(|table| table.translates());
+        family.passes = family.plan();
+        Ok(())
     }
 
     /// `IPT_SO_SET_ADD_COUNTERS`: `blob` is `struct xt_counters_info` with its counters.
     pub fn add_counters(&mut self, af: Af, blob: &[u8]) -> Result<(), Refused> {
-        let _ = (af, blob);
-        Err(Refused::invalid("no tables yet"))
+        self.families[index(af)].tables.add_counters(blob)
     }
 
     /// The tables in use, newest first, as `/proc/net/ip_tables_names` has them.
     pub fn table_names(&self, af: Af) -> Vec<&'static str> {
-        let _ = af;
-        Vec::new()
+        self.families[index(af)].tables.names()
     }
 
     /// Where packets of a family must be taken from the kernel. Ask again after every [`Self::install`].
     pub fn passes(&self, af: Af) -> Passes {
-        let _ = af;
-        Passes::NONE
+        self.families[index(af)].passes
+    }
+
+    /// Whether connections of a family are tracked.
+    pub fn tracks(&self, af: Af) -> bool {
+        self.families[index(af)].tracked
+    }
+
+    /// The connections.
+    pub fn tracker(&self) -> &Tracker {
+        &self.tracker
+    }
+
+    /// The connections, to change.
+    pub fn tracker_mut(&mut self) -> &mut Tracker {
+        &mut self.tracker
+    }
+
+    /// All hooks that are judged where the packet was taken, one after the other.
+    fn judge(
+        &mut self,
+        packet: &mut Packet<'_>,
+        headers: Headers,
+        now: Now,
+        host: &dyn Host,
+        out: &mut Effects,
+    ) -> Verdict {
+        let (taken, in_device, out_device) = (packet.hook, packet.in_device, packet.out_device);
+        let Self { tracker, families, notes, random, stack, .. } = self;
+        let family = &mut families[index(packet.af)];
+        let judged = family.passes.at(taken);
+        let looped = in_device.is_some_and(|device| device.loopback);
+        let first_sends = out.sends.len();
+        // Only a packet that starts its way here was noted by nobody: unless it came back over loopback or answers another.
+        let note = notes.find(packet, &headers, now);
+        let begins = way(taken, in_device.is_some())
+            .iter()
+            .any(|hook| judged.contain(*hook) && matches!(hook, Hook::Prerouting | Hook::Output));
+        let tracked = match note {
+            _ if !family.tracked => Tracked::Unseen,
+            Some(note) if note.tracked != Tracked::Unseen && (!begins || taken_back(note.tracked, looped, taken)) => {
+                note.tracked
+            }
+            _ if begins => Tracked::Unseen,
+            _ => tracker.recall(packet, &headers, now),
+        };
+        let traced = note.is_some_and(|note| note.traced) && (!begins || looped);
+        let mut scene = Scene {
+            packet,
+            headers,
+            hook: taken,
+            table: "",
+            tracked,
+            template: None,
+            traced,
+            hotdrop: false,
+            now,
+            host,
+            tracker,
+            out,
+            random,
+        };
+        let mut verdict = Verdict::Accept;
+        for &hook in way(taken, in_device.is_some()) {
+            if !judged.contain(hook) {
+                continue;
+            }
+            scene.hook = hook;
+            scene.packet.hook = hook;
+            scene.packet.in_device = in_device.filter(|_| hook != Hook::Output);
+            scene.packet.out_device = out_device.filter(|_| !matches!(hook, Hook::Prerouting | Hook::Input));
+            verdict = family.hook(hook, &mut scene, stack);
+            if verdict != Verdict::Accept {
+                break;
+            }
+        }
+        let (tracked, traced, headers) = (scene.tracked, scene.traced, scene.headers);
+        packet.hook = taken;
+        packet.in_device = in_device;
+        packet.out_device = out_device;
+        let answers = out.sends.get(first_sends..).unwrap_or_default();
+        if family.tracked && matches!(tracked, Tracked::Of { .. }) {
+            for answer in answers {
+                let bytes = out.bytes.get(answer.bytes.clone()).unwrap_or_default();
+                if let Some(headers) = Headers::parse(answer.af, bytes) {
+                    let tracked = tracker.attach(tracked);
+                    notes.put(bytes, &headers, Some(Note { tracked, traced: false }), now);
+                }
+            }
+        }
+        let leaves = matches!(taken, Hook::Input) || taken == Hook::Postrouting && !goes_round(out_device);
+        let unspoken = matches!(tracked, Tracked::Untracked | Tracked::Invalid) || is_answer(note, tracked);
+        let keep = verdict == Verdict::Accept && !leaves && (unspoken || traced);
+        if keep || note.is_some() {
+            notes.put(packet.data.bytes(), &headers, keep.then_some(Note { tracked, traced }), now);
+        }
+        verdict
     }
 }
+
+impl Family {
+    /// One hook's stages.
+    fn hook(&mut self, hook: Hook, scene: &mut Scene<'_, '_>, stack: &mut Vec<u32>) -> Verdict {
+        for stage in stages(hook) {
+            let verdict = match stage {
+                // Fragments were put together before any hook, helpers are no part of the judgement.
+                Stage::Defragment | Stage::Help => Verdict::Accept,
+                Stage::Raw => self.walk(Kind::Raw, hook, scene, stack),
+                Stage::Mangle => self.walk(Kind::Mangle, hook, scene, stack),
+                Stage::Filter => self.walk(Kind::Filter, hook, scene, stack),
+                Stage::Security => self.walk(Kind::Security, hook, scene, stack),
+                Stage::Track => self.track(scene),
+                Stage::DestinationNat | Stage::SourceNat => self.translate(hook, scene, stack),
+                Stage::Confirm if self.tracked => scene.tracker.confirm(scene.tracked, scene.now, scene.out),
+                Stage::Confirm => Verdict::Accept,
+            };
+            if verdict != Verdict::Accept {
+                return verdict;
+            }
+        }
+        Verdict::Accept
+    }
+
+    fn walk(&mut self, kind: Kind, hook: Hook, scene: &mut Scene<'_, '_>, stack: &mut Vec<u32>) -> Verdict {
+        match self.tables.table_mut(kind) {
+            Some(table) => ruleset::walk(table, hook, scene, stack),
+            None => Verdict::Accept,
+        }
+    }
+
+    fn track(&mut self, scene: &mut Scene<'_, '_>) -> Verdict {
+        if !self.tracked || scene.tracked != Tracked::Unseen {
+            return Verdict::Accept;
+        }
+        let template: Option<&Template> = scene.template.as_ref();
+        match scene.tracker.track(scene.packet, &scene.headers, template, scene.now, scene.out) {
+            Ok(tracked) => {
+                scene.tracked = tracked;
+                Verdict::Accept
+            }
+            Err(_full) => Verdict::Drop,
+        }
+    }
+
+    /// Rules for the first packet of a connection, the binding for all. As nf_nat_inet_fn().
+    fn translate(&mut self, hook: Hook, scene: &mut Scene<'_, '_>, stack: &mut Vec<u32>) -> Verdict {
+        let (Some(manip), Tracked::Of { id, relation, .. }) = (nat::manip(hook), scene.tracked) else {
+            return Verdict::Accept;
+        };
+        if !self.tracked && !self.translated || self.tables.table(Kind::Nat).is_none() {
+            return Verdict::Accept;
+        }
+        let error = relation == Relation::Related && matches!(scene.headers.protocol, 1 | 58);
+        if relation != Relation::Established && !error && nat::needs_binding(scene.tracker, id, manip) {
+            let verdict = self.walk(Kind::Nat, hook, scene, stack);
+            if verdict != Verdict::Accept {
+                return verdict;
+            }
+            if nat::needs_binding(scene.tracker, id, manip) {
+                let verdict = nat::null_binding(scene.tracker, id, manip, scene.now);
+                if verdict != Verdict::Accept {
+                    return verdict;
+                }
+            }
+        }
+        nat::translate(scene.tracker, scene.tracked, scene.packet, &mut scene.headers, scene.now, scene.out)
+    }
+
+    /// The fewest places where packets must be taken so that every table in use sees every packet it should.
+    ///
+    /// A forwarded packet shows both its devices at POSTROUTING, so FORWARD is judged there; what PREROUTING and OUTPUT do
+    /// can wait until then as well, as long as nothing there can change where the packet goes.
+    fn plan(&self) -> Passes {
+        let mut passes = Passes::NONE;
+        let used = |hook: Hook| {
+            self.tables.iter().any(|table| {
+                table.kind().has(hook) && Hook::ALL.iter().any(|&any| table.kind().has(any) && !table.is_idle(any))
+            })
+        };
+        let idle = |hook: Hook| {
+            [Kind::Raw, Kind::Mangle, Kind::Nat]
+                .into_iter()
+                .all(|kind| self.tables.table(kind).is_none_or(|table| table.is_idle(hook)))
+        };
+        let active = |hook: Hook| used(hook) || self.tracked && hook != Hook::Forward;
+        let waits = |hook: Hook| !self.translated && idle(hook);
+        let postrouting = active(Hook::Postrouting) || active(Hook::Forward) && active(Hook::Output);
+        let forward = if postrouting { Hook::Postrouting } else { Hook::Forward };
+        let output = if postrouting && waits(Hook::Output) { Hook::Postrouting } else { Hook::Output };
+        if active(Hook::Prerouting) {
+            if waits(Hook::Prerouting) {
+                passes.add(Hook::Input, Hook::Prerouting);
+                passes.add(forward, Hook::Prerouting);
+            } else {
+                passes.add(Hook::Prerouting, Hook::Prerouting);
+            }
+        }
+        for (taken, judged) in [
+            (Hook::Input, Hook::Input),
+            (forward, Hook::Forward),
+            (output, Hook::Output),
+            (Hook::Postrouting, Hook::Postrouting),
+        ] {
+            if active(judged) {
+                passes.add(taken, judged);
+            }
+        }
+        passes
+    }
+}
+
+/// The hooks a packet has behind it or before it where it is taken, in the order of its way.
+const fn way(taken: Hook, arrived: bool) -> &'static [Hook] {
+    match (taken, arrived) {
+        (Hook::Prerouting, _) => &[Hook::Prerouting],
+        (Hook::Input, _) => &[Hook::Prerouting, Hook::Input],
+        (Hook::Forward, _) => &[Hook::Prerouting, Hook::Forward],
+        (Hook::Output, _) => &[Hook::Output],
+        (Hook::Postrouting, true) => &[Hook::Prerouting, Hook::Forward, Hook::Postrouting],
+        (Hook::Postrouting, false) => &[Hook::Output, Hook::Postrouting],
+    }
+}
+
+/// Whether a packet that begins its way is known all the same: it came back over loopback, or this machine made it.
+fn taken_back(tracked: Tracked, looped: bool, taken: Hook) -> bool {
+    looped || matches!(tracked, Tracked::Of { .. }) && matches!(taken, Hook::Output | Hook::Postrouting)
+}
+
+/// Whether a note said to which connection the packet belongs: no tuple says it.
+fn is_answer(note: Option<Note>, tracked: Tracked) -> bool {
+    matches!(tracked, Tracked::Of { .. }) && note.is_some_and(|note| note.tracked == tracked)
+}
+
+/// Whether what leaves by the device arrives again.
+fn goes_round(device: Option<&crate::Device>) -> bool {
+    device.is_some_and(|device| device.loopback)
+}
+
+const fn index(af: Af) -> usize {
+    match af {
+        Af::V4 => 0,
+        Af::V6 => 1,
+    }
+}
+
+/// Bytes a reassembled packet may grow by: a TCP option, a translated name.
+const ROOM: usize = 128;

@@ -11,8 +11,12 @@
 pub mod conntrack;
 pub mod effects;
 mod engine;
+pub mod ext;
+mod fragment;
 pub mod host;
+mod log;
 pub mod nat;
+mod notes;
 pub mod packet;
 pub mod passes;
 pub mod ruleset;

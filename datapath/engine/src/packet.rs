@@ -115,6 +115,16 @@ pub struct Packet<'a> {
     pub data: Buffer<'a>,
 }
 
+impl<'a> Packet<'a> {
+    /// All that is said of the packet, with no bytes.
+    pub(crate) fn same<'b>(&self) -> Packet<'b>
+    where
+        'a: 'b,
+    {
+        Packet { data: Buffer::new(&mut [], 0), ..*self }
+    }
+}
+
 /// Which queued packet: the queue's worker and the number the kernel gave it there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PacketId {

@@ -55,10 +55,7 @@ pub struct Maker<J> {
 
 impl<J> Maker<J> {
     /// An extension without limits.
-    pub const fn of<E: Extension>(
-        families: Families,
-        make: fn(u8, &[u8], &Site<'_>) -> Result<J, Refused>,
-    ) -> Self {
+    pub const fn of<E: Extension>(families: Families, make: fn(u8, &[u8], &Site<'_>) -> Result<J, Refused>) -> Self {
         Self {
             name: E::NAME,
             families,

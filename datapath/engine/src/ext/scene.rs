@@ -5,21 +5,17 @@ use libxt::family::Af;
 use crate::conntrack::{Connection, Direction, Template, Tracked, Tracker};
 use crate::effects::Effects;
 use crate::host::{Host, Now};
-use crate::packet::{Device, Hook, Packet};
+use crate::packet::{Hook, Packet};
 use crate::wire::Headers;
 
 /// A packet in front of a rule.
 pub struct Scene<'a, 'p> {
-    /// The packet.
+    /// The packet; its hook and devices are those of the hook being judged.
     pub packet: &'a mut Packet<'p>,
     /// Its outline; whoever changes bytes keeps it true.
     pub headers: Headers,
     /// The hook being judged, which may be an earlier one than where the packet was taken.
     pub hook: Hook,
-    /// The device it came in by, as this hook knows it.
-    pub in_device: Option<&'p Device>,
-    /// The device it goes out by, as this hook knows it.
-    pub out_device: Option<&'p Device>,
     /// The table being walked.
     pub table: &'static str,
     /// What tracking said of it.
@@ -42,7 +38,7 @@ pub struct Scene<'a, 'p> {
     pub random: &'a mut Random,
 }
 
-impl<'p> Scene<'_, 'p> {
+impl Scene<'_, '_> {
     /// The transport header and what follows it.
     pub fn segment(&self) -> &[u8] {
         self.headers.segment(self.packet.data.bytes())
@@ -74,11 +70,6 @@ impl<'p> Scene<'_, 'p> {
     /// The transport checksum as it stands was not made by the sender but left to the device.
     pub fn partial(&self) -> bool {
         self.packet.checksum == crate::packet::Checksum::Partial
-    }
-
-    /// The link device's name of the arriving side, for the log.
-    pub fn in_name(&self) -> Option<&'p Device> {
-        self.in_device
     }
 }
 

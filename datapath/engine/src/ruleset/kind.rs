@@ -96,8 +96,7 @@ impl Kind {
 fn push(to: &mut Vec<u8>, af: Af, target: &[u8]) {
     let (start, entry) = (to.len(), abi::entry_len(af));
     to.resize(start + entry, 0);
-    let offsets =
-        abi::Offsets { target: entry as u16, next: (entry + target.len()) as u16, ..abi::Offsets::default() };
+    let offsets = abi::Offsets { target: entry as u16, next: (entry + target.len()) as u16, ..abi::Offsets::default() };
     let _ = abi::write_entry(af, &Header::any(af), &offsets, &mut to[start..]);
     to.extend(target);
 }

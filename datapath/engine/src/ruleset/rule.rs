@@ -88,12 +88,12 @@ impl Head {
         }
         let name = |device: Option<&crate::Device>| device.map_or([0; 16], |device| device.name);
         if self.input.mask != 0 || inverted(header::INV_INPUT) {
-            if self.input.fits(&name(scene.in_device)) == inverted(header::INV_INPUT) {
+            if self.input.fits(&name(scene.packet.in_device)) == inverted(header::INV_INPUT) {
                 return false;
             }
         }
         if self.output.mask != 0 || inverted(header::INV_OUTPUT) {
-            if self.output.fits(&name(scene.out_device)) == inverted(header::INV_OUTPUT) {
+            if self.output.fits(&name(scene.packet.out_device)) == inverted(header::INV_OUTPUT) {
                 return false;
             }
         }

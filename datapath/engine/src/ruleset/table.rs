@@ -86,6 +86,11 @@ impl Prepared {
     pub fn kind(&self) -> Kind {
         self.kind
     }
+
+    /// How deep its jumps can go.
+    pub(crate) fn depth(&self) -> usize {
+        self.table.stack_size
+    }
 }
 
 impl Table {
@@ -159,6 +164,11 @@ impl Table {
         Ok(table)
     }
 
+    /// Which table it is.
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// Whether any rule makes its family tracked.
     pub(crate) fn tracks(&self) -> bool {
         self.tracks
@@ -173,10 +183,7 @@ impl Table {
     pub(crate) fn is_idle(&self, hook: Hook) -> bool {
         let (first, policy) = (self.hook_entry[hook as usize], self.underflow[hook as usize]);
         first == policy
-            && self
-                .rules
-                .get(policy as usize)
-                .is_some_and(|rule| matches!(rule.target, Step::Verdict(Verdict::Accept)))
+            && self.rules.get(policy as usize).is_some_and(|rule| matches!(rule.target, Step::Verdict(Verdict::Accept)))
     }
 
     /// The answer to `IPT_SO_GET_INFO`.

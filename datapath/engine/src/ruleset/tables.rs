@@ -5,10 +5,10 @@ use libxt::backend::{Counters, Get};
 use libxt::family::Af;
 use zerocopy::{FromBytes, IntoBytes};
 
+use super::Refused;
 use super::kind::Kind;
 use super::refused::errno;
 use super::table::{Prepared, Table};
-use super::Refused;
 use crate::ext::{Maker, matches, targets};
 
 /// All tables of a family; one comes into being when it is first asked for.
@@ -66,9 +66,11 @@ impl Tables {
 
     /// As do_add_counters().
     pub(crate) fn add_counters(&mut self, blob: &[u8]) -> Result<(), Refused> {
-        let (head, counters) =
-            CountersInfo::read_from_prefix(blob).map_err(|_| Refused::invalid("shorter than struct xt_counters_info"))?;
-        if counters.is_empty() || Some(counters.len()) != (head.num_counters as usize).checked_mul(size_of::<Counters>()) {
+        let (head, counters) = CountersInfo::read_from_prefix(blob)
+            .map_err(|_| Refused::invalid("shorter than struct xt_counters_info"))?;
+        if counters.is_empty()
+            || Some(counters.len()) != (head.num_counters as usize).checked_mul(size_of::<Counters>())
+        {
             return Err(Refused::invalid("num_counters is not the number of counters"));
         }
         let kind = Kind::of_name(&name(&head.name)).ok_or(NO_TABLE)?;

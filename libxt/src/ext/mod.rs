@@ -10,6 +10,7 @@ use std::fmt;
 
 use crate::family::Af;
 
+mod guided;
 pub mod matches;
 pub mod option;
 pub mod targets;

@@ -162,11 +162,6 @@ impl<'a> Given<'a> {
         ))
     }
 
-    /// `X: bad integer value for option "--y", or out of range.`, as `xtopt_parse_mint` says it of marks.
-    pub fn bad_integer(&self) -> Problem {
-        Problem(format!("{}: bad integer value for option \"--{}\", or out of range.\n", self.extension, self.option))
-    }
-
     /// `X: bad value for option "--y"` with upstream's ending for options without a range.
     pub fn bad_value(&self) -> Problem {
         Problem(format!("{}: bad value for option \"--{}\"", self.extension, self.option))

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::number;
-
 /// A 32-bit value and the bits of it that count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Masked {
@@ -11,20 +9,6 @@ pub struct Masked {
     pub value: u32,
     /// Which of them count.
     pub mask: u32,
-}
-
-impl Masked {
-    /// `value` or `value/mask`; without a mask every bit counts.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (value, rest) = number::parse_prefix(text)?;
-        let value = u32::try_from(value).ok()?;
-        let mask = match rest.strip_prefix('/') {
-            Some(mask) => number::parse(mask, 0, u32::MAX.into())? as u32,
-            None if rest.is_empty() => u32::MAX,
-            None => return None,
-        };
-        Some(Self { value, mask })
-    }
 }
 
 impl fmt::Display for Masked {

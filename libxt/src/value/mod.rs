@@ -1,9 +1,20 @@
 //! The values that options carry, one file each: numbers, marks, addresses, ports.
 
+pub mod condition;
 pub mod dscp;
 pub mod header;
 pub mod hops;
+pub mod icmp;
 pub mod interface;
 pub mod mark;
+pub mod nat;
+pub mod network;
 pub mod number;
+pub mod port;
+pub mod protocol;
+pub mod rate;
+pub mod service;
+pub mod syslog;
+pub mod tcp_flags;
+pub mod text;
 pub mod tos;

@@ -49,7 +49,7 @@ impl Extension for Connmark {
 }
 
 fn set_mark(to: &mut Connmark, given: &Given<'_>) -> Result<(), Problem> {
-    let Masked { value, mask } = Masked::parse(given.value).ok_or_else(|| given.bad_integer())?;
+    let Masked { value, mask } = given.mark()?;
     *to = Connmark { mark: value, mask, inverted: given.inverted };
     Ok(())
 }

@@ -47,7 +47,7 @@ impl Extension for Mark {
 }
 
 fn set_mark(to: &mut Mark, given: &Given<'_>) -> Result<(), Problem> {
-    let Masked { value, mask } = Masked::parse(given.value).ok_or_else(|| given.bad_integer())?;
+    let Masked { value, mask } = given.mark()?;
     *to = Mark { mark: value, mask, inverted: given.inverted };
     Ok(())
 }

@@ -1,20 +1,37 @@
 //! The matches, one file each, and their registry.
 
-use super::{Entry, Families};
+use super::{Entry, Families, instance};
 
+pub mod comment;
 pub mod connmark;
+pub mod conntrack;
 pub mod dscp;
 pub mod hl;
+pub mod icmp;
+pub mod icmp6;
+pub mod limit;
 pub mod mark;
+pub mod multiport;
+pub mod tcp;
 pub mod tos;
 pub mod ttl;
+pub mod udp;
 
 /// Every match name, in the order of the alphabet.
 pub const ENTRIES: &[Entry] = &[
+    Entry::of::<comment::Comment>(Families::Both),
     Entry::of::<connmark::Connmark>(Families::Both),
+    Entry::of::<conntrack::Conntrack>(Families::Both),
     Entry::of::<dscp::Dscp>(Families::Both),
     Entry::of::<hl::Hl>(Families::V6),
+    Entry::of::<icmp::Icmp4>(Families::V4).of_protocol(1),
+    Entry::of::<icmp6::Icmp6>(Families::V6).of_protocol(58),
+    Entry::of::<limit::Limit>(Families::Both),
     Entry::of::<mark::Mark>(Families::Both),
+    Entry::of::<multiport::Multiport>(Families::Both),
+    Entry::of::<conntrack::StateAlias>(Families::Both).alias("state", || instance(conntrack::StateAlias::default())),
+    Entry::of::<tcp::Tcp>(Families::Both).of_protocol(6),
     Entry::of::<tos::Tos>(Families::Both),
     Entry::of::<ttl::Ttl>(Families::V4),
+    Entry::of::<udp::Udp>(Families::Both).of_protocol(17),
 ];

@@ -187,12 +187,12 @@ impl Extension for Connmark {
 }
 
 fn set_xmark(to: &mut Connmark, given: &Given<'_>) -> Result<(), Problem> {
-    let Masked { value, mask } = Masked::parse(given.value).ok_or_else(|| given.bad_integer())?;
+    let Masked { value, mask } = given.mark()?;
     set(to, value, mask)
 }
 
 fn set_mark(to: &mut Connmark, given: &Given<'_>) -> Result<(), Problem> {
-    let Masked { value, mask } = Masked::parse(given.value).ok_or_else(|| given.bad_integer())?;
+    let Masked { value, mask } = given.mark()?;
     set(to, value, mask | value)
 }
 

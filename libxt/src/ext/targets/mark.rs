@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
-use crate::value::{mark::Masked, number};
+use crate::value::mark::Masked;
 
 /// `mark = (mark & !mask) ^ value`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,13 +79,13 @@ impl Extension for Mark {
 }
 
 fn set_xmark(to: &mut Mark, given: &Given<'_>) -> Result<(), Problem> {
-    let Masked { value, mask } = Masked::parse(given.value).ok_or_else(|| given.bad_integer())?;
+    let Masked { value, mask } = given.mark()?;
     *to = Mark { mark: value, mask };
     Ok(())
 }
 
 fn set_mark(to: &mut Mark, given: &Given<'_>) -> Result<(), Problem> {
-    let Masked { value, mask } = Masked::parse(given.value).ok_or_else(|| given.bad_integer())?;
+    let Masked { value, mask } = given.mark()?;
     *to = Mark { mark: value, mask: mask | value };
     Ok(())
 }
@@ -107,8 +107,7 @@ fn set_xor(to: &mut Mark, given: &Given<'_>) -> Result<(), Problem> {
 }
 
 fn bits(given: &Given<'_>) -> Result<u32, Problem> {
-    let max = u32::MAX.into();
-    number::parse(given.value, 0, max).map(|bits| bits as u32).ok_or_else(|| given.out_of_range(0, max))
+    given.long(0, u32::MAX)
 }
 
 /// struct xt_mark_tginfo2.

@@ -1,24 +1,42 @@
 //! The targets, one file each, and their registry.
 
-use super::{Entry, Families};
+use super::{Entry, Families, instance};
 
 pub mod connmark;
+pub mod ct;
+pub mod dnat;
 pub mod dscp;
 pub mod hl;
+pub mod log;
 pub mod mark;
+pub mod masquerade;
+mod nat_option;
 pub mod netmap;
+pub mod redirect;
+pub mod reject;
+pub mod snat;
 pub mod tcpmss;
 pub mod tos;
+pub mod trace;
 pub mod ttl;
 
 /// Every target name, in the order of the alphabet.
 pub const ENTRIES: &[Entry] = &[
     Entry::of::<connmark::Connmark>(Families::Both),
+    Entry::of::<ct::Ct>(Families::Both),
+    Entry::of::<dnat::Dnat>(Families::Both),
     Entry::of::<dscp::Dscp>(Families::Both),
     Entry::of::<hl::Hl>(Families::V6),
+    Entry::of::<log::Log>(Families::Both),
     Entry::of::<mark::Mark>(Families::Both),
+    Entry::of::<masquerade::Masquerade>(Families::Both),
     Entry::of::<netmap::Netmap>(Families::Both),
+    Entry::of::<ct::Notrack>(Families::Both).alias("NOTRACK", || instance(ct::Notrack::default())),
+    Entry::of::<redirect::Redirect>(Families::Both),
+    Entry::of::<reject::Reject>(Families::Both),
+    Entry::of::<snat::Snat>(Families::Both),
     Entry::of::<tcpmss::Tcpmss>(Families::Both),
     Entry::of::<tos::Tos>(Families::Both),
+    Entry::of::<trace::Trace>(Families::Both),
     Entry::of::<ttl::Ttl>(Families::V4),
 ];

@@ -1,0 +1,74 @@
+//! `-m icmp`: compares type and code of the ICMP header.
+
+use std::fmt::{self, Write};
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::ext::{Extension, Families, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
+use crate::value::icmp::{self, Icmp};
+
+/// The packet's type and code are among these, or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Icmp4 {
+    /// The type and its codes; type 255 is any type at all.
+    pub icmp: Icmp,
+    /// `! --icmp-type`.
+    pub inverted: bool,
+}
+
+impl Default for Icmp4 {
+    fn default() -> Self {
+        Self { icmp: Icmp::of(u8::MAX), inverted: false }
+    }
+}
+
+impl Extension for Icmp4 {
+    const NAME: &'static str = "icmp";
+    const KIND: Kind = Kind::Match;
+    const REVISIONS: &'static [Revision] = &[Revision::new(0, size_of::<Info>()).only(Families::V4)];
+    const OPTIONS: &'static [Opt<Self>] =
+        &[Opt::new("icmp-type", " type[/code]", "a name of a type or code, or numbers from 0 to 255", set_type)
+            .invertible()
+            .mandatory()];
+
+    fn decode(_revision: u8, info: &[u8], _around: &Surroundings) -> Result<Self, Malformed> {
+        let (info, _) = Info::read_from_prefix(info).map_err(|_| Malformed("icmp"))?;
+        let [code_min, code_max] = info.code;
+        Ok(Self { icmp: Icmp { kind: info.kind, code_min, code_max }, inverted: info.invert & 1 != 0 })
+    }
+
+    fn encode(&self, _revision: u8, info: &mut [u8], _around: &Surroundings) -> Result<(), Malformed> {
+        let Icmp { kind, code_min, code_max } = self.icmp;
+        let bytes = Info { kind, code: [code_min, code_max], invert: self.inverted.into() };
+        bytes.write_to_prefix(info).map_err(|_| Malformed("icmp"))
+    }
+
+    fn save(&self, w: &mut dyn Write, _around: &Surroundings) -> fmt::Result {
+        let not = if self.inverted { " !" } else { "" };
+        if self.icmp.kind == u8::MAX {
+            return write!(w, "{not} --icmp-type any");
+        }
+        write!(w, "{not} --icmp-type {}", self.icmp.kind)?;
+        if self.icmp.any_code() { Ok(()) } else { write!(w, "/{}", self.icmp.code_min) }
+    }
+
+    fn print(&self, w: &mut dyn Write, _around: &Surroundings, numeric: bool) -> fmt::Result {
+        w.write_str(" icmp")?;
+        icmp::V4.listed(w, self.icmp, self.inverted, numeric)
+    }
+}
+
+fn set_type(to: &mut Icmp4, given: &Given<'_>) -> Result<(), Problem> {
+    let icmp = icmp::V4.parse(given.value).map_err(Problem::new)?;
+    *to = Icmp4 { icmp, inverted: given.inverted };
+    Ok(())
+}
+
+/// struct ipt_icmp.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+struct Info {
+    kind: u8,
+    code: [u8; 2],
+    invert: u8,
+}

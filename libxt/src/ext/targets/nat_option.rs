@@ -1,0 +1,71 @@
+//! What the NAT targets read alike: addresses with ports, and the bytes by revision and family.
+
+use crate::ext::{Given, Problem, Surroundings};
+use crate::family::Af;
+use crate::value::nat::{Ports, Range};
+
+/// `[address[-address]][:port[-port[/base]]]`, IPv6 addresses before a port in brackets.
+pub(super) fn target(range: &mut Range, given: &Given<'_>) -> Result<(), Problem> {
+    let (addresses, ports) = split(given)?;
+    if let Some(text) = ports {
+        range.ports = Some(self::ports(given, text)?);
+    }
+    if addresses.is_empty() && ports.is_some() {
+        return Ok(());
+    }
+    let (first, last) = addresses.split_once('-').unwrap_or((addresses, addresses));
+    range.addresses = Some((address(first, given.around.af)?, address(last, given.around.af)?));
+    Ok(())
+}
+
+/// Ports, which only a protocol that has them (or identifiers, as ICMP) may be given.
+pub(super) fn ports(given: &Given<'_>, text: &str) -> Result<Ports, Problem> {
+    if !matches!(given.around.protocol, ICMP | TCP | UDP | DCCP | SCTP) {
+        return Err(Problem::new("Need TCP, UDP, SCTP or DCCP with port specification"));
+    }
+    Ports::parse(text).map_err(Problem::new)
+}
+
+/// The range in the bytes of a revision of SNAT, DNAT, MASQUERADE, REDIRECT or NETMAP.
+pub(super) fn decode(revision: u8, info: &[u8], around: &Surroundings) -> Option<Range> {
+    match (revision, around.af) {
+        (0, Af::V4) => Range::decode_v4(info),
+        _ => Range::decode(info, around.af, revision >= 2),
+    }
+}
+
+/// The reverse of [`decode`].
+pub(super) fn encode(range: &Range, revision: u8, info: &mut [u8], around: &Surroundings) -> Option<()> {
+    match (revision, around.af) {
+        (0, Af::V4) => range.encode_v4(info),
+        _ => range.encode(info, revision >= 2),
+    }
+}
+
+/// The addresses and the ports. Without brackets one colon begins the ports, and several belong to an address.
+fn split<'a>(given: &Given<'a>) -> Result<(&'a str, Option<&'a str>), Problem> {
+    let text = given.value;
+    if let Some(rest) = text.strip_prefix('[') {
+        let closed = (given.around.af == Af::V6).then(|| rest.split_once(']')).flatten();
+        let (addresses, rest) = closed.ok_or_else(|| Problem::new("Invalid address format"))?;
+        return Ok((addresses, rest.split_once(':').map(|(_, ports)| ports)));
+    }
+    match text.split_once(':') {
+        Some((addresses, ports)) if !ports.contains(':') => Ok((addresses, Some(ports))),
+        _ => Ok((text, None)),
+    }
+}
+
+fn address(text: &str, af: Af) -> Result<std::net::IpAddr, Problem> {
+    let parsed = match af {
+        Af::V4 => text.parse::<std::net::Ipv4Addr>().map(Into::into),
+        Af::V6 => text.parse::<std::net::Ipv6Addr>().map(Into::into),
+    };
+    parsed.map_err(|_| Problem::new(format!("Bad IP address \"{text}\"")))
+}
+
+const ICMP: u16 = 1;
+const TCP: u16 = 6;
+const UDP: u16 = 17;
+const DCCP: u16 = 33;
+const SCTP: u16 = 132;

@@ -1,0 +1,204 @@
+//! `host[/mask]` as extension options take it (`XTTYPE_HOSTMASK`), in the 16-byte fields of `union nf_inet_addr`.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
+
+use crate::family::Af;
+
+use super::number;
+
+/// An address field and its mask; IPv4 uses the first four bytes of each. The address is kept as typed, unmasked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Network {
+    /// The address, in network order.
+    pub address: [u8; 16],
+    /// The bits of it that count.
+    pub mask: [u8; 16],
+}
+
+/// Why a host or its mask was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The mask is neither a length nor dotted.
+    Mask,
+    /// What `getaddrinfo` says of the host.
+    Host(&'static str),
+    /// The name has several addresses.
+    Ambiguous,
+}
+
+impl Network {
+    /// `host`, `host/length` or `host/mask`.
+    ///
+    /// As the tools have it, a mask with holes and an IPv4 length above 32 count as all ones.
+    pub fn parse(text: &str, af: Af) -> Result<Self, Refused> {
+        let (host, mask) = match text.split_once('/') {
+            Some((host, mask)) => (host, parse_mask(mask, af).ok_or(Refused::Mask)?),
+            None => (text, [0xff; 16]),
+        };
+        Ok(Self { address: bytes(resolve(host, af)?), mask })
+    }
+
+    /// The address in a family.
+    pub fn address(&self, af: Af) -> IpAddr {
+        address(&self.address, af)
+    }
+
+    /// Whether an address of a family lies in this network.
+    pub fn contains(&self, packet: &[u8], af: Af) -> bool {
+        let len = af.address_len();
+        packet.len() >= len
+            && packet
+                .iter()
+                .zip(&self.address)
+                .zip(&self.mask)
+                .take(len)
+                .all(|((packet, own), mask)| (packet ^ own) & mask == 0)
+    }
+
+    /// The prefix length, unless the mask has holes.
+    pub fn prefix_len(&self, af: Af) -> Option<u32> {
+        prefix_len(&self.mask[..af.address_len()])
+    }
+
+    /// With its mask as a length (or in full), which is left out when it is all ones.
+    pub const fn shown(&self, af: Af) -> Shown<'_> {
+        Shown { network: self, af }
+    }
+}
+
+/// A network with its family, to print.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    network: &'a Network,
+    af: Af,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { network, af } = *self;
+        write!(f, "{}", network.address(af))?;
+        match network.prefix_len(af) {
+            Some(len) if len as usize == af.address_len() * 8 => Ok(()),
+            Some(len) => write!(f, "/{len}"),
+            None => write!(f, "/{}", address(&network.mask, af)),
+        }
+    }
+}
+
+/// The address in the first bytes of a `union nf_inet_addr`.
+pub fn address(field: &[u8; 16], af: Af) -> IpAddr {
+    match af {
+        Af::V4 => {
+            let [a, b, c, d, ..] = *field;
+            Ipv4Addr::new(a, b, c, d).into()
+        }
+        Af::V6 => Ipv6Addr::from(*field).into(),
+    }
+}
+
+/// A `union nf_inet_addr`; an IPv4 address leaves the rest zero.
+pub fn bytes(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        }
+        IpAddr::V6(address) => address.octets(),
+    }
+}
+
+/// One address of a host, by number or name; as `getaddrinfo` with the family given.
+pub fn resolve(host: &str, af: Af) -> Result<IpAddr, Refused> {
+    let fits = |address: &IpAddr| address.is_ipv4() == (af == Af::V4);
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return if fits(&address) { Ok(address) } else { Err(Refused::Host(OTHER_FAMILY)) };
+    }
+    let mut found: Vec<IpAddr> = match (host, 0).to_socket_addrs() {
+        Ok(addresses) => addresses.map(|address| address.ip()).filter(fits).collect(),
+        Err(_) => Vec::new(),
+    };
+    found.dedup();
+    match found[..] {
+        [] => Err(Refused::Host("Name or service not known")),
+        [address] => Ok(address),
+        _ => Err(Refused::Ambiguous),
+    }
+}
+
+/// The mask after the slash, as 16 bytes.
+fn parse_mask(text: &str, af: Af) -> Option<[u8; 16]> {
+    let bits = af.address_len() as u64 * 8;
+    let len = match number::parse(text, 0, u32::MAX.into()) {
+        Some(len) if len <= bits => len,
+        Some(_) if af == Af::V4 => return Some([0xff; 16]),
+        Some(_) => return None,
+        None => {
+            let dotted: IpAddr = text.parse().ok()?;
+            if dotted.is_ipv4() != (af == Af::V4) {
+                return None;
+            }
+            match prefix_len(&bytes(dotted)[..af.address_len()]) {
+                Some(len) => len.into(),
+                None => return Some([0xff; 16]),
+            }
+        }
+    };
+    Some(mask(len as u32))
+}
+
+/// The mask of the first `len` bits.
+pub fn mask(len: u32) -> [u8; 16] {
+    (!u128::MAX.checked_shr(len).unwrap_or(0)).to_be_bytes()
+}
+
+/// How many ones lead, if only zeros follow them.
+pub fn prefix_len(mask: &[u8]) -> Option<u32> {
+    let ones: u32 = mask.iter().map(|byte| byte.count_ones()).sum();
+    let mut leading = 0;
+    for byte in mask {
+        leading += byte.leading_ones();
+        if *byte != 0xff {
+            break;
+        }
+    }
+    (ones == leading).then_some(ones)
+}
+
+const OTHER_FAMILY: &str = "Address family for hostname not supported";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_is_a_length_or_dotted() {
+        let parse = |text| Network::parse(text, Af::V4).map(|network| network.shown(Af::V4).to_string());
+        assert_eq!(parse("1.2.3.4/24"), Ok("1.2.3.4/24".into()));
+        assert_eq!(parse("1.2.3.4/255.255.0.0"), Ok("1.2.3.4/16".into()));
+        assert_eq!(parse("1.2.3.4/255.0.255.0"), Ok("1.2.3.4".into()));
+        assert_eq!(parse("1.2.3.4/0"), Ok("1.2.3.4/0".into()));
+        assert_eq!(parse("1.2.3.4/x"), Err(Refused::Mask));
+    }
+
+    #[test]
+    fn an_address_of_the_other_family_is_refused() {
+        assert_eq!(Network::parse("::1", Af::V4), Err(Refused::Host(OTHER_FAMILY)));
+    }
+
+    #[test]
+    fn a_network_contains_what_its_mask_lets_through() {
+        let network = Network::parse("10.0.0.0/8", Af::V4).unwrap();
+        assert!(network.contains(&[10, 1, 2, 3], Af::V4));
+        assert!(!network.contains(&[11, 1, 2, 3], Af::V4));
+        assert!(!network.contains(&[10, 1], Af::V4));
+    }
+
+    #[test]
+    fn prefix_lengths_cover_both_ends() {
+        assert_eq!(mask(0), [0; 16]);
+        assert_eq!(mask(128), [0xff; 16]);
+        assert_eq!(prefix_len(&mask(10)), Some(10));
+        assert_eq!(prefix_len(&[0xff, 0, 0xff, 0]), None);
+    }
+}

@@ -1,0 +1,115 @@
+//! Port ranges, as the transport matches compare and print them.
+
+use std::fmt;
+
+use super::{number, service};
+
+/// Ports `min` to `max`, both included; empty if `min` is above `max`, which the `udp` match accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// The first.
+    pub min: u16,
+    /// The last.
+    pub max: u16,
+}
+
+impl Ports {
+    /// Every port.
+    pub const ALL: Self = Self { min: 0, max: u16::MAX };
+
+    /// Whether `port` is among them.
+    pub const fn contain(self, port: u16) -> bool {
+        self.min <= port && port <= self.max
+    }
+
+    /// How a listing shows them: `spt:22` or `spts:!1:1024`; with `protocol`, known ports by name.
+    pub fn listed(self, w: &mut dyn fmt::Write, label: &str, inverted: bool, protocol: Option<&str>) -> fmt::Result {
+        let not = if inverted { "!" } else { "" };
+        let min = Shown { port: self.min, protocol };
+        if self.min == self.max {
+            write!(w, " {label}:{not}{min}")
+        } else {
+            write!(w, " {label}s:{not}{min}:{}", Shown { port: self.max, protocol })
+        }
+    }
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self::ALL
+    }
+}
+
+/// `min` alone, or `min:max`.
+impl fmt::Display for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.min == self.max { write!(f, "{}", self.min) } else { write!(f, "{}:{}", self.min, self.max) }
+    }
+}
+
+/// A port by its name in a protocol, or by number where it has none or no protocol is given.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The port.
+    pub port: u16,
+    /// The protocol's name, or `None` for numbers (`-n`).
+    pub protocol: Option<&'a str>,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.protocol.and_then(|protocol| service::name(self.port, protocol)) {
+            Some(name) => f.write_str(name),
+            None => write!(f, "{}", self.port),
+        }
+    }
+}
+
+/// A port by number or by its name in `protocol`; as `xtables_parse_port`.
+pub fn parse(text: &str, protocol: &str) -> Option<u16> {
+    number::parse(text, 0, u16::MAX.into())
+        .and_then(|port| u16::try_from(port).ok())
+        .or_else(|| service::port(text, Some(protocol)))
+}
+
+/// What `xtables_parse_port` says of a port it cannot read.
+pub fn invalid(text: &str) -> String {
+    format!("invalid port/service `{text}' specified")
+}
+
+/// A port as `getaddrinfo` reads a service: decimal digits modulo 2^16, else a name in any protocol.
+pub fn parse_any(text: &str) -> Option<u16> {
+    let digits = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
+    let digits = digits.strip_prefix('+').unwrap_or(digits);
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let port = digits.bytes().fold(0u16, |port, digit| port.wrapping_mul(10).wrapping_add((digit - b'0').into()));
+        return Some(port);
+    }
+    ["tcp", "udp", "dccp", "udplite", "sctp"].iter().find_map(|protocol| service::port(text, Some(protocol)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_port_prints_alone() {
+        assert_eq!(Ports { min: 5, max: 5 }.to_string(), "5");
+        assert_eq!(Ports { min: 5, max: 6 }.to_string(), "5:6");
+    }
+
+    #[test]
+    fn getaddrinfo_wraps_large_ports_and_knows_no_hexadecimal() {
+        assert_eq!(parse_any("65536"), Some(0));
+        assert_eq!(parse_any("010"), Some(10));
+        assert_eq!(parse_any(""), Some(0));
+        assert_eq!(parse_any("0x10"), None);
+        assert_eq!(parse_any("-1"), None);
+    }
+
+    #[test]
+    fn an_empty_range_contains_nothing() {
+        assert!(!Ports { min: 2, max: 1 }.contain(1));
+        assert!(Ports::ALL.contain(0));
+    }
+}

@@ -1,0 +1,83 @@
+//! Protocol names and numbers, as `-p` and its like take them.
+
+use std::sync::OnceLock;
+
+use super::number;
+
+/// The names the tools know themselves, before `/etc/protocols`.
+const BUILT_IN: [(&str, u8); 13] = [
+    ("tcp", 6),
+    ("sctp", 132),
+    ("udp", 17),
+    ("udplite", 136),
+    ("icmp", 1),
+    ("icmpv6", 58),
+    ("ipv6-icmp", 58),
+    ("esp", 50),
+    ("ah", 51),
+    ("ipv6-mh", 135),
+    ("mh", 135),
+    ("mobility-header", 135),
+    ("all", 0),
+];
+
+/// A protocol by number from 0 to 255 or by name in any case; as `xtables_parse_protocol`.
+pub fn parse(text: &str) -> Option<u8> {
+    if let Some(number) = number::parse(text, 0, u8::MAX.into()) {
+        return u8::try_from(number).ok();
+    }
+    let text = text.to_ascii_lowercase();
+    BUILT_IN
+        .iter()
+        .find(|(name, _)| *name == text)
+        .map(|(_, number)| *number)
+        .or_else(|| file().iter().find(|(names, _)| names.contains(&text)).map(|(_, number)| *number))
+}
+
+/// The first name of a number in `/etc/protocols`, as `getprotobynumber`.
+pub fn name(number: u8) -> Option<&'static str> {
+    let (names, _) = file().iter().find(|(_, own)| *own == number)?;
+    names.first().map(String::as_str)
+}
+
+/// What `xtables_parse_protocol` says of a name it does not know.
+pub fn unknown(text: &str) -> String {
+    format!("unknown protocol \"{text}\" specified")
+}
+
+fn file() -> &'static [(Vec<String>, u8)] {
+    static FILE: OnceLock<Vec<(Vec<String>, u8)>> = OnceLock::new();
+    FILE.get_or_init(|| {
+        let file = std::fs::read("/etc/protocols").unwrap_or_default();
+        String::from_utf8_lossy(&file).lines().filter_map(line).collect()
+    })
+}
+
+/// `name number aliases… # comment`.
+fn line(line: &str) -> Option<(Vec<String>, u8)> {
+    let mut words = line.split('#').next()?.split_ascii_whitespace();
+    let name = words.next()?;
+    let number = words.next()?.parse().ok()?;
+    Some((std::iter::once(name).chain(words).map(str::to_owned).collect(), number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn built_in_names_need_no_file() {
+        assert_eq!(parse("TCP"), Some(6));
+        assert_eq!(parse("ipv6-icmp"), Some(58));
+        assert_eq!(parse("all"), Some(0));
+        assert_eq!(parse("255"), Some(255));
+        assert_eq!(parse("256"), None);
+        assert_eq!(parse("no such protocol"), None);
+    }
+
+    #[test]
+    fn a_line_gives_names_and_a_number() {
+        assert_eq!(line("icmp\t1\tICMP\t# message"), Some((vec!["icmp".into(), "ICMP".into()], 1)));
+        assert_eq!(line("# nothing"), None);
+    }
+}

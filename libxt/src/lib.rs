@@ -8,8 +8,10 @@
 pub mod abi;
 pub mod backend;
 pub mod blob;
+pub mod errno;
 pub mod ext;
 pub mod family;
+pub mod lock;
 pub mod rundir;
 pub mod table;
 pub mod value;

@@ -5,12 +5,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 use zerocopy::IntoBytes;
 
 use super::frame::{self, Call, Frame, Received};
 use super::{Backend, Counters, Get, Unavailable};
+use crate::errno;
 use crate::family::Af;
 use crate::rundir;
 
@@ -61,7 +61,7 @@ impl Datapath {
                     libc::EPIPE | libc::ECONNRESET => {
                         self.fail(libc::ECONNRESET, "the datapath closed the connection".to_owned())
                     }
-                    _ => self.fail(errno, format!("no word with the datapath: {}", Errno::from_raw(errno).desc())),
+                    _ => self.fail(errno, format!("no word with the datapath: {}", errno::text(errno))),
                 });
             }
         };

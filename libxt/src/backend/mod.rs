@@ -5,7 +5,7 @@
 use std::fmt;
 use std::io;
 
-pub use crate::abi::Counters;
+use crate::errno;
 use crate::family::Af;
 
 pub mod choice;
@@ -14,6 +14,7 @@ mod frame;
 pub mod kernel;
 pub mod server;
 
+pub use crate::abi::Counters;
 pub use choice::Choice;
 
 /// A question that `getsockopt` answers.
@@ -83,7 +84,7 @@ impl fmt::Display for Unavailable {
             // As iptc_strerror() for TC_INIT.
             (None, libc::EPERM | libc::EACCES) => f.write_str("Permission denied (you must be root)"),
             (None, libc::ENOENT) => f.write_str("Table does not exist (do you need to insmod?)"),
-            (None, errno) => f.write_str(nix::errno::Errno::from_raw(errno).desc()),
+            (None, errno) => f.write_str(&errno::text(errno)),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A [`Maker`] says for one extension what the kernel's `struct xt_match` or `struct xt_target` says: in which tables, at
 //! which hooks, for which protocols and in which revisions it may stand, and makes the judge out of the bytes.
 
+use libxt::blob::Matches;
 use libxt::ext::{Extension, Families, Revision, Surroundings};
 use libxt::family::Af;
 use libxt::value::header::{F_PROTOCOL_V6, Header, INV_PROTOCOL};
@@ -18,7 +19,7 @@ pub mod targets;
 pub use scene::Scene;
 
 /// Where in a table an extension stands: `struct xt_mtchk_param` and `struct xt_tgchk_param`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Site<'a> {
     /// The family.
     pub af: Af,
@@ -28,6 +29,8 @@ pub struct Site<'a> {
     pub hooks: u32,
     /// The rule's header.
     pub header: &'a Header,
+    /// The rule's matches.
+    pub matches: Matches<'a>,
 }
 
 /// What the kernel registers for an extension.

@@ -41,6 +41,8 @@ pub mod errno {
     pub const ENOMEM: i32 = 12;
     /// Invalid argument.
     pub const EINVAL: i32 = 22;
+    /// Numerical argument out of domain: a code point past 63.
+    pub const EDOM: i32 = 33;
     /// Numerical result out of range.
     pub const ERANGE: i32 = 34;
     /// Too many levels of symbolic links: chains that call each other in a circle.

@@ -131,7 +131,8 @@ impl Table {
             table.underflow[hook] = shape.underflow[hook].unwrap_or(0) as u32;
         }
         for (index, entry) in shape.entries.iter().enumerate() {
-            let site = Site { af, table: name, hooks: shape.reached[index], header: &entry.header };
+            let site =
+                Site { af, table: name, hooks: shape.reached[index], header: &entry.header, matches: entry.matches() };
             let first = table.matches.len() as u32;
             let mut at = entry.offset + abi::entry_len(af);
             for part in entry.matches() {

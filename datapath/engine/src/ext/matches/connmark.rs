@@ -1,0 +1,17 @@
+//! `-m connmark`: compares the connection's mark.
+
+use libxt::ext::Families;
+use libxt::ext::matches::connmark::Connmark;
+
+use super::Match;
+use crate::ext::{Maker, Scene};
+
+pub(super) const MAKER: Maker<Match> =
+    Maker::of::<Connmark>(Families::Both, |revision, info, site| Ok(Match::Connmark(site.decode(revision, info)?)))
+        .tracks();
+
+/// As connmark_mt().
+pub(super) fn matches(value: &Connmark, scene: &Scene<'_, '_>) -> bool {
+    let Some((connection, _)) = scene.connection() else { return false };
+    (connection.mark() & value.mask == value.mark) != value.inverted
+}

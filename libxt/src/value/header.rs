@@ -1,6 +1,7 @@
 //! The header of a rule: addresses, interfaces, protocol and flags, in either family.
 
 use super::interface::Interface;
+use crate::ext::Surroundings;
 use crate::family::Af;
 
 /// What `struct ipt_ip` or `struct ip6t_ip6` says.
@@ -65,6 +66,11 @@ impl Header {
             Af::V6 => (0x07, 0x7f),
         };
         self.flags & !flags == 0 && self.inversions & !inversions == 0
+    }
+
+    /// What extensions may want to know of it.
+    pub fn surroundings(&self) -> Surroundings {
+        Surroundings { af: self.af, protocol: self.protocol, protocol_inverted: self.inversions & INV_PROTOCOL != 0 }
     }
 
     /// Whether the rule's jump is a `-g`.

@@ -1,5 +1,6 @@
 //! The values that options carry, one file each: numbers, marks, addresses, ports.
 
+pub mod address;
 pub mod condition;
 pub mod dscp;
 pub mod header;
@@ -13,6 +14,7 @@ pub mod number;
 pub mod port;
 pub mod protocol;
 pub mod rate;
+pub mod resolve;
 pub mod service;
 pub mod syslog;
 pub mod tcp_flags;

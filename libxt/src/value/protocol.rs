@@ -34,10 +34,17 @@ pub fn parse(text: &str) -> Option<u8> {
         .or_else(|| file().iter().find(|(names, _)| names.contains(&text)).map(|(_, number)| *number))
 }
 
-/// The first name of a number in `/etc/protocols`, as `getprotobynumber`.
+/// The name shown for a number: `all` for 0, the first in `/etc/protocols`, else a built-in one.
 pub fn name(number: u8) -> Option<&'static str> {
-    let (names, _) = file().iter().find(|(_, own)| *own == number)?;
-    names.first().map(String::as_str)
+    let in_file = || file().iter().find(|(_, own)| *own == number).and_then(|(names, _)| names.first());
+    match number {
+        0 => Some("all"),
+        _ => in_file().map(String::as_str).or_else(|| built_in_name(number)),
+    }
+}
+
+fn built_in_name(number: u8) -> Option<&'static str> {
+    BUILT_IN.iter().find(|&&(_, own)| own == number).map(|&(name, _)| name)
 }
 
 /// What `xtables_parse_protocol` says of a name it does not know.

@@ -15,4 +15,5 @@ pub mod message;
 pub mod nftables;
 pub mod queue;
 pub mod request;
+pub mod route;
 pub mod transport;

@@ -55,6 +55,8 @@ pub enum Change {
     Add(QueueChain, QueueRange, Method),
     /// Takes a chain away.
     Remove(QueueChain),
+    /// Makes sure that the family has the table, and tries whether a rule can queue, without touching any packet.
+    Probe(u8, QueueRange, Method),
 }
 
 /// The kernel's nf_tables in this network namespace, and the name of the one table that is ours.
@@ -176,8 +178,20 @@ impl NfTables {
                         put_chain(builder, self.table, chain);
                     });
                     add(MSG_NEWRULE, flag::CREATE | flag::APPEND, chain.family, &|builder| {
-                        put_rule(builder, self.table, chain, range, method);
+                        put_rule(builder, self.table, chain.name(), range, method);
                     });
+                }
+                Change::Probe(family, range, method) => {
+                    add(MSG_NEWTABLE, flag::CREATE, family, &table);
+                    // A chain without a hook sees no packet.
+                    let chain = |builder: &mut Builder<'_>| {
+                        builder.text(CHAIN_TABLE, self.table).text(CHAIN_NAME, PROBE);
+                    };
+                    add(MSG_NEWCHAIN, flag::CREATE, family, &chain);
+                    add(MSG_NEWRULE, flag::CREATE | flag::APPEND, family, &|builder| {
+                        put_rule(builder, self.table, PROBE, range, method);
+                    });
+                    add(MSG_DELCHAIN, 0, family, &chain);
                 }
                 Change::Remove(chain) => add(MSG_DELCHAIN, 0, chain.family, &|builder| {
                     builder.text(CHAIN_TABLE, self.table).text(CHAIN_NAME, chain.name());
@@ -231,6 +245,8 @@ impl fmt::Display for Error {
                     Some(Change::NoTable(_)) => write!(f, "to delete the table")?,
                     Some(Change::Add(chain, _, Method::Native)) => write!(f, "chain {} with `queue`", chain.name())?,
                     Some(Change::Add(chain, _, Method::Compat)) => write!(f, "chain {} with NFQUEUE", chain.name())?,
+                    Some(Change::Probe(_, _, Method::Native)) => write!(f, "a rule with `queue`")?,
+                    Some(Change::Probe(_, _, Method::Compat)) => write!(f, "a rule with NFQUEUE")?,
                     Some(Change::Remove(chain)) => write!(f, "to delete chain {}", chain.name())?,
                     None => write!(f, "the batch")?,
                 }
@@ -260,9 +276,9 @@ fn put_chain(builder: &mut Builder<'_>, table: &str, chain: QueueChain) {
         .text(CHAIN_TYPE, "filter");
 }
 
-fn put_rule(builder: &mut Builder<'_>, table: &str, chain: QueueChain, range: QueueRange, method: Method) {
+fn put_rule(builder: &mut Builder<'_>, table: &str, chain: &str, range: QueueRange, method: Method) {
     let flags = u16::from(range.bypass) | u16::from(range.cpu_fanout) << 1;
-    builder.text(RULE_TABLE, table).text(RULE_CHAIN, chain.name());
+    builder.text(RULE_TABLE, table).text(RULE_CHAIN, chain);
     builder.nest(RULE_EXPRESSIONS, |list| {
         list.nest(LIST_ELEMENT, |expression| match method {
             Method::Native => {
@@ -288,6 +304,9 @@ fn put_rule(builder: &mut Builder<'_>, table: &str, chain: QueueChain, range: Qu
         });
     }
 }
+
+/// The chain that comes and goes in a probe.
+const PROBE: &str = "probe";
 
 const BATCH_BEGIN: u16 = 16;
 const BATCH_END: u16 = 17;
@@ -336,7 +355,7 @@ mod tests {
     fn the_compat_rule_has_the_bytes_that_iptables_nft_sends() {
         let mut bytes = Vec::new();
         let mut builder = Builder::netfilter(Header::default(), Nfgen::of(2), &mut bytes);
-        put_rule(&mut builder, "filter", CHAIN, RANGE, Method::Compat);
+        put_rule(&mut builder, "filter", "INPUT", RANGE, Method::Compat);
         builder.finish().unwrap();
         let target = b"\x34\x00\x01\x80\x0b\x00\x01\x00target\x00\x00\x24\x00\x02\x80\x0c\x00\x01\x00NFQUEUE\x00\
             \x08\x00\x02\x00\x00\x00\x00\x03\x0c\x00\x03\x00\x00\x00\x04\x00\x01\x00\x00\x00";

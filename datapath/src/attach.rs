@@ -1,0 +1,212 @@
+//! Which hooks the kernel hands packets over at: our nf_tables chains, kept to what the loaded tables need.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use engine::{Hook, Passes};
+use libxt::family::Af;
+use nfnl::nftables::{Change, Error, Method, NfTables, QueueChain, QueueRange};
+
+use crate::config::{Config, Without};
+
+/// The chains of this network namespace that are ours.
+#[derive(Debug)]
+pub(crate) struct Attachment {
+    tables: NfTables,
+    method: Method,
+    families: Vec<Af>,
+    range: QueueRange,
+    attached: BTreeSet<QueueChain>,
+    /// Detached by command: nothing is attached until told otherwise.
+    detached: bool,
+}
+
+/// Why the datapath cannot be attached, with what to do about it.
+#[derive(Debug)]
+pub(crate) struct Unattached(String);
+
+impl Attachment {
+    /// Finds out what the kernel can do. Chains that an earlier datapath left stay as they are until the first
+    /// [`apply`](Self::apply).
+    pub(crate) fn prepare(config: &Config) -> Result<Self, Unattached> {
+        let mut tables = NfTables::open(TABLE).map_err(|error| Unattached(no_nf_tables(&error.into())))?;
+        let range = QueueRange {
+            first: config.queue_base,
+            total: config.queues,
+            bypass: config.without == Without::Open,
+            cpu_fanout: config.cpu_fanout,
+        };
+        let mut families = Vec::new();
+        let mut method = None;
+        for af in [Af::V4, Af::V6] {
+            let family = af.number();
+            let methods = [Method::Native, Method::Compat];
+            for candidate in methods.into_iter().filter(|&candidate| method.is_none_or(|known| known == candidate)) {
+                match tables.change(&[Change::Probe(family, range, candidate)]) {
+                    Ok(()) => {
+                        method = Some(candidate);
+                        families.push(af);
+                        break;
+                    }
+                    Err(error) if error.errno() == libc::ENOENT && candidate == Method::Native => {}
+                    Err(error) if af == Af::V6 && is_without_family(&error) => break,
+                    Err(error) => return Err(Unattached(explain(&error))),
+                }
+            }
+        }
+        let Some(method) = method else { return Err(Unattached(NO_QUEUE.to_owned())) };
+        Ok(Self { tables, method, families, range, attached: BTreeSet::new(), detached: false })
+    }
+
+    /// Clears away what an earlier datapath left and attaches what is needed, at once.
+    pub(crate) fn take_over(&mut self, needed: &[(Af, Passes)], all: bool) -> Result<(), Unattached> {
+        let wanted = self.wanted(needed, all);
+        self.start_over(wanted)
+    }
+
+    /// Attaches and detaches what is no longer as needed, in one batch; chains that stay are not touched.
+    pub(crate) fn apply(&mut self, needed: &[(Af, Passes)], all: bool) -> Result<(), Unattached> {
+        let wanted = if self.detached { BTreeSet::new() } else { self.wanted(needed, all) };
+        let added = wanted.difference(&self.attached).map(|&chain| Change::Add(chain, self.range, self.method));
+        let removed = self.attached.difference(&wanted).map(|&chain| Change::Remove(chain));
+        let changes: Vec<_> = added.chain(removed).collect();
+        match self.tables.change(&changes) {
+            Ok(()) => {
+                self.attached = wanted;
+                Ok(())
+            }
+            // Somebody flushed the ruleset: our chains are gone with everybody's.
+            Err(error) if error.errno() == libc::ENOENT => self.start_over(wanted),
+            Err(error) => Err(Unattached(explain(&error))),
+        }
+    }
+
+    /// Takes packets from now on, or leaves them alone, whatever the tables need.
+    pub(crate) fn set_detached(&mut self, detached: bool) {
+        self.detached = detached;
+    }
+
+    /// Whether the chains that should be there are there; `nft flush ruleset` takes them away.
+    pub(crate) fn is_intact(&mut self) -> bool {
+        self.attached.iter().map(|chain| chain.family).collect::<BTreeSet<_>>().into_iter().all(|family| {
+            // A question that fails says nothing about the chains.
+            self.tables.has_table(family).unwrap_or(true)
+        })
+    }
+
+    /// Takes everything away.
+    pub(crate) fn remove(&mut self) -> Result<(), Unattached> {
+        let changes: Vec<_> = self.families.iter().map(|af| Change::NoTable(af.number())).collect();
+        self.attached.clear();
+        self.tables.change(&changes).map_err(|error| Unattached(explain(&error)))
+    }
+
+    /// The chains in force.
+    pub(crate) fn attached(&self) -> impl Iterator<Item = &QueueChain> {
+        self.attached.iter()
+    }
+
+    /// How rules name a queue here.
+    pub(crate) fn method(&self) -> Method {
+        self.method
+    }
+
+    fn start_over(&mut self, wanted: BTreeSet<QueueChain>) -> Result<(), Unattached> {
+        let mut changes: Vec<_> = self.families.iter().map(|af| Change::FreshTable(af.number())).collect();
+        changes.extend(wanted.iter().map(|&chain| Change::Add(chain, self.range, self.method)));
+        self.tables.change(&changes).map_err(|error| Unattached(explain(&error)))?;
+        self.attached = wanted;
+        Ok(())
+    }
+
+    fn wanted(&self, needed: &[(Af, Passes)], all: bool) -> BTreeSet<QueueChain> {
+        let mut wanted = BTreeSet::new();
+        for (af, passes) in needed.iter().filter(|(af, _)| self.families.contains(af)) {
+            for hook in Hook::ALL.into_iter().filter(|&hook| all || passes.taken(hook)) {
+                wanted.insert(QueueChain { family: af.number(), hook: hook as u8, priority: priority(hook) });
+            }
+        }
+        wanted
+    }
+}
+
+/// Takes away what a datapath that is no longer there left; `false` if there was nothing.
+pub(crate) fn clear_leftovers() -> Result<bool, Unattached> {
+    let open = || -> Result<bool, Error> {
+        let mut tables = NfTables::open(TABLE)?;
+        let mut any = false;
+        for af in [Af::V4, Af::V6] {
+            if tables.has_table(af.number())? {
+                tables.change(&[Change::NoTable(af.number())])?;
+                any = true;
+            }
+        }
+        Ok(any)
+    };
+    open().map_err(|error| Unattached(explain(&error)))
+}
+
+impl fmt::Display for Unattached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unattached {}
+
+/// One chain does a hook's whole work, so it stands where the first of the kernel's tables would: what others do at the
+/// same hook later (filters of nf_tables, say) sees packets as x_tables would have left them. POSTROUTING and INPUT come
+/// last instead, as source NAT and confirmation do.
+fn priority(hook: Hook) -> i32 {
+    match hook {
+        Hook::Prerouting | Hook::Output => -300,
+        Hook::Forward => -150,
+        Hook::Input | Hook::Postrouting => 100,
+    }
+}
+
+fn is_without_family(error: &Error) -> bool {
+    matches!(error.errno(), libc::EAFNOSUPPORT | libc::EOPNOTSUPP | libc::EPROTONOSUPPORT)
+}
+
+fn explain(error: &Error) -> String {
+    match error.errno() {
+        libc::EPERM | libc::EACCES => {
+            format!(
+                "{error}\nThis takes CAP_NET_ADMIN in the network namespace: run it as root or under `unshare -Urn'."
+            )
+        }
+        libc::EOPNOTSUPP | libc::EPROTONOSUPPORT | libc::EAFNOSUPPORT => no_nf_tables(error),
+        libc::ENOENT | libc::EINVAL => format!("{error}\n{NO_QUEUE}"),
+        _ => error.to_string(),
+    }
+}
+
+fn no_nf_tables(error: &Error) -> String {
+    format!(
+        "{error}\nThe kernel has no nf_tables here (CONFIG_NF_TABLES, CONFIG_NF_TABLES_IPV4, CONFIG_NF_TABLES_IPV6): try \
+         `modprobe nf_tables'. Attaching through the legacy tables is not supported."
+    )
+}
+
+/// What to do where neither way to name a queue works.
+const NO_QUEUE: &str = "The kernel's nf_tables can hand no packet to user space: it needs either the `queue' expression \
+    (CONFIG_NFT_QUEUE, `modprobe nft_queue') or the NFQUEUE target through nft_compat (CONFIG_NFT_COMPAT and \
+    CONFIG_NETFILTER_XT_TARGET_NFQUEUE, `modprobe -a nft_compat xt_NFQUEUE'). Attaching through the legacy tables is not \
+    supported.";
+
+/// The name of the table that is ours.
+pub(crate) const TABLE: &str = "xt_datapath";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_privilege_and_missing_kernel_parts_are_told_apart() {
+        let refused = |errno| explain(&Error::Refused { errno, step: None });
+        assert!(refused(libc::EPERM).contains("CAP_NET_ADMIN"));
+        assert!(refused(libc::ENOENT).contains("modprobe -a nft_compat xt_NFQUEUE"));
+        assert!(refused(libc::EOPNOTSUPP).contains("modprobe nf_tables"));
+    }
+}

@@ -1,0 +1,344 @@
+//! The datapath from its start to its end: everything is made ready first, then packets are taken, then time passes.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixDatagram;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use engine::{Effects, Engine};
+use libxt::backend::server::Listener;
+use nfnl::queue::{self, Queue};
+use nfnl::route::Monitor;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::socket::{setsockopt, sockopt::ReceiveTimeout};
+use nix::sys::time::TimeVal;
+
+use crate::attach::Attachment;
+use crate::config::{Config, Without};
+use crate::control::Control;
+use crate::deliver::Delivery;
+use crate::host::{Current, Tables, View};
+use crate::log::Sink;
+use crate::run_folder::{CONTROL, RunFolder};
+use crate::state::{Counts, Outbox, State, count, lock};
+use crate::store::Store;
+use crate::tables::Calls;
+use crate::worker::{PATIENCE, Worker};
+use crate::{clock, sysctl, tables};
+
+/// How the configuration is made, again at every SIGHUP.
+pub(crate) type Reader = Box<dyn Fn() -> Result<Config, String>>;
+
+/// Runs until a signal ends it; the error is a text for people.
+pub(crate) fn run(read_config: &Reader) -> Result<(), String> {
+    let config = read_config()?;
+    let folder = RunFolder::take()?;
+    // Blocked before any thread is made, so that they all leave signals to the descriptor.
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        signals.add(signal);
+    }
+    signals.thread_block().map_err(|error| format!("signals: {error}"))?;
+    let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+        .map_err(|error| format!("signals: {error}"))?;
+
+    let monitor = Monitor::open().map_err(|error| format!("routing socket: {error}"))?;
+    let store = if config.keep_tables { Store::open(folder.path()).ok() } else { None };
+    let state = Arc::new(prepare(config, store.as_ref())?);
+    let mut threads = Vec::new();
+    for index in 0..state.queues.len() {
+        let mut worker =
+            Worker::new(Arc::clone(&state), index).map_err(|error| format!("raw sockets: {error} (CAP_NET_RAW?)"))?;
+        threads.push(spawn(&state, format!("queue-{index}"), move || worker.run())?);
+    }
+    let path = folder.path().join("tables");
+    let listener = Listener::bind(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let calls = Calls::new(Arc::clone(&state), store.clone());
+    threads.push(spawn(&state, "tables".to_owned(), move || tables::serve(&listener, calls))?);
+    let path = folder.path().join(CONTROL);
+    let control = Control::bind(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let shared = Arc::clone(&state);
+    threads.push(spawn(&state, "control".to_owned(), move || {
+        control.serve(&shared);
+        Ok(())
+    })?);
+    let all = lock(&state.config).all_hooks;
+    let attached = {
+        let mut attachment = lock(&state.attachment);
+        let needed = state.needed();
+        attachment.take_over(&needed, all)
+    };
+    let ended = attached.map_err(|error| error.to_string()).and_then(|()| {
+        say_ready(folder.path().join("tables"));
+        Keeper::new(Arc::clone(&state), monitor, signals)?.keep(read_config)
+    });
+    let ended = ended.and(end(&state));
+    state.stopping.store(true, Ordering::Release);
+    for thread in threads {
+        let _ = thread.join();
+    }
+    // A clean end leaves nothing behind; what a crash leaves is there for the next start.
+    if let (Ok(()), Some(store)) = (&ended, store) {
+        store.forget();
+    }
+    ended
+}
+
+/// Opens and reads everything that packets need.
+fn prepare(config: Config, store: Option<&Store>) -> Result<State, String> {
+    let mut settings = sysctl::read();
+    config.fix(&mut settings);
+    let mut engine = Engine::new(settings, random_key().map_err(|error| format!("/dev/urandom: {error}"))?);
+    let log = Sink::open(&config.log)?;
+    for failure in store.map(|store| store.restore(&mut engine)).unwrap_or_default() {
+        complain(&failure);
+    }
+    let attachment = Attachment::prepare(&config).map_err(|error| error.to_string())?;
+    let mut queues = Vec::new();
+    for index in 0..config.queues {
+        let number = config.queue_base.checked_add(index).ok_or("queue-base and queues go beyond queue 65535")?;
+        queues.push(open_queue(number, &config)?);
+    }
+    let host = Current::default();
+    host.replace(Tables::take().map_err(|error| format!("routing tables: {error}"))?);
+    Ok(State {
+        engine: Mutex::new(engine),
+        attachment: Mutex::new(attachment),
+        outbox: Outbox::new().map_err(|error| format!("eventfd: {error}"))?,
+        counts: queues.iter().map(|_| Counts::default()).collect(),
+        queues,
+        host,
+        log,
+        config: Mutex::new(config),
+        stopping: AtomicBool::new(false),
+        refreshed: Mutex::default(),
+    })
+}
+
+fn open_queue(number: u16, config: &Config) -> Result<Queue, String> {
+    let mut options = queue::Options {
+        length: config.queue_length,
+        fail_open: config.fail_open,
+        receive_buffer: config.receive_buffer,
+        ..queue::Options::default()
+    };
+    let mut opened = Queue::open(number, &options);
+    if opened.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EOPNOTSUPP)) {
+        // A kernel older than the flags: whole super-packets and owners are not to be had.
+        (options.gso, options.owner) = (false, false);
+        opened = Queue::open(number, &options);
+    }
+    let queue = opened.map_err(|error| match error.raw_os_error() {
+        Some(libc::EPERM | libc::EBUSY) => format!(
+            "queue {number}: {error}: another program has it (choose others with --queue-base), or CAP_NET_ADMIN is missing"
+        ),
+        Some(libc::EINVAL | libc::EPROTONOSUPPORT) => format!(
+            "queue {number}: {error}: the kernel has no NFQUEUE (CONFIG_NETFILTER_NETLINK_QUEUE): try \
+             `modprobe nfnetlink_queue'"
+        ),
+        _ => format!("queue {number}: {error}"),
+    })?;
+    let patience = TimeVal::new(0, PATIENCE.subsec_micros().into());
+    setsockopt(&queue, ReceiveTimeout, &patience).map_err(|error| format!("queue {number}: {error}"))?;
+    Ok(queue)
+}
+
+/// What happens to traffic from now on, as the configuration says.
+fn end(state: &State) -> Result<(), String> {
+    match lock(&state.config).without {
+        Without::Open => lock(&state.attachment).remove().map_err(|error| error.to_string()),
+        // The chains stay, and with nobody listening they drop.
+        Without::Closed => Ok(()),
+    }
+}
+
+/// What the main thread does while packets flow: time, devices and routes, settings, signals.
+struct Keeper {
+    state: Arc<State>,
+    monitor: Monitor,
+    signals: SignalFd,
+    watch: Option<sysctl::Watch>,
+    delivery: Delivery,
+    effects: Effects,
+    view: View,
+}
+
+impl Keeper {
+    fn new(state: Arc<State>, monitor: Monitor, signals: SignalFd) -> Result<Self, String> {
+        let delivery = Delivery::new().map_err(|error| format!("raw sockets: {error} (CAP_NET_RAW?)"))?;
+        let watch = sysctl::Watch::new().ok();
+        Ok(Self { state, monitor, signals, watch, delivery, effects: Effects::default(), view: View::default() })
+    }
+
+    fn keep(&mut self, read_config: &Reader) -> Result<(), String> {
+        let mut next_tick = Instant::now();
+        let mut next_look = Instant::now() + LOOK;
+        loop {
+            let wait = next_tick.saturating_duration_since(Instant::now()).as_millis();
+            let [signal, route, settings] = self.wait(u16::try_from(wait).unwrap_or(u16::MAX))?;
+            if self.state.stopping() {
+                return Err("a thread of the datapath failed".to_owned());
+            }
+            while let (true, Ok(Some(signal))) = (signal, self.signals.read_signal()) {
+                if signal.ssi_signo != Signal::SIGHUP as u32 {
+                    return Ok(());
+                }
+                self.reread(read_config);
+            }
+            if route && self.monitor.drain() {
+                self.follow_routes();
+            }
+            let mut look = settings;
+            if Instant::now() >= next_look {
+                look = true;
+                next_look = Instant::now() + LOOK;
+                self.look_after_chains();
+            }
+            if look {
+                self.follow_settings();
+            }
+            if Instant::now() >= next_tick {
+                next_tick = Instant::now() + TICK;
+                self.expire();
+            }
+        }
+    }
+
+    /// Waits, and says what is ready: a signal, news of devices or routes, a changed sysctl.
+    fn wait(&mut self, milliseconds: u16) -> Result<[bool; 3], String> {
+        let mut polled = vec![
+            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.monitor.as_fd(), PollFlags::POLLIN),
+        ];
+        if let Some(watch) = &self.watch {
+            polled.push(PollFd::new(watch.as_fd(), PollFlags::POLLIN));
+        }
+        match poll(&mut polled, PollTimeout::from(milliseconds)) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(format!("poll: {error}")),
+        }
+        let ready = |index: usize| polled.get(index).and_then(PollFd::any).unwrap_or(false);
+        Ok([ready(0), ready(1), ready(2)])
+    }
+
+    fn expire(&mut self) {
+        self.effects.clear();
+        {
+            let mut engine = self.state.engine();
+            let effects = &mut self.effects;
+            let aged = catch_unwind(AssertUnwindSafe(|| engine.expire(clock::now(), effects)));
+            if let (Err(_), Some(counts)) = (aged, self.state.counts.first()) {
+                count(&counts.panics, 1);
+            }
+            self.state.outbox.post(&mut self.effects.events);
+        }
+        self.view.refresh(&self.state.host);
+        self.delivery.deliver(&self.effects, &self.state, 0, self.view.tables());
+    }
+
+    fn follow_routes(&mut self) {
+        match Tables::take() {
+            Ok(tables) => drop(self.state.host.replace(tables)),
+            Err(error) => complain(&format!("routing tables: {error}")),
+        }
+    }
+
+    fn follow_settings(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.drain();
+        }
+        let mut settings = sysctl::read();
+        lock(&self.state.config).fix(&mut settings);
+        self.state.engine().configure(settings);
+    }
+
+    /// Chains that somebody flushed are put back.
+    fn look_after_chains(&self) {
+        if !lock(&self.state.attachment).is_intact() {
+            complain("our nf_tables chains were deleted by someone else; attaching again");
+            if let Err(error) = self.state.restore_chains() {
+                complain(&error.to_string());
+            }
+        }
+    }
+
+    /// SIGHUP. What shapes the queues stays as it is until the next start.
+    fn reread(&mut self, read_config: &Reader) {
+        let done = read_config().and_then(|config| {
+            self.state.log.reopen(&config.log)?;
+            *lock(&self.state.config) = config;
+            self.state.reattach().map_err(|error| error.to_string())
+        });
+        if let Err(why) = done {
+            complain(&format!("configuration not taken over: {why}"));
+        }
+        self.follow_settings();
+    }
+}
+
+/// Starts a thread whose end, for whatever reason, ends the datapath.
+fn spawn(
+    state: &Arc<State>,
+    name: String,
+    work: impl FnOnce() -> io::Result<()> + Send + 'static,
+) -> Result<JoinHandle<()>, String> {
+    let state = Arc::clone(state);
+    let label = name.clone();
+    let guarded = move || {
+        let done = catch_unwind(AssertUnwindSafe(work));
+        if !state.stopping() {
+            match done {
+                Ok(Ok(())) => complain(&format!("{label}: ended too early")),
+                Ok(Err(error)) => complain(&format!("{label}: {error}")),
+                Err(_) => complain(&format!("{label}: failed, see above")),
+            }
+            state.stopping.store(true, Ordering::Release);
+        }
+    };
+    thread::Builder::new().name(name).spawn(guarded).map_err(|error| format!("thread: {error}"))
+}
+
+/// Tells who waits for it that packets are judged from now on: a line, and systemd's datagram.
+fn say_ready(tables: PathBuf) {
+    use std::io::Write;
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "xt-datapath: ready, tables at {}", tables.display()).and_then(|()| out.flush());
+    let Some(place) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let send = |socket: &UnixDatagram| {
+        let bytes = place.as_encoded_bytes();
+        if let Some(name) = bytes.strip_prefix(b"@") {
+            use std::os::linux::net::SocketAddrExt;
+            let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+            return socket.send_to_addr(b"READY=1", &address);
+        }
+        socket.send_to(b"READY=1", &place)
+    };
+    if let Err(error) = UnixDatagram::unbound().and_then(|socket| send(&socket)) {
+        complain(&format!("NOTIFY_SOCKET: {error}"));
+    }
+}
+
+fn random_key() -> io::Result<[u8; 16]> {
+    let mut key = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut key)?;
+    Ok(key)
+}
+
+/// A line on stderr.
+pub(crate) fn complain(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(io::stderr(), "xt-datapath: {text}");
+}
+
+/// How often time passes for connections.
+const TICK: Duration = Duration::from_millis(200);
+/// How often the chains and the settings are looked at although nobody told of a change.
+const LOOK: Duration = Duration::from_secs(5);

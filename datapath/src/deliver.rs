@@ -1,0 +1,51 @@
+//! What a packet causes beyond its verdict is done here, outside the engine's lock.
+
+use engine::effects::{Effects, Release};
+use engine::{Host, Verdict};
+use nfnl::queue::{ACCEPT, DROP, Verdicts};
+
+use crate::inject::Injector;
+use crate::state::{State, count};
+
+/// One thread's means of doing it.
+pub(crate) struct Delivery {
+    injector: Injector,
+    verdicts: Verdicts,
+}
+
+impl Delivery {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        Ok(Self { injector: Injector::open()?, verdicts: Verdicts::default() })
+    }
+
+    /// Sends, releases and logs; events went to the outbox before. `worker` is whose counts are charged.
+    pub(crate) fn deliver(&mut self, effects: &Effects, state: &State, worker: usize, host: &dyn Host) {
+        for release in &effects.releases {
+            self.release(release, &effects.bytes, state);
+        }
+        for send in &effects.sends {
+            let sent = effects.bytes.get(send.bytes.clone()).map(|bytes| self.injector.send(send, bytes, host));
+            if let (false, Some(counts)) = (matches!(sent, Some(Ok(()))), state.counts.get(worker)) {
+                count(&counts.unsent, 1);
+            }
+        }
+        for log in &effects.logs {
+            state.log.line(log.level, effects.bytes.get(log.text.clone()).unwrap_or(b"?"));
+        }
+    }
+
+    /// A held packet's verdict goes to the queue it came from, whichever thread found it.
+    fn release(&mut self, release: &Release, bytes: &[u8], state: &State) {
+        let index = usize::from(release.id.queue);
+        let (Some(queue), Some(counts)) = (state.queues.get(index), state.counts.get(index)) else { return };
+        let payload = release.bytes.clone().and_then(|range| bytes.get(range));
+        let accepted = release.verdict == Verdict::Accept;
+        self.verdicts.clear();
+        let verdict = if accepted { ACCEPT } else { DROP };
+        self.verdicts.push(queue.number(), release.id.number, verdict, release.mark, payload);
+        count(if accepted { &counts.accepted } else { &counts.dropped }, 1);
+        if queue.send(&self.verdicts).is_err() {
+            count(&counts.refused, 1);
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! Devices, addresses and routes, as the engine asks for them: a copy of the kernel's tables, replaced as a whole when
+//! something changed. No question of a packet becomes a system call.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use engine::host::{AddressKind, Route};
+use engine::{Device, Host};
+use libxt::family::Af;
+use nfnl::route::{self, DEPRECATED, SECONDARY, Snapshot, TENTATIVE};
+
+/// One moment's tables.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    devices: HashMap<u32, Device>,
+    addresses: Vec<route::Address>,
+    /// `RT_TABLE_LOCAL` and the other tables, each with the longest prefix first and then the lowest priority.
+    local: Vec<route::Route>,
+    others: Vec<route::Route>,
+}
+
+/// The tables in force. Readers keep a copy of the pointer and look at one number to see that it is still the newest.
+#[derive(Debug, Default)]
+pub(crate) struct Current {
+    tables: RwLock<Arc<Tables>>,
+    generation: AtomicU64,
+}
+
+/// A reader's copy of the pointer.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    tables: Arc<Tables>,
+    generation: u64,
+}
+
+/// What went away between two moments: MASQUERADE's connections end with it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gone {
+    /// Devices that are gone or down.
+    pub(crate) devices: Vec<u32>,
+    /// Addresses, each with its device.
+    pub(crate) addresses: Vec<(u32, IpAddr)>,
+}
+
+impl Tables {
+    /// Asks the kernel.
+    pub(crate) fn take() -> io::Result<Self> {
+        Ok(Self::new(Snapshot::take()?))
+    }
+
+    fn new(snapshot: Snapshot) -> Self {
+        let devices = snapshot.links.into_iter().map(|link| {
+            let device = Device {
+                index: link.index,
+                name: link.name,
+                loopback: link.flags & IFF_LOOPBACK != 0,
+                mtu: link.mtu,
+                group: link.group,
+                hardware: link.hardware,
+            };
+            // A device that is down keeps its addresses but loses its connections.
+            (link.index, (device, link.flags & IFF_UP != 0))
+        });
+        let (mut up, mut all) = (Vec::new(), HashMap::new());
+        for (index, (device, is_up)) in devices {
+            if is_up {
+                up.push(index);
+            }
+            all.insert(index, device);
+        }
+        let (mut local, mut others): (Vec<_>, Vec<_>) =
+            snapshot.routes.into_iter().partition(|route| route.table == TABLE_LOCAL);
+        for table in [&mut local, &mut others] {
+            table.sort_by_key(|route| (rank(route.table), u8::MAX - route.prefix, route.priority));
+        }
+        others.retain(|route| matches!(route.table, TABLE_MAIN | TABLE_DEFAULT));
+        let mut tables = Self { devices: all, addresses: snapshot.addresses, local, others };
+        tables.addresses.retain(|address| up.contains(&address.index));
+        tables
+    }
+
+    /// What `self` had and `newer` has not.
+    pub(crate) fn gone(&self, newer: &Self) -> Gone {
+        let has = |tables: &Self, index| tables.addresses.iter().any(|address| address.index == index);
+        let mut gone = Gone::default();
+        for &index in self.devices.keys() {
+            if !newer.devices.contains_key(&index) || has(self, index) && !has(newer, index) {
+                gone.devices.push(index);
+            }
+        }
+        for address in &self.addresses {
+            if !newer.addresses.iter().any(|other| other.index == address.index && other.local == address.local) {
+                gone.addresses.push((address.index, address.local));
+            }
+        }
+        gone
+    }
+
+    fn on(&self, af: Af, device: u32) -> impl Iterator<Item = &route::Address> {
+        self.addresses.iter().filter(move |address| address.index == device && is_of(af, address.local))
+    }
+
+    fn look_up(&self, destination: IpAddr, device: Option<u32>) -> Option<&route::Route> {
+        self.local.iter().chain(&self.others).find(|route| {
+            covers(route.destination, route.prefix, destination)
+                && device.is_none_or(|device| route.device == device || route.kind != RTN_UNICAST)
+        })
+    }
+
+    /// As inet_select_addr() for RT_SCOPE_UNIVERSE: the primary address whose network has the next hop, else the first.
+    fn select_v4(&self, device: u32, hop: IpAddr) -> Option<IpAddr> {
+        let usable = |address: &&route::Address| address.flags & SECONDARY == 0 && address.scope == SCOPE_UNIVERSE;
+        let mut candidates = self.on(Af::V4, device).filter(usable).peekable();
+        let first = candidates.peek().map(|address| address.local);
+        candidates
+            .find(|address| covers(address.local, address.prefix, hop))
+            .map(|address| address.local)
+            .or(first)
+            .or_else(|| self.addresses.iter().filter(usable).map(|address| address.local).find(IpAddr::is_ipv4))
+    }
+
+    /// As ipv6_dev_get_saddr() on one device: same scope, not deprecated, longest common prefix (RFC 6724 rules 2, 3, 8).
+    fn select_v6(&self, device: u32, destination: IpAddr) -> Option<IpAddr> {
+        let wants_link = is_link_local(destination);
+        self.on(Af::V6, device)
+            .filter(|address| address.flags & TENTATIVE == 0)
+            .max_by_key(|address| {
+                let same_scope = is_link_local(address.local) == wants_link;
+                let fresh = address.flags & DEPRECATED == 0;
+                (same_scope, fresh, common_bits(address.local, destination))
+            })
+            .map(|address| address.local)
+    }
+}
+
+impl Current {
+    /// Puts new tables in force.
+    pub(crate) fn replace(&self, tables: Tables) -> Gone {
+        let mut place = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        let gone = place.gone(&tables);
+        *place = Arc::new(tables);
+        self.generation.fetch_add(1, Ordering::Release);
+        gone
+    }
+}
+
+impl View {
+    /// Sees to it that the copy is the newest.
+    pub(crate) fn refresh(&mut self, current: &Current) {
+        let generation = current.generation.load(Ordering::Acquire);
+        if generation != self.generation {
+            self.tables = Arc::clone(&current.tables.read().unwrap_or_else(PoisonError::into_inner));
+            self.generation = generation;
+        }
+    }
+
+    /// The tables.
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.tables
+    }
+}
+
+impl Host for Tables {
+    fn masquerade_address(&self, af: Af, device: u32, destination: IpAddr) -> Option<IpAddr> {
+        match af {
+            Af::V4 => {
+                let hop = self.look_up(destination, Some(device)).and_then(|route| route.gateway);
+                self.select_v4(device, hop.unwrap_or(destination))
+            }
+            Af::V6 => self.select_v6(device, destination),
+        }
+    }
+
+    fn first_address(&self, af: Af, device: u32) -> Option<IpAddr> {
+        match af {
+            Af::V4 => self.on(af, device).next().map(|address| address.local),
+            Af::V6 => {
+                let usable = |address: &&route::Address| address.flags & (TENTATIVE | DEPRECATED) == 0;
+                // The first of those that come first: addresses that reach beyond the link.
+                let all = self.on(af, device).filter(usable);
+                all.min_by_key(|address| is_link_local(address.local)).map(|address| address.local)
+            }
+        }
+    }
+
+    fn address_kind(&self, address: IpAddr, device: Option<u32>) -> AddressKind {
+        let is_here = |route: &&route::Route| {
+            covers(route.destination, route.prefix, address) && device.is_none_or(|device| route.device == device)
+        };
+        match address {
+            // As __inet_dev_addr_type(): the local table alone decides.
+            IpAddr::V4(v4) if v4.octets()[0] == 0 || v4.is_broadcast() => AddressKind::Broadcast,
+            _ if address.is_multicast() => AddressKind::Multicast,
+            IpAddr::V4(_) => self.local.iter().find(is_here).map_or(AddressKind::Unicast, |route| kind(route.kind)),
+            IpAddr::V6(_) => match self.local.iter().find(is_here) {
+                Some(route) => kind(route.kind),
+                None => self.look_up(address, device).map_or(AddressKind::Unreachable, |route| kind(route.kind)),
+            },
+        }
+    }
+
+    fn route(&self, destination: IpAddr, source: Option<IpAddr>, mark: u32, out_device: Option<u32>) -> Option<Route> {
+        // Routing by mark or source (`ip rule`) is the kernel's alone.
+        let _ = (source, mark);
+        let route = self.look_up(destination, out_device)?;
+        if !matches!(route.kind, RTN_UNICAST | RTN_LOCAL) {
+            return None;
+        }
+        let device = self.devices.get(&route.device)?;
+        let af = if destination.is_ipv4() { Af::V4 } else { Af::V6 };
+        let source = route.source.or_else(|| self.masquerade_address(af, device.index, destination));
+        let mtu = if route.mtu == 0 { device.mtu } else { route.mtu };
+        Some(Route { device: device.index, source, mtu })
+    }
+
+    fn device(&self, index: u32) -> Option<&Device> {
+        self.devices.get(&index)
+    }
+}
+
+/// The order in which the kernel's usual rules look tables up.
+fn rank(table: u32) -> u32 {
+    if table == TABLE_DEFAULT { 1 } else { 0 }
+}
+
+fn kind(number: u8) -> AddressKind {
+    match number {
+        1 => AddressKind::Unicast,
+        2 => AddressKind::Local,
+        3 => AddressKind::Broadcast,
+        4 => AddressKind::Anycast,
+        5 => AddressKind::Multicast,
+        6 => AddressKind::Blackhole,
+        7 => AddressKind::Unreachable,
+        8 => AddressKind::Prohibit,
+        9 => AddressKind::Throw,
+        10 => AddressKind::Nat,
+        _ => AddressKind::Unspec,
+    }
+}
+
+fn is_of(af: Af, address: IpAddr) -> bool {
+    address.is_ipv4() == (af == Af::V4)
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
+}
+
+/// Whether `address` lies in the network of the first `prefix` bits of `network`.
+fn covers(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
+    network.is_ipv4() == address.is_ipv4() && common_bits(network, address) >= u32::from(prefix)
+}
+
+/// How many leading bits both have in common; 0 for different families.
+fn common_bits(a: IpAddr, b: IpAddr) -> u32 {
+    match (a, b) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+        _ => 0,
+    }
+}
+
+const TABLE_LOCAL: u32 = 255;
+const TABLE_MAIN: u32 = 254;
+const TABLE_DEFAULT: u32 = 253;
+const SCOPE_UNIVERSE: u8 = 0;
+const RTN_UNICAST: u8 = 1;
+const RTN_LOCAL: u8 = 2;
+const IFF_UP: u32 = 1;
+const IFF_LOOPBACK: u32 = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(index: u32, local: [u8; 4], prefix: u8, flags: u32) -> route::Address {
+        route::Address { index, local: local.into(), prefix, scope: 0, flags }
+    }
+
+    fn route(table: u32, destination: [u8; 4], prefix: u8, kind: u8, device: u32) -> route::Route {
+        let destination = destination.into();
+        route::Route { destination, prefix, table, kind, device, gateway: None, source: None, priority: 0, mtu: 0 }
+    }
+
+    fn tables() -> Tables {
+        let link = |index, flags| route::Link { index, flags, mtu: 1500, ..route::Link::default() };
+        let mut default = route(TABLE_MAIN, [0; 4], 0, RTN_UNICAST, 2);
+        default.gateway = Some([10, 2, 0, 9].into());
+        Tables::new(Snapshot {
+            links: vec![link(1, IFF_UP | IFF_LOOPBACK), link(2, IFF_UP), link(3, IFF_UP)],
+            addresses: vec![
+                address(2, [10, 1, 0, 1], 24, 0),
+                address(2, [10, 1, 0, 2], 24, SECONDARY),
+                address(2, [10, 2, 0, 1], 24, 0),
+                address(3, [10, 3, 0, 1], 24, 0),
+            ],
+            routes: vec![
+                default,
+                route(TABLE_MAIN, [10, 3, 0, 0], 24, RTN_UNICAST, 3),
+                route(TABLE_LOCAL, [10, 1, 0, 1], 32, RTN_LOCAL, 2),
+                route(TABLE_LOCAL, [10, 1, 0, 255], 32, 3, 2),
+                route(TABLE_LOCAL, [127, 0, 0, 0], 8, RTN_LOCAL, 1),
+            ],
+        })
+    }
+
+    #[test]
+    fn masquerade_takes_the_primary_address_of_the_next_hops_network() {
+        let tables = tables();
+        assert_eq!(tables.masquerade_address(Af::V4, 2, [8, 8, 8, 8].into()), Some([10, 2, 0, 1].into()));
+        assert_eq!(tables.masquerade_address(Af::V4, 3, [8, 8, 8, 8].into()), Some([10, 3, 0, 1].into()));
+    }
+
+    #[test]
+    fn a_device_without_an_address_borrows_one_as_the_kernel_does() {
+        assert_eq!(tables().masquerade_address(Af::V4, 1, [8, 8, 8, 8].into()), Some([10, 1, 0, 1].into()));
+    }
+
+    #[test]
+    fn the_local_table_says_what_kind_an_address_is() {
+        let tables = tables();
+        let kind = |address: [u8; 4], device| tables.address_kind(address.into(), device);
+        assert_eq!(kind([10, 1, 0, 1], None), AddressKind::Local);
+        assert_eq!(kind([10, 1, 0, 1], Some(3)), AddressKind::Unicast);
+        assert_eq!(kind([10, 1, 0, 255], None), AddressKind::Broadcast);
+        assert_eq!(kind([127, 9, 9, 9], None), AddressKind::Local);
+        assert_eq!(kind([224, 0, 0, 1], None), AddressKind::Multicast);
+        assert_eq!(kind([255, 255, 255, 255], None), AddressKind::Broadcast);
+        assert_eq!(kind([8, 8, 8, 8], None), AddressKind::Unicast);
+    }
+
+    #[test]
+    fn the_longest_prefix_routes() {
+        let tables = tables();
+        let device = |address: [u8; 4]| tables.route(address.into(), None, 0, None).map(|route| route.device);
+        assert_eq!(device([10, 3, 0, 7]), Some(3));
+        assert_eq!(device([8, 8, 8, 8]), Some(2));
+    }
+
+    #[test]
+    fn what_went_away_is_told_once() {
+        let (old, mut new) = (tables(), tables());
+        new.addresses.retain(|address| address.index != 3);
+        let gone = old.gone(&new);
+        assert_eq!(gone.devices, [3]);
+        assert_eq!(gone.addresses, [(3, [10, 3, 0, 1].into())]);
+        assert_eq!(old.gone(&old), Gone::default());
+    }
+
+    #[test]
+    fn a_view_sees_new_tables_after_they_were_replaced() {
+        let current = Current::default();
+        let mut view = View::default();
+        view.refresh(&current);
+        assert!(view.tables().device(2).is_none());
+        current.replace(tables());
+        view.refresh(&current);
+        assert!(view.tables().device(2).is_some());
+    }
+}

@@ -1,0 +1,161 @@
+//! What all threads of the datapath share: the engine behind its lock, the queues, the tables of the host, the counts.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use engine::effects::Event;
+use engine::{Engine, Passes};
+use libxt::family::Af;
+use nfnl::queue::Queue;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use crate::attach::{Attachment, Unattached};
+use crate::config::Config;
+use crate::host::{Current, Tables};
+use crate::log::Sink;
+
+/// Shared by all threads. Locks are taken in this order: `config`, `attachment`, `engine`, `outbox`.
+pub(crate) struct State {
+    pub(crate) engine: Mutex<Engine>,
+    pub(crate) attachment: Mutex<Attachment>,
+    pub(crate) outbox: Outbox,
+    pub(crate) queues: Vec<Queue>,
+    pub(crate) counts: Vec<Counts>,
+    pub(crate) host: Current,
+    pub(crate) log: Sink,
+    pub(crate) config: Mutex<Config>,
+    pub(crate) stopping: AtomicBool,
+    /// When devices, addresses and routes were last asked for.
+    pub(crate) refreshed: Mutex<Option<Instant>>,
+}
+
+/// What one queue's worker counts.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Packets taken from the kernel.
+    pub(crate) received: AtomicU64,
+    /// Let go on.
+    pub(crate) accepted: AtomicU64,
+    /// Dropped by a verdict.
+    pub(crate) dropped: AtomicU64,
+    /// Kept back for now.
+    pub(crate) held: AtomicU64,
+    /// Written back with new bytes.
+    pub(crate) rewritten: AtomicU64,
+    /// Times the socket's buffer overflowed.
+    pub(crate) overruns: AtomicU64,
+    /// Verdicts that the kernel refused.
+    pub(crate) refused: AtomicU64,
+    /// Packets at which the engine failed; they were dropped.
+    pub(crate) panics: AtomicU64,
+    /// Packets that could not be written back, being longer than the kernel hands over; they were dropped.
+    pub(crate) truncated: AtomicU64,
+    /// Packets of our own that could not be sent.
+    pub(crate) unsent: AtomicU64,
+}
+
+/// Connection events on their way to who listens, in the order in which they happened.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    events: Mutex<VecDeque<Event>>,
+    lost: AtomicBool,
+    bell: EventFd,
+}
+
+impl State {
+    /// The engine, alone. A panic elsewhere does not take it away.
+    pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {
+        lock(&self.engine)
+    }
+
+    /// Takes packets where the tables in force need it. Call it after every change of a table.
+    pub(crate) fn reattach(&self) -> Result<(), Unattached> {
+        let all = lock(&self.config).all_hooks;
+        let mut attachment = lock(&self.attachment);
+        let needed = self.needed();
+        attachment.apply(&needed, all)
+    }
+
+    /// Attaches from the beginning, after somebody else deleted our chains.
+    pub(crate) fn restore_chains(&self) -> Result<(), Unattached> {
+        let all = lock(&self.config).all_hooks;
+        let mut attachment = lock(&self.attachment);
+        let needed = self.needed();
+        attachment.take_over(&needed, all)
+    }
+
+    /// Where the tables in force need packets taken.
+    pub(crate) fn needed(&self) -> [(Af, Passes); 2] {
+        let engine = self.engine();
+        [Af::V4, Af::V6].map(|af| (af, engine.passes(af)))
+    }
+
+    /// Asks the kernel for devices, addresses and routes, unless it was asked just now.
+    pub(crate) fn refresh_host(&self) {
+        let mut last = lock(&self.refreshed);
+        if last.is_some_and(|last| last.elapsed() < REFRESH) {
+            return;
+        }
+        if let Ok(tables) = Tables::take() {
+            self.host.replace(tables);
+        }
+        *last = Some(Instant::now());
+    }
+
+    /// Whether the datapath is to end.
+    pub(crate) fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+impl Outbox {
+    pub(crate) fn new() -> nix::Result<Self> {
+        let bell = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
+        Ok(Self { events: Mutex::default(), lost: AtomicBool::new(false), bell })
+    }
+
+    /// Takes over events. Call it while the engine is still locked, so that they keep their order.
+    pub(crate) fn post(&self, events: &mut Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
+        let mut waiting = lock(&self.events);
+        if waiting.len() + events.len() > LIMIT {
+            self.lost.store(true, Ordering::Release);
+            events.clear();
+        }
+        waiting.extend(events.drain(..));
+        drop(waiting);
+        // The bell can only be full of rings already.
+        let _ = self.bell.write(1);
+    }
+
+    /// Hands all events over and says whether some were lost before them.
+    pub(crate) fn take(&self, into: &mut VecDeque<Event>) -> bool {
+        let _ = self.bell.read();
+        std::mem::swap(&mut *lock(&self.events), into);
+        self.lost.swap(false, Ordering::AcqRel)
+    }
+
+    /// Readable while events wait.
+    pub(crate) fn bell(&self) -> &EventFd {
+        &self.bell
+    }
+}
+
+/// One more.
+pub(crate) fn count(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Ordering::Relaxed);
+}
+
+/// A lock whose earlier holder may have panicked: packets go on.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Unknown devices make the kernel be asked no more often than this.
+const REFRESH: Duration = Duration::from_millis(50);
+/// Events that may wait: some seconds' worth under the heaviest churn.
+const LIMIT: usize = 1 << 17;

@@ -1,0 +1,122 @@
+//! What `xt-datapath status` shows.
+
+use std::fmt::Write;
+use std::fs;
+use std::sync::atomic::Ordering;
+
+use engine::Hook;
+use libxt::family::Af;
+use nfnl::nftables::Method;
+
+use crate::state::{State, lock};
+
+/// The state in words, a fact a line.
+pub(crate) fn text(state: &State) -> String {
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = write(state, &mut text);
+    text
+}
+
+fn write(state: &State, text: &mut String) -> std::fmt::Result {
+    writeln!(text, "xt-datapath {}, process {}", env!("CARGO_PKG_VERSION"), std::process::id())?;
+    if let Ok(namespace) = fs::read_link("/proc/self/ns/net") {
+        writeln!(text, "namespace   {}", namespace.display())?;
+    }
+    {
+        let attachment = lock(&state.attachment);
+        let method = match attachment.method() {
+            Method::Native => "nf_tables queue",
+            Method::Compat => "NFQUEUE through nft_compat",
+        };
+        writeln!(text, "attached by {method}")?;
+        for (af, name) in [(Af::V4, "IPv4"), (Af::V6, "IPv6")] {
+            let chains = attachment.attached().filter(|chain| chain.family == af.number());
+            let hooks: Vec<_> = chains.filter_map(|chain| Hook::from_number(chain.hook)).map(hook_name).collect();
+            let hooks = if hooks.is_empty() { "none".to_owned() } else { hooks.join(" ") };
+            writeln!(text, "hooks {name}  {hooks}")?;
+        }
+    }
+    {
+        let engine = state.engine();
+        for (af, name) in [(Af::V4, "IPv4"), (Af::V6, "IPv6")] {
+            let names = engine.table_names(af);
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(" ") };
+            writeln!(text, "tables {name} {names}")?;
+        }
+    }
+    writeln!(text, "log lines lost {}", state.log.lost())?;
+    writeln!(text)?;
+    writeln!(text, "{}", HEADINGS.map(|heading| format!("{heading:>11}")).join(""))?;
+    let kernel = kernel_drops();
+    for (queue, counts) in state.queues.iter().zip(&state.counts) {
+        let (full, unread) = kernel
+            .iter()
+            .find(|drops| drops.queue == u32::from(queue.number()))
+            .map_or((0, 0), |drops| (drops.full, drops.unread));
+        let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let row = [
+            u64::from(queue.number()),
+            load(&counts.received),
+            load(&counts.accepted),
+            load(&counts.dropped),
+            load(&counts.held),
+            load(&counts.rewritten),
+            full,
+            unread,
+            load(&counts.overruns),
+            load(&counts.refused),
+            load(&counts.truncated),
+            load(&counts.unsent),
+            load(&counts.panics),
+        ];
+        writeln!(text, "{}", row.map(|number| format!("{number:>11}")).join(""))?;
+    }
+    Ok(())
+}
+
+/// What the kernel dropped before we saw it.
+struct Drops {
+    queue: u32,
+    /// The queue was full.
+    full: u64,
+    /// The socket's buffer was full.
+    unread: u64,
+}
+
+/// `/proc/net/netfilter/nfnetlink_queue`: number, port, waiting, copy mode, copy range, queue dropped, user dropped, id.
+fn kernel_drops() -> Vec<Drops> {
+    let text = fs::read_to_string("/proc/thread-self/net/netfilter/nfnetlink_queue").unwrap_or_default();
+    let parse = |line: &str| {
+        let numbers: Vec<u64> = line.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
+        let queue = u32::try_from(*numbers.first()?).ok()?;
+        Some(Drops { queue, full: *numbers.get(5)?, unread: *numbers.get(6)? })
+    };
+    text.lines().filter_map(parse).collect()
+}
+
+const fn hook_name(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Prerouting => "PREROUTING",
+        Hook::Input => "INPUT",
+        Hook::Forward => "FORWARD",
+        Hook::Output => "OUTPUT",
+        Hook::Postrouting => "POSTROUTING",
+    }
+}
+
+const HEADINGS: [&str; 13] = [
+    "queue",
+    "received",
+    "accepted",
+    "dropped",
+    "held",
+    "rewritten",
+    "full",
+    "unread",
+    "ENOBUFS",
+    "refused",
+    "truncated",
+    "unsent",
+    "panics",
+];

@@ -1,0 +1,116 @@
+//! Tables kept in the run folder, so that they are in force again when a datapath that was killed is started anew.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use engine::Engine;
+use libxt::backend::Get;
+use libxt::family::Af;
+
+/// The folder with one file per table: the blob that installed it.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    folder: PathBuf,
+}
+
+impl Store {
+    /// The store in a run folder.
+    pub(crate) fn open(run: &Path) -> io::Result<Self> {
+        let folder = run.join("kept");
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(Self { folder }),
+        }
+    }
+
+    /// Keeps the table that `blob` (struct ipt_replace with its entries) installed.
+    pub(crate) fn keep(&self, af: Af, blob: &[u8]) -> io::Result<()> {
+        let Some(name) = table_name(blob) else { return Ok(()) };
+        let place = self.folder.join(format!("{}-{name}", af.number()));
+        let next = self.folder.join("next");
+        fs::write(&next, blob)?;
+        fs::rename(next, place)
+    }
+
+    /// Installs all that is kept; says what could not be.
+    pub(crate) fn restore(&self, engine: &mut Engine) -> Vec<String> {
+        let mut failures = Vec::new();
+        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for path in files.map(|file| file.path()) {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+            let af = name.split_once('-').and_then(|(af, _)| Af::from_number(af.parse().ok()?));
+            let Some(af) = af else { continue };
+            let restored =
+                fs::read(&path).map_err(|error| error.to_string()).and_then(|blob| install(engine, af, blob));
+            if let Err(why) = restored {
+                failures.push(format!("kept table {name} not restored: {why}"));
+            }
+        }
+        failures
+    }
+
+    /// Forgets all tables, as a clean stop does.
+    pub(crate) fn forget(&self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn install(engine: &mut Engine, af: Af, mut blob: Vec<u8>) -> Result<(), String> {
+    let refused = |refused: engine::Refused| refused.to_string();
+    // The blob tells how many entries it replaces: those of a table that has just come to be.
+    let mut info = vec![0; GETINFO];
+    let name = blob.get(..NAME).ok_or("truncated")?;
+    info.splice(..NAME, name.iter().copied());
+    engine.get(af, Get::Info, &mut info).map_err(refused)?;
+    let entries = info.get(INFO_NUM_ENTRIES..INFO_NUM_ENTRIES + 4).ok_or("no answer")?;
+    blob.get_mut(NUM_COUNTERS..NUM_COUNTERS + 4).ok_or("truncated")?.copy_from_slice(entries);
+    engine.replace(af, &blob, &mut Vec::new()).map_err(refused)
+}
+
+/// The name at the head of struct ipt_replace, if it can be a file's name.
+fn table_name(blob: &[u8]) -> Option<&str> {
+    let name = blob.get(..NAME)?.split(|&byte| byte == 0).next()?;
+    let name = std::str::from_utf8(name).ok()?;
+    (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase())).then_some(name)
+}
+
+/// XT_TABLE_MAXNAMELEN.
+const NAME: usize = 32;
+/// struct ipt_getinfo: its size, and where its num_entries is.
+const GETINFO: usize = 84;
+const INFO_NUM_ENTRIES: usize = 76;
+/// Where num_counters is in struct ipt_replace.
+const NUM_COUNTERS: usize = 84;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_name_becomes_a_file() {
+        let blob = |name: &[u8]| {
+            let mut blob = vec![0; 96];
+            blob[..name.len()].copy_from_slice(name);
+            blob
+        };
+        assert_eq!(table_name(&blob(b"filter")), Some("filter"));
+        for bad in [&b""[..], b"../x", b"a/b", b"\xff\xfe", b"NAT"] {
+            assert_eq!(table_name(&blob(bad)), None);
+        }
+        assert_eq!(table_name(b"short"), None);
+    }
+
+    #[test]
+    fn what_is_kept_is_there_until_forgotten() {
+        let run = tempfile::tempdir().unwrap();
+        let store = Store::open(run.path()).unwrap();
+        let mut blob = vec![0; 96];
+        blob[..3].copy_from_slice(b"raw");
+        store.keep(Af::V4, &blob).unwrap();
+        store.keep(Af::V4, &blob).unwrap();
+        assert_eq!(fs::read(run.path().join("kept/2-raw")).unwrap(), blob);
+        store.forget();
+        assert!(!run.path().join("kept").exists());
+    }
+}

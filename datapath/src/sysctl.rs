@@ -1,0 +1,140 @@
+//! `net.netfilter.nf_conntrack_*`: read at the start, followed while the datapath runs.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+use engine::conntrack::Settings;
+use inotify::{Inotify, WatchMask};
+
+/// The settings this network namespace has now.
+pub(crate) fn read() -> Settings {
+    let mut settings = Settings::default();
+    for (name, _) in SETTINGS {
+        let value = fs::read_to_string(Path::new(FOLDER).join(name)).ok().and_then(|text| text.trim().parse().ok());
+        if let Some(value) = value {
+            set(&mut settings, name, value);
+        }
+    }
+    settings
+}
+
+/// Sets what a sysctl of this name sets; `false` if there is no such name.
+pub(crate) fn set(settings: &mut Settings, name: &str, value: u64) -> bool {
+    let Some((_, apply)) = SETTINGS.iter().find(|(known, _)| *known == name) else { return false };
+    apply(settings, value);
+    true
+}
+
+/// Tells when somebody wrote to one of the files.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    inotify: Inotify,
+}
+
+impl Watch {
+    /// Watches all files that exist; a kernel without connection tracking has none.
+    pub(crate) fn new() -> io::Result<Self> {
+        let inotify = Inotify::init()?;
+        for (name, _) in SETTINGS {
+            let _ = inotify.watches().add(Path::new(FOLDER).join(name), WatchMask::MODIFY | WatchMask::CLOSE_WRITE);
+        }
+        Ok(Self { inotify })
+    }
+
+    /// Forgets what was written so far.
+    pub(crate) fn drain(&mut self) {
+        let mut buffer = [0; 4096];
+        while self.inotify.read_events(&mut buffer).is_ok_and(|mut events| events.next().is_some()) {}
+    }
+}
+
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inotify.as_fd()
+    }
+}
+
+const FOLDER: &str = "/proc/sys/net/netfilter";
+
+type Apply = fn(&mut Settings, u64);
+
+/// Each file and what it sets.
+const SETTINGS: &[(&str, Apply)] = &[
+    ("nf_conntrack_max", |s, v| s.max = seconds(v)),
+    ("nf_conntrack_buckets", |s, v| s.buckets = seconds(v)),
+    ("nf_conntrack_acct", |s, v| s.acct = v != 0),
+    ("nf_conntrack_timestamp", |s, v| s.timestamp = v != 0),
+    ("nf_conntrack_checksum", |s, v| s.checksum = v != 0),
+    ("nf_conntrack_events", |s, v| s.events = byte(v)),
+    ("nf_conntrack_log_invalid", |s, v| s.log_invalid = byte(v)),
+    ("nf_conntrack_generic_timeout", |s, v| s.generic = seconds(v)),
+    ("nf_conntrack_icmp_timeout", |s, v| s.icmp = seconds(v)),
+    ("nf_conntrack_icmpv6_timeout", |s, v| s.icmpv6 = seconds(v)),
+    ("nf_conntrack_udp_timeout", |s, v| s.udp = seconds(v)),
+    ("nf_conntrack_udp_timeout_stream", |s, v| s.udp_stream = seconds(v)),
+    ("nf_conntrack_gre_timeout", |s, v| s.gre = seconds(v)),
+    ("nf_conntrack_gre_timeout_stream", |s, v| s.gre_stream = seconds(v)),
+    ("nf_conntrack_frag6_timeout", |s, v| s.fragment = seconds(v)),
+    ("nf_conntrack_tcp_timeout_syn_sent", |s, v| s.tcp.timeouts[1] = seconds(v)),
+    ("nf_conntrack_tcp_timeout_syn_recv", |s, v| s.tcp.timeouts[2] = seconds(v)),
+    ("nf_conntrack_tcp_timeout_established", |s, v| s.tcp.timeouts[3] = seconds(v)),
+    ("nf_conntrack_tcp_timeout_fin_wait", |s, v| s.tcp.timeouts[4] = seconds(v)),
+    ("nf_conntrack_tcp_timeout_close_wait", |s, v| s.tcp.timeouts[5] = seconds(v)),
+    ("nf_conntrack_tcp_timeout_last_ack", |s, v| s.tcp.timeouts[6] = seconds(v)),
+    ("nf_conntrack_tcp_timeout_time_wait", |s, v| s.tcp.timeouts[7] = seconds(v)),
+    ("nf_conntrack_tcp_timeout_close", |s, v| s.tcp.timeouts[8] = seconds(v)),
+    ("nf_conntrack_tcp_timeout_max_retrans", |s, v| s.tcp.timeout_max_retrans = seconds(v)),
+    ("nf_conntrack_tcp_timeout_unacknowledged", |s, v| s.tcp.timeout_unacknowledged = seconds(v)),
+    ("nf_conntrack_tcp_loose", |s, v| s.tcp.loose = v != 0),
+    ("nf_conntrack_tcp_be_liberal", |s, v| s.tcp.be_liberal = v != 0),
+    ("nf_conntrack_tcp_ignore_invalid_rst", |s, v| s.tcp.ignore_invalid_rst = v != 0),
+    ("nf_conntrack_tcp_max_retrans", |s, v| s.tcp.max_retrans = byte(v)),
+    ("nf_conntrack_sctp_timeout_closed", |s, v| s.sctp[1] = seconds(v)),
+    ("nf_conntrack_sctp_timeout_cookie_wait", |s, v| s.sctp[2] = seconds(v)),
+    ("nf_conntrack_sctp_timeout_cookie_echoed", |s, v| s.sctp[3] = seconds(v)),
+    ("nf_conntrack_sctp_timeout_established", |s, v| s.sctp[4] = seconds(v)),
+    ("nf_conntrack_sctp_timeout_shutdown_sent", |s, v| s.sctp[5] = seconds(v)),
+    ("nf_conntrack_sctp_timeout_shutdown_recd", |s, v| s.sctp[6] = seconds(v)),
+    ("nf_conntrack_sctp_timeout_shutdown_ack_sent", |s, v| s.sctp[7] = seconds(v)),
+    ("nf_conntrack_sctp_timeout_heartbeat_sent", |s, v| s.sctp[8] = seconds(v)),
+];
+
+fn seconds(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+fn byte(value: u64) -> u8 {
+    u8::try_from(value).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_that_this_kernel_has_for_tracking_is_known() {
+        let Ok(folder) = fs::read_dir(FOLDER) else { return };
+        let unused = ["count", "expect_max", "frag6_high_thresh", "frag6_low_thresh"];
+        for file in folder.flatten() {
+            let name = file.file_name().into_string().unwrap();
+            let Some(rest) = name.strip_prefix("nf_conntrack_") else { continue };
+            assert!(unused.contains(&rest) || set(&mut Settings::default(), &name, 1), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_kernels_values_are_read() {
+        let Ok(text) = fs::read_to_string(Path::new(FOLDER).join("nf_conntrack_udp_timeout")) else { return };
+        assert_eq!(read().udp, text.trim().parse::<u32>().unwrap());
+    }
+
+    #[test]
+    fn a_value_beyond_its_field_is_the_most_the_field_holds() {
+        let mut settings = Settings::default();
+        assert!(set(&mut settings, "nf_conntrack_log_invalid", 1000));
+        assert_eq!(settings.log_invalid, 255);
+        assert!(!set(&mut settings, "nf_conntrack_nonsense", 1));
+    }
+}

@@ -1,0 +1,100 @@
+//! The tables socket's thread: each call of a command becomes a call of the engine, large ones prepared outside its lock.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use engine::Prepared;
+use libxt::backend::server::{Connection, Listener, Refused, Served, Tables};
+use libxt::backend::{Counters, Get};
+use libxt::family::Af;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::state::State;
+use crate::store::Store;
+
+/// Answers the engine's side of the tables protocol.
+pub(crate) struct Calls {
+    state: Arc<State>,
+    store: Option<Store>,
+}
+
+/// Serves the socket until the datapath ends.
+pub(crate) fn serve(listener: &Listener, mut calls: Calls) -> io::Result<()> {
+    let mut connections: Vec<Connection> = Vec::new();
+    while !calls.state.stopping() {
+        let readable = {
+            let mut polled: Vec<_> =
+                connections.iter().map(|one| PollFd::new(one.as_fd(), PollFlags::POLLIN)).collect();
+            if connections.len() < CONNECTIONS {
+                polled.push(PollFd::new(listener.as_fd(), PollFlags::POLLIN));
+            }
+            match poll(&mut polled, PollTimeout::from(200u8)) {
+                Ok(0) | Err(nix::errno::Errno::EINTR) => continue,
+                other => other?,
+            };
+            polled.iter().map(|one| one.any().unwrap_or(false)).collect::<Vec<_>>()
+        };
+        let mut at = 0;
+        connections.retain_mut(|connection| {
+            let ready = readable.get(at).copied().unwrap_or(false);
+            at += 1;
+            !ready || connection.serve(&mut calls) != Served::Closed
+        });
+        if readable.get(at).copied().unwrap_or(false) {
+            match listener.accept() {
+                Ok(connection) => connections.push(connection),
+                // A caller without rights, or one that is gone again, is no reason to stop.
+                Err(error) if error.raw_os_error() == Some(libc::EMFILE) => connections.clear(),
+                Err(_) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Calls {
+    /// Tables that were replaced are kept in `store`, if there is one.
+    pub(crate) fn new(state: Arc<State>, store: Option<Store>) -> Self {
+        Self { state, store }
+    }
+}
+
+impl Tables for Calls {
+    fn get(&mut self, af: Af, what: Get, question: &[u8]) -> Result<Vec<u8>, Refused> {
+        let mut value = question.to_vec();
+        self.state.engine().get(af, what, &mut value).map_err(refused)?;
+        Ok(value)
+    }
+
+    fn replace(&mut self, af: Af, blob: &[u8]) -> Result<Vec<Counters>, Refused> {
+        let mut old = Vec::new();
+        let prepared = Prepared::new(af, blob).map_err(refused)?;
+        self.state.engine().install(prepared, &mut old).map_err(refused)?;
+        if let Some(store) = &self.store {
+            // The table is in force; that a crash would lose it is no reason to refuse it.
+            if let Err(error) = store.keep(af, blob) {
+                self.state.log.line(4, format!("xt-datapath: table not kept: {error}").as_bytes());
+            }
+        }
+        match self.state.reattach() {
+            Ok(()) => Ok(old),
+            Err(error) => Err(Refused::new(libc::EIO, format!("The table is loaded but sees no packets: {error}"))),
+        }
+    }
+
+    fn add_counters(&mut self, af: Af, blob: &[u8]) -> Result<(), Refused> {
+        self.state.engine().add_counters(af, blob).map_err(refused)
+    }
+
+    fn table_names(&mut self, af: Af) -> Result<Vec<String>, Refused> {
+        Ok(self.state.engine().table_names(af).into_iter().map(str::to_owned).collect())
+    }
+}
+
+fn refused(refused: engine::Refused) -> Refused {
+    Refused::new(refused.errno, refused.reason)
+}
+
+/// Commands at a time; more wait in the listener's queue.
+const CONNECTIONS: usize = 128;

@@ -1,0 +1,256 @@
+//! A queue's worker: packets from the kernel in batches, through the engine, verdicts back in one send.
+//!
+//! The engine is locked once a batch and only while it judges. Under overload the kernel drops what does not fit the
+//! queue; a batch is bounded, so verdicts always go out.
+
+use std::io;
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::packet::{Buffer, Checksum, LinkHeader, Owner, PacketId};
+use engine::{Effects, Engine, Hook, Host, Now, Packet, Verdict};
+use libxt::family::Af;
+use nfnl::queue::{
+    ACCEPT, DROP, Message, PacketMessage, SKB_CHECKSUM_NOT_READY, SKB_CHECKSUM_NOT_VERIFIED, SKB_GSO, Verdicts,
+};
+
+use crate::deliver::Delivery;
+use crate::host::View;
+use crate::receive::{BATCH, Ring};
+use crate::state::{Counts, State, count};
+use crate::{checksum, clock};
+
+/// How long a worker waits for a packet before it looks whether it is to end.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(200);
+
+/// One queue's worker.
+pub(crate) struct Worker {
+    state: Arc<State>,
+    index: usize,
+    ring: Ring,
+    view: View,
+    effects: Effects,
+    verdicts: Verdicts,
+    messages: [Option<PacketMessage>; BATCH],
+    outcomes: [Option<Outcome>; BATCH],
+    delivery: Delivery,
+}
+
+/// What became of one packet of the batch.
+#[derive(Clone, Debug)]
+struct Outcome {
+    id: u32,
+    verdict: Verdict,
+    af: Af,
+    mark: Option<u32>,
+    /// The packet's place in its slot, if it must be written back.
+    payload: Option<Range<usize>>,
+    partial: bool,
+}
+
+impl Worker {
+    /// The worker of queue `index`.
+    pub(crate) fn new(state: Arc<State>, index: usize) -> io::Result<Self> {
+        Ok(Self {
+            state,
+            index,
+            ring: Ring::new(),
+            view: View::default(),
+            effects: Effects::default(),
+            verdicts: Verdicts::default(),
+            messages: [const { None }; BATCH],
+            outcomes: [const { None }; BATCH],
+            delivery: Delivery::new()?,
+        })
+    }
+
+    /// Works until the datapath ends. An error is the loss of the queue's socket.
+    pub(crate) fn run(&mut self) -> io::Result<()> {
+        let state = Arc::clone(&self.state);
+        let (Some(queue), Some(counts)) = (state.queues.get(self.index), state.counts.get(self.index)) else {
+            return Ok(());
+        };
+        while !state.stopping() {
+            match self.ring.fill(queue.as_fd()) {
+                Ok(received) => self.batch(received, &state, counts)?,
+                Err(error) => match error.raw_os_error() {
+                    Some(libc::EAGAIN | libc::EINTR) => {}
+                    Some(libc::ENOBUFS) => count(&counts.overruns, 1),
+                    _ => return Err(error),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, received: usize, state: &State, counts: &Counts) -> io::Result<()> {
+        self.view.refresh(&state.host);
+        self.parse(received, state, counts);
+        self.effects.clear();
+        {
+            let mut engine = state.engine();
+            let now = clock::now();
+            for (index, message) in self.messages.iter().enumerate().take(received) {
+                let Some(message) = message else { continue };
+                let taken = Taken { message, queue: self.index, counts };
+                let (slot, _) = self.ring.slot(index);
+                let outcome = taken.judge(slot, &mut engine, now, self.view.tables(), &mut self.effects);
+                if let Some(place) = self.outcomes.get_mut(index) {
+                    *place = Some(outcome);
+                }
+            }
+            state.outbox.post(&mut self.effects.events);
+        }
+        self.answer(received, state, counts)?;
+        self.delivery.deliver(&self.effects, state, self.index, self.view.tables());
+        Ok(())
+    }
+
+    /// Reads the batch's messages. A device that is not known yet is newer than the last word from the kernel.
+    fn parse(&mut self, received: usize, state: &State, counts: &Counts) {
+        let mut unknown = false;
+        for (index, place) in self.messages.iter_mut().enumerate().take(received) {
+            let (slot, length) = self.ring.slot(index);
+            *place = match Message::parse(slot.get(..length).unwrap_or(&[])) {
+                Message::Packet(packet) => {
+                    count(&counts.received, 1);
+                    unknown |= [packet.in_device, packet.out_device]
+                        .into_iter()
+                        .any(|device| device != 0 && self.view.tables().device(device).is_none());
+                    Some(packet)
+                }
+                Message::Refused(0, _) | Message::Other => None,
+                Message::Refused(..) => {
+                    count(&counts.refused, 1);
+                    None
+                }
+            };
+        }
+        if unknown {
+            state.refresh_host();
+            self.view.refresh(&state.host);
+        }
+    }
+
+    /// Writes the batch's verdicts and sends them, in one send unless they are more than the socket takes.
+    fn answer(&mut self, received: usize, state: &State, counts: &Counts) -> io::Result<()> {
+        let Some(queue) = state.queues.get(self.index) else { return Ok(()) };
+        self.verdicts.clear();
+        for index in 0..received {
+            let Some(outcome) = self.outcomes.get_mut(index).and_then(Option::take) else { continue };
+            let (slot, _) = self.ring.slot(index);
+            let (accepted, verdict) = match outcome.verdict {
+                Verdict::Accept => (&counts.accepted, ACCEPT),
+                Verdict::Drop => (&counts.dropped, DROP),
+                Verdict::Hold => {
+                    count(&counts.held, 1);
+                    continue;
+                }
+            };
+            count(accepted, 1);
+            let mut payload = None;
+            if let (ACCEPT, Some(place)) = (verdict, outcome.payload) {
+                let bytes = slot.get_mut(place).unwrap_or(&mut []);
+                if outcome.partial {
+                    checksum::complete(outcome.af, bytes);
+                }
+                count(&counts.rewritten, 1);
+                payload = Some(&*bytes);
+            }
+            let more = VERDICT + payload.map_or(0, <[u8]>::len);
+            if !self.verdicts.is_empty() && self.verdicts.bytes().len() + more > queue.batch_limit() {
+                queue.send(&self.verdicts)?;
+                self.verdicts.clear();
+            }
+            self.verdicts.push(queue.number(), outcome.id, verdict, outcome.mark, payload);
+        }
+        match queue.send(&self.verdicts) {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOBUFS | libc::ENOMEM | libc::EAGAIN)) => {
+                count(&counts.refused, self.verdicts.len() as u64);
+                Ok(())
+            }
+            sent => sent,
+        }
+    }
+}
+
+/// A packet that was taken, and who took it.
+struct Taken<'a> {
+    message: &'a PacketMessage,
+    queue: usize,
+    counts: &'a Counts,
+}
+
+impl Taken<'_> {
+    fn judge(&self, slot: &mut [u8], engine: &mut Engine, now: Now, host: &dyn Host, out: &mut Effects) -> Outcome {
+        let message = self.message;
+        let pass = |verdict, af| Outcome { id: message.id, verdict, af, mark: None, payload: None, partial: false };
+        let (Some(af), Some(hook)) = (Af::from_number(message.family), Hook::from_number(message.hook)) else {
+            // Nobody attached a chain of another family to our queues; whoever did wants the packet to pass.
+            return pass(Verdict::Accept, Af::V4);
+        };
+        let link = link_header(slot, message);
+        let end = if message.payload_is_last { slot.len() } else { message.payload.end };
+        let start = message.payload.start;
+        let length = message.payload.len();
+        let Some(room) = slot.get_mut(start..end).filter(|room| room.len() >= length) else {
+            return pass(Verdict::Drop, af);
+        };
+        let partial = message.skb_info & SKB_CHECKSUM_NOT_READY != 0;
+        let device = |index: u32| if index == 0 { None } else { host.device(index) };
+        let mut packet = Packet {
+            id: PacketId { queue: self.queue as u16, number: message.id },
+            af,
+            hook,
+            in_device: device(message.in_device),
+            out_device: device(message.out_device),
+            in_port: device(message.in_port),
+            out_port: device(message.out_port),
+            mark: message.mark,
+            checksum: match message.skb_info {
+                _ if partial => Checksum::Partial,
+                info if info & SKB_CHECKSUM_NOT_VERIFIED != 0 => Checksum::Unverified,
+                _ => Checksum::Verified,
+            },
+            gso: message.skb_info & SKB_GSO != 0,
+            owner: message.uid.zip(message.gid).map(|(uid, gid)| Owner { uid, gid }),
+            link,
+            data: Buffer::new(room, length),
+        };
+        let judged = catch_unwind(AssertUnwindSafe(|| engine.packet(&mut packet, now, host, out)));
+        let Ok(mut verdict) = judged else {
+            count(&self.counts.panics, 1);
+            return pass(Verdict::Drop, af);
+        };
+        let changed = packet.data.changed();
+        if changed && message.whole_length.is_some_and(|whole| whole as usize > length) && verdict == Verdict::Accept {
+            // What was cut off would be lost: what is written back replaces the whole packet.
+            count(&self.counts.truncated, 1);
+            verdict = Verdict::Drop;
+        }
+        Outcome {
+            id: message.id,
+            verdict,
+            af,
+            mark: (packet.mark != message.mark).then_some(packet.mark),
+            payload: changed.then(|| start..start + packet.data.len()),
+            partial,
+        }
+    }
+}
+
+fn link_header(slot: &[u8], message: &PacketMessage) -> LinkHeader {
+    let place = if message.link_header.is_empty() { &message.source_address } else { &message.link_header };
+    let mut link = LinkHeader::default();
+    for (to, from) in link.bytes.iter_mut().zip(slot.get(place.clone()).unwrap_or(&[])) {
+        *to = *from;
+        link.len += 1;
+    }
+    link
+}
+
+/// Bytes of a verdict message without its payload, at most.
+const VERDICT: usize = 64;

@@ -1,0 +1,334 @@
+//! NETLINK_ROUTE: the links, addresses and routes of a network namespace, and word that they changed.
+//!
+//! The crate's own attribute walk reads them: it neither allocates nor fails on what it does not know.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use netlink_sys::Socket;
+use netlink_sys::protocols::NETLINK_ROUTE;
+
+use crate::attr::{Attribute, Attributes, Malformed};
+use crate::message::{Builder, Header, Message, Messages, flag, kind};
+
+/// A network device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    /// Its index.
+    pub index: u32,
+    /// Its name, filled up with NUL.
+    pub name: [u8; 16],
+    /// `IFF_*`.
+    pub flags: u32,
+    /// Its MTU in bytes.
+    pub mtu: u32,
+    /// Its group.
+    pub group: u32,
+    /// `ARPHRD_*`.
+    pub hardware: u16,
+}
+
+/// An address on a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The device's index.
+    pub index: u32,
+    /// The machine's own address (`IFA_LOCAL`, or `IFA_ADDRESS` where that is missing).
+    pub local: IpAddr,
+    /// Bits of its network.
+    pub prefix: u8,
+    /// `RT_SCOPE_*`.
+    pub scope: u8,
+    /// `IFA_F_*`.
+    pub flags: u32,
+}
+
+/// A route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The destination's network; all zeros for the default route.
+    pub destination: IpAddr,
+    /// Bits of it.
+    pub prefix: u8,
+    /// `RT_TABLE_*`.
+    pub table: u32,
+    /// `RTN_*`.
+    pub kind: u8,
+    /// The device of its first next hop, 0 if there is none.
+    pub device: u32,
+    /// The gateway of its first next hop.
+    pub gateway: Option<IpAddr>,
+    /// The source address it prefers.
+    pub source: Option<IpAddr>,
+    /// Lower wins.
+    pub priority: u32,
+    /// The MTU it sets, 0 if none.
+    pub mtu: u32,
+}
+
+/// All there is at one moment, in the kernel's order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Devices.
+    pub links: Vec<Link>,
+    /// Addresses of both families.
+    pub addresses: Vec<Address>,
+    /// Routes of both families, cached clones left out.
+    pub routes: Vec<Route>,
+}
+
+/// Tells that something changed.
+#[derive(Debug)]
+pub struct Monitor {
+    socket: Socket,
+}
+
+/// `IFA_F_SECONDARY`.
+pub const SECONDARY: u32 = 0x01;
+/// `IFA_F_DEPRECATED`.
+pub const DEPRECATED: u32 = 0x20;
+/// `IFA_F_TENTATIVE`.
+pub const TENTATIVE: u32 = 0x40;
+
+impl Snapshot {
+    /// Asks the kernel for everything.
+    pub fn take() -> io::Result<Self> {
+        let mut snapshot = Self::default();
+        // A dump that a change cut through is taken again; after that the monitor will ask for another one anyway.
+        for _ in 0..3 {
+            snapshot = Self::default();
+            let links = dump(RTM_GETLINK, 16, |message| snapshot.links.extend(link(message)))?;
+            let addresses = dump(RTM_GETADDR, 8, |message| snapshot.addresses.extend(address(message)))?;
+            let routes = dump(RTM_GETROUTE, 12, |message| snapshot.routes.extend(route(message)))?;
+            if links && addresses && routes {
+                break;
+            }
+        }
+        Ok(snapshot)
+    }
+}
+
+impl Monitor {
+    /// Listens to changes of links, addresses and routes from now on.
+    pub fn open() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        for group in [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE] {
+            socket.add_membership(group)?;
+        }
+        socket.set_non_blocking(true)?;
+        Ok(Self { socket })
+    }
+
+    /// Forgets what waits; `true` if anything did. What was lost in an overrun counts too.
+    pub fn drain(&self) -> bool {
+        let mut any = false;
+        let mut buffer = Vec::with_capacity(32 << 10);
+        loop {
+            buffer.clear();
+            match self.socket.recv(&mut buffer, 0) {
+                Ok(_) => any = true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return any,
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => any = true,
+                Err(_) => return any,
+            }
+        }
+    }
+}
+
+impl AsFd for Monitor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Dumps one kind of thing; `false` if it changed meanwhile (`NLM_F_DUMP_INTR`).
+fn dump(request: u16, header_len: usize, mut each: impl FnMut(&Message<'_>)) -> io::Result<bool> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    let mut bytes = Vec::new();
+    let header = Header { kind: request, flags: flag::REQUEST | flag::DUMP, sequence: 1, port: 0 };
+    let mut builder = Builder::new(header, &mut bytes);
+    builder.raw(&[0; 16][..header_len]);
+    builder.finish().map_err(io::Error::other)?;
+    socket.send(&bytes, 0)?;
+    let mut whole = true;
+    let mut buffer = Vec::with_capacity(64 << 10);
+    loop {
+        buffer.clear();
+        socket.recv(&mut buffer, 0)?;
+        for message in Messages::new(&buffer).flatten() {
+            whole &= message.header.flags & flag::DUMP_INTR == 0;
+            match message.header.kind {
+                kind::DONE => return Ok(whole),
+                kind::ERROR => {
+                    let errno = message.payload.first_chunk().copied().map_or(-libc::EPROTO, i32::from_ne_bytes);
+                    return Err(io::Error::from_raw_os_error(errno.saturating_neg()));
+                }
+                _ => each(&message),
+            }
+        }
+    }
+}
+
+/// struct ifinfomsg.
+fn link(message: &Message<'_>) -> Option<Link> {
+    let (header, rest) = message.payload.split_first_chunk::<16>()?;
+    let mut link = Link {
+        hardware: u16::from_ne_bytes([header[2], header[3]]),
+        index: u32::from_ne_bytes([header[4], header[5], header[6], header[7]]),
+        flags: u32::from_ne_bytes([header[8], header[9], header[10], header[11]]),
+        ..Link::default()
+    };
+    for attribute in Attributes::new(rest).flatten() {
+        match attribute.kind {
+            IFLA_IFNAME => {
+                for (to, from) in link.name.iter_mut().take(15).zip(attribute.text()) {
+                    *to = *from;
+                }
+            }
+            IFLA_MTU => link.mtu = attribute.u32().ok()?,
+            IFLA_GROUP => link.group = attribute.u32().ok()?,
+            _ => {}
+        }
+    }
+    (message.header.kind == RTM_NEWLINK).then_some(link)
+}
+
+/// struct ifaddrmsg.
+fn address(message: &Message<'_>) -> Option<Address> {
+    let (&[family, prefix, flags, scope, a, b, c, d], rest) = message.payload.split_first_chunk::<8>()?;
+    let mut flags = u32::from(flags);
+    let (mut local, mut peer) = (None, None);
+    for attribute in Attributes::new(rest).flatten() {
+        match attribute.kind {
+            IFA_LOCAL => local = ip(family, &attribute).ok(),
+            IFA_ADDRESS => peer = ip(family, &attribute).ok(),
+            IFA_FLAGS => flags = attribute.u32().ok()?,
+            _ => {}
+        }
+    }
+    let index = u32::from_ne_bytes([a, b, c, d]);
+    let address = Address { index, local: local.or(peer)?, prefix, scope, flags };
+    (message.header.kind == RTM_NEWADDR).then_some(address)
+}
+
+/// struct rtmsg.
+fn route(message: &Message<'_>) -> Option<Route> {
+    let (&[family, prefix, _, _, table, _, _, kind, f0, f1, f2, f3], rest) =
+        message.payload.split_first_chunk::<12>()?;
+    let unspecified = match family {
+        2 => IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+        10 => IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
+        _ => return None,
+    };
+    if message.header.kind != RTM_NEWROUTE || u32::from_ne_bytes([f0, f1, f2, f3]) & RTM_F_CLONED != 0 {
+        return None;
+    }
+    let mut route = Route {
+        destination: unspecified,
+        prefix,
+        table: u32::from(table),
+        kind,
+        device: 0,
+        gateway: None,
+        source: None,
+        priority: 0,
+        mtu: 0,
+    };
+    for attribute in Attributes::new(rest).flatten() {
+        match attribute.kind {
+            RTA_DST => route.destination = ip(family, &attribute).ok()?,
+            RTA_OIF => route.device = attribute.u32().ok()?,
+            RTA_GATEWAY => route.gateway = ip(family, &attribute).ok(),
+            RTA_PREFSRC => route.source = ip(family, &attribute).ok(),
+            RTA_PRIORITY => route.priority = attribute.u32().ok()?,
+            RTA_TABLE => route.table = attribute.u32().ok()?,
+            RTA_METRICS => {
+                let mtu = attribute.attributes().flatten().find(|metric| metric.kind == RTAX_MTU);
+                route.mtu = mtu.and_then(|mtu| mtu.u32().ok()).unwrap_or(0);
+            }
+            RTA_MULTIPATH => first_hop(family, attribute.payload, &mut route),
+            _ => {}
+        }
+    }
+    Some(route)
+}
+
+/// struct rtnexthop, the first one.
+fn first_hop(family: u8, hops: &[u8], route: &mut Route) {
+    let Some((&[a, b, _, _, i0, i1, i2, i3], _)) = hops.split_first_chunk::<8>() else { return };
+    route.device = u32::from_ne_bytes([i0, i1, i2, i3]);
+    let inside = hops.get(8..usize::from(u16::from_ne_bytes([a, b]))).unwrap_or(&[]);
+    for attribute in Attributes::new(inside).flatten() {
+        if attribute.kind == RTA_GATEWAY {
+            route.gateway = ip(family, &attribute).ok();
+        }
+    }
+}
+
+fn ip(family: u8, attribute: &Attribute<'_>) -> Result<IpAddr, Malformed> {
+    if family == 2 { attribute.ipv4() } else { attribute.ipv6() }
+}
+
+const RTM_NEWLINK: u16 = 16;
+const RTM_GETLINK: u16 = 18;
+const RTM_NEWADDR: u16 = 20;
+const RTM_GETADDR: u16 = 22;
+const RTM_NEWROUTE: u16 = 24;
+const RTM_GETROUTE: u16 = 26;
+const RTM_F_CLONED: u32 = 0x200;
+const RTNLGRP_LINK: u32 = 1;
+const RTNLGRP_IPV4_IFADDR: u32 = 5;
+const RTNLGRP_IPV4_ROUTE: u32 = 7;
+const RTNLGRP_IPV6_IFADDR: u32 = 9;
+const RTNLGRP_IPV6_ROUTE: u32 = 11;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_GROUP: u16 = 27;
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const IFA_FLAGS: u16 = 8;
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
+const RTA_PRIORITY: u16 = 6;
+const RTA_PREFSRC: u16 = 7;
+const RTA_METRICS: u16 = 8;
+const RTA_MULTIPATH: u16 = 9;
+const RTA_TABLE: u16 = 15;
+const RTAX_MTU: u16 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loopback_device_has_its_index_and_hardware_type() {
+        let snapshot = Snapshot::take().unwrap();
+        let lo = snapshot.links.iter().find(|link| link.name.starts_with(b"lo\0")).unwrap();
+        assert_eq!((lo.index, lo.hardware), (1, 772));
+        assert_eq!(lo.flags & 8, 8, "IFF_LOOPBACK");
+    }
+
+    #[test]
+    fn every_cut_of_a_message_is_read_without_a_panic() {
+        let mut bytes = Vec::new();
+        let mut builder = Builder::new(Header { kind: RTM_NEWROUTE, ..Header::default() }, &mut bytes);
+        builder.raw(&[2, 24, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0]);
+        builder.put(RTA_DST, &[10, 0, 0, 0]).u32(RTA_TABLE, 1000).nest(RTA_MULTIPATH, |hops| {
+            hops.raw(&[16, 0, 0, 0, 7, 0, 0, 0]).put(RTA_GATEWAY, &[10, 0, 0, 1]);
+        });
+        builder.finish().unwrap();
+        let payload = Messages::new(&bytes).next().unwrap().unwrap().payload;
+        for length in 0..payload.len() {
+            let message =
+                Message { header: Header { kind: RTM_NEWROUTE, ..Header::default() }, payload: &payload[..length] };
+            let _ = (link(&message), address(&message), route(&message));
+        }
+        let whole = route(&Messages::new(&bytes).next().unwrap().unwrap()).unwrap();
+        assert_eq!((whole.table, whole.device, whole.prefix), (1000, 7, 24));
+        assert_eq!(whole.gateway, Some(IpAddr::from([10, 0, 0, 1])));
+    }
+}

@@ -32,11 +32,13 @@ impl Network {
     ///
     /// As the tools have it, a mask with holes and an IPv4 length above 32 count as all ones.
     pub fn parse(text: &str, af: Af) -> Result<Self, Refused> {
-        let (host, mask) = match text.split_once('/') {
-            Some((host, mask)) => (host, parse_mask(mask, af).ok_or(Refused::Mask)?),
-            None => (text, [0xff; 16]),
+        let (host, mask) = text.split_once('/').map_or((text, None), |(host, mask)| (host, Some(mask)));
+        let address = bytes(resolve(host, af)?);
+        let mask = match mask {
+            Some(mask) => parse_mask(mask, af).ok_or(Refused::Mask)?,
+            None => [0xff; 16],
         };
-        Ok(Self { address: bytes(resolve(host, af)?), mask })
+        Ok(Self { address, mask })
     }
 
     /// The address in a family.
@@ -59,6 +61,14 @@ impl Network {
     /// The prefix length, unless the mask has holes.
     pub fn prefix_len(&self, af: Af) -> Option<u32> {
         prefix_len(&self.mask[..af.address_len()])
+    }
+
+    /// How a listing shows it: `anywhere` for the unspecified address unless numbers are wanted.
+    pub fn listed(&self, w: &mut dyn fmt::Write, af: Af, numeric: bool) -> fmt::Result {
+        if !numeric && self.address(af).is_unspecified() {
+            return w.write_str("anywhere");
+        }
+        write!(w, "{}", self.shown(af))
     }
 
     /// With its mask as a length (or in full), which is left out when it is all ones.

@@ -7,7 +7,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::ext::{Extension, Families, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
 use crate::family::Af;
-use crate::value::number;
+use crate::value::network;
 
 /// The network that addresses are moved to: its first and last address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,63 +99,16 @@ impl Netmap {
 }
 
 fn set_to(to: &mut Netmap, given: &Given<'_>) -> Result<(), Problem> {
-    let (address, mask) = match given.value.split_once('/') {
-        Some((address, mask)) => (address, Some(mask)),
-        None => (given.value, None),
-    };
-    let bits: u32 = match given.around.af {
-        Af::V4 => 32,
-        Af::V6 => 128,
-    };
-    let length = match mask {
-        Some(mask) => prefix_length(mask, given.around.af).ok_or_else(|| {
-            Problem::new(format!(
-                "{}: bad value for option \"--{}\", neither a valid network mask nor valid CIDR (0-{bits}).\n",
-                given.extension, given.option
-            ))
-        })?,
-        None => bits,
-    };
-    let unresolved = || Problem::new("getaddrinfo: Name or service not known\n");
-    *to = match given.around.af {
-        Af::V4 => {
-            let address: Ipv4Addr = address.parse().map_err(|_| unresolved())?;
-            let host = u32::MAX.checked_shr(length).unwrap_or(0);
-            let first = u32::from(address) & !host;
-            Netmap { first: Ipv4Addr::from(first).into(), last: Ipv4Addr::from(first | host).into() }
+    let network = given.network()?;
+    let bound = |wanted: fn(u8, u8) -> u8| {
+        let mut bytes = network.address;
+        for (byte, mask) in bytes.iter_mut().zip(network.mask) {
+            *byte = wanted(*byte, mask);
         }
-        Af::V6 => {
-            let address: Ipv6Addr = address.parse().map_err(|_| unresolved())?;
-            let host = u128::MAX.checked_shr(length).unwrap_or(0);
-            let first = u128::from(address) & !host;
-            Netmap { first: Ipv6Addr::from(first).into(), last: Ipv6Addr::from(first | host).into() }
-        }
+        network::address(&bytes, given.around.af)
     };
+    *to = Netmap { first: bound(|byte, mask| byte & mask), last: bound(|byte, mask| byte | !mask) };
     Ok(())
-}
-
-/// The length of a mask in CIDR or address form; a mask with holes counts as a single address, as upstream has it.
-fn prefix_length(mask: &str, af: Af) -> Option<u32> {
-    match af {
-        Af::V4 => {
-            if let Ok(mask) = mask.parse::<Ipv4Addr>() {
-                let mask = u32::from(mask);
-                return Some(if mask.leading_ones() + mask.trailing_zeros() >= 32 { mask.leading_ones() } else { 32 });
-            }
-            number::parse(mask, 0, 32).map(|length| length as u32)
-        }
-        Af::V6 => {
-            if let Ok(mask) = mask.parse::<Ipv6Addr>() {
-                let mask = u128::from(mask);
-                return Some(if mask.leading_ones() + mask.trailing_zeros() >= 128 {
-                    mask.leading_ones()
-                } else {
-                    128
-                });
-            }
-            number::parse(mask, 0, 128).map(|length| length as u32)
-        }
-    }
 }
 
 /// `NF_NAT_RANGE_MAP_IPS`.

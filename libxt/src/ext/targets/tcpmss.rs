@@ -23,8 +23,8 @@ impl Extension for Tcpmss {
     const KIND: Kind = Kind::Target;
     const REVISIONS: &'static [Revision] = &[Revision::new(0, size_of::<Info0>())];
     const OPTIONS: &'static [Opt<Self>] = &[
-        Opt::new("set-mss", " value", "announce value bytes", set_mss).excludes(&["clamp-mss-to-pmtu"]),
-        Opt::flag("clamp-mss-to-pmtu", "announce what fits the path MTU", set_clamp).excludes(&["set-mss"]),
+        Opt::new("set-mss", " value", "announce value bytes", set_mss),
+        Opt::flag("clamp-mss-to-pmtu", "announce what fits the path MTU", set_clamp),
     ];
 
     fn check(&mut self, seen: u64, _around: &Surroundings) -> Result<(), Problem> {

@@ -9,7 +9,7 @@
 -j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff;=;OK
 -j CONNMARK --save-mark --mask 0xff;-j CONNMARK --save-mark --nfmask 0xff --ctmask 0xff;OK
 -j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff00 --right-shift-mark 8;=;OK
--j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff --left-shift-mark 32;=;OK
+-j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff --left-shift-mark 32;;FAIL
 -j CONNMARK;;FAIL
 -j CONNMARK --mask 1;;FAIL
 -j CONNMARK --set-mark x;;FAIL

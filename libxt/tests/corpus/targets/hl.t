@@ -1,3 +1,4 @@
+ipv6
 :PREROUTING,INPUT,FORWARD,OUTPUT,POSTROUTING
 *mangle
 -j HL --hl-set 0;=;OK

@@ -3,9 +3,13 @@
 -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j TCPMSS --set-mss 1400;=;OK
 -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j TCPMSS --clamp-mss-to-pmtu;=;OK
 -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 0;=;OK
+ipv4
 -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 65515;=;OK
+ipv6
+-p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 65515;;FAIL
+both
 -j TCPMSS --set-mss 1400;;FAIL
 -p tcp -j TCPMSS --set-mss 1400;;FAIL
 -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 65516;;FAIL
 -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS;;FAIL
--p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 1400 --clamp-mss-to-pmtu;;FAIL
+-p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 1400 --clamp-mss-to-pmtu;-p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu;OK

@@ -121,22 +121,21 @@ impl Extension for Conntrack {
             let option = if self.alias { "state" } else { "ctstate" };
             write!(w, "{} --{option} {}", state.not(), state.value)?;
         }
-        if self.alias { Ok(()) } else { self.write_rest(w, around, "--") }
+        if self.alias { Ok(()) } else { self.write_rest(w, around, "--", true) }
     }
 
     fn print(&self, w: &mut dyn Write, around: &Surroundings, numeric: bool) -> fmt::Result {
-        let _ = numeric;
         if let Some(state) = self.state {
             let word = if self.alias { "state" } else { "ctstate" };
             write!(w, "{} {word} {}", state.not(), state.value)?;
         }
-        if self.alias { Ok(()) } else { self.write_rest(w, around, "") }
+        if self.alias { Ok(()) } else { self.write_rest(w, around, "", numeric) }
     }
 }
 
 impl Conntrack {
     /// Everything after the state, each option with `dashes` before its name.
-    fn write_rest(&self, w: &mut dyn Write, around: &Surroundings, dashes: &str) -> fmt::Result {
+    fn write_rest(&self, w: &mut dyn Write, around: &Surroundings, dashes: &str, numeric: bool) -> fmt::Result {
         if let Some(protocol) = self.protocol {
             write!(w, "{} {dashes}ctproto {}", protocol.not(), protocol.value)?;
         }
@@ -147,7 +146,8 @@ impl Conntrack {
             ("ctrepldst", &self.reply_destination),
         ] {
             if let Some(network) = network {
-                write!(w, "{} {dashes}{name} {}", network.not(), network.value.shown(around.af))?;
+                write!(w, "{} {dashes}{name} ", network.not())?;
+                network.value.listed(w, around.af, numeric)?;
             }
         }
         for (name, ports) in [

@@ -1,0 +1,87 @@
+:INPUT,FORWARD,OUTPUT
+-m conntrack --ctstate NEW;=;OK
+-m conntrack --ctstate NEW,RELATED,ESTABLISHED;=;OK
+-m conntrack ! --ctstate NEW;=;OK
+-m conntrack --ctstate INVALID,NEW,RELATED,ESTABLISHED,UNTRACKED,SNAT,DNAT;=;OK
+-m conntrack --ctstate established;-m conntrack --ctstate ESTABLISHED;OK
+-m conntrack --ctstate SNAT;=;OK
+-m conntrack --ctstate DNAT,UNTRACKED;-m conntrack --ctstate UNTRACKED,DNAT;OK
+-m conntrack --ctstate FOO;;FAIL
+-m conntrack --ctstate "";;FAIL
+-m conntrack --ctstate NEW,;;FAIL
+-m conntrack --ctstate ,NEW;;FAIL
+-m conntrack --ctstate NEW --ctstate NEW;;FAIL
+-m conntrack;;FAIL
+-m conntrack --ctproto tcp;-m conntrack --ctproto 6;OK
+-m conntrack --ctproto 17;=;OK
+-m conntrack ! --ctproto udp;-m conntrack ! --ctproto 17;OK
+-m conntrack --ctproto 0;=;OK
+-m conntrack ! --ctproto 0;=;OK
+-m conntrack --ctproto foo;;FAIL
+-m conntrack --ctproto 256;;FAIL
+-m conntrack --ctproto all;-m conntrack --ctproto 0;OK
+-m conntrack --ctstatus NONE;=;OK
+-m conntrack --ctstatus EXPECTED,SEEN_REPLY,ASSURED,CONFIRMED;=;OK
+-m conntrack ! --ctstatus SEEN_REPLY;=;OK
+-m conntrack --ctstatus ASSURED;=;OK
+-m conntrack --ctstatus assured,NONE;-m conntrack --ctstatus ASSURED;OK
+-m conntrack --ctstatus FOO;;FAIL
+-m conntrack --ctstatus "";;FAIL
+-m conntrack --ctexpire 0;=;OK
+-m conntrack --ctexpire 10;=;OK
+-m conntrack --ctexpire 10:20;=;OK
+-m conntrack ! --ctexpire 10:20;=;OK
+-m conntrack --ctexpire 20:10;=;OK
+-m conntrack --ctexpire :20;-m conntrack --ctexpire 0:20;OK
+-m conntrack --ctexpire 20:;-m conntrack --ctexpire 20:4294967295;OK
+-m conntrack --ctexpire 4294967295;=;OK
+-m conntrack --ctexpire 4294967296;;FAIL
+-m conntrack --ctexpire a;;FAIL
+-m conntrack --ctexpire 1:2:3;;FAIL
+-m conntrack --ctorigsrcport 80;=;OK
+-m conntrack --ctorigsrcport 80:90;=;OK
+-m conntrack ! --ctorigdstport 80;=;OK
+-m conntrack ! --ctorigdstport 80:90;=;OK
+-m conntrack --ctreplsrcport http;-m conntrack --ctreplsrcport 80;OK
+-m conntrack --ctrepldstport :90;-m conntrack --ctrepldstport 0:90;OK
+-m conntrack --ctrepldstport 90:;-m conntrack --ctrepldstport 90:65535;OK
+-m conntrack --ctrepldstport 90:80;=;OK
+-m conntrack --ctrepldstport 65536;-m conntrack --ctrepldstport 0;OK
+-m conntrack --ctdir ORIGINAL;=;OK
+-m conntrack --ctdir REPLY;=;OK
+-m conntrack --ctdir reply;-m conntrack --ctdir REPLY;OK
+-m conntrack --ctdir foo;;FAIL
+-m conntrack ! --ctdir ORIGINAL;;FAIL
+-p tcp -m conntrack --ctproto 6 --ctorigsrcport 1 --ctdir REPLY --ctstate NEW --ctstatus NONE;-p tcp -m conntrack --ctstate NEW --ctproto 6 --ctorigsrcport 1 --ctstatus NONE --ctdir REPLY;OK
+ipv4
+-m conntrack --ctorigsrc 10.0.0.1;=;OK
+-m conntrack --ctorigsrc 10.0.0.0/8;=;OK
+-m conntrack ! --ctorigdst 10.0.0.0/255.0.255.0;-m conntrack ! --ctorigdst 10.0.0.0;OK
+-m conntrack --ctreplsrc 0.0.0.0/0;=;OK
+-m conntrack --ctrepldst 1.2.3.4/255.255.255.255;-m conntrack --ctrepldst 1.2.3.4;OK
+-m conntrack --ctrepldst 1.2.3.4/24;=;OK
+-m conntrack --ctorigsrc ::1;;FAIL
+-m conntrack --ctorigsrc 1.2.3.4/33;-m conntrack --ctorigsrc 1.2.3.4;OK
+-m conntrack --ctorigsrc 1.2.3.4 ! --ctorigdst 5.6.7.8 --ctreplsrc 9.9.9.0/24 ! --ctrepldst 8.0.0.0/8;=;OK
+ipv6
+-m conntrack --ctorigsrc fe80::1;=;OK
+-m conntrack --ctorigsrc fe80::/10;=;OK
+-m conntrack ! --ctorigdst fe80::/ffff::ff00;-m conntrack ! --ctorigdst fe80::;OK
+-m conntrack --ctreplsrc ::/0;=;OK
+-m conntrack --ctrepldst 2001:db8::1/64;=;OK
+-m conntrack --ctorigsrc 1.2.3.4;;FAIL
+-m conntrack --ctorigsrc fe80::/129;;FAIL
+ipv4
+-m conntrack --ctorigsrc 1.2.3.4/32;-m conntrack --ctorigsrc 1.2.3.4;OK
+-m conntrack --ctorigsrc 1.2.3.4/128;-m conntrack --ctorigsrc 1.2.3.4;OK
+-m conntrack --ctorigsrc 1.2.3.4/0.0.0.0;-m conntrack --ctorigsrc 1.2.3.4/0;OK
+-m conntrack --ctorigsrc 1.2.3.4/255.255.0.0;-m conntrack --ctorigsrc 1.2.3.4/16;OK
+-m conntrack --ctorigsrc 1.2.3.4/foo;;FAIL
+-m conntrack --ctorigsrc 1.2.3.4/;;FAIL
+-m conntrack --ctorigsrc 1.2.3.4/0x10;-m conntrack --ctorigsrc 1.2.3.4/16;OK
+-m conntrack --ctexpire 1x;;FAIL
+-m conntrack --ctexpire 1:x;;FAIL
+-m conntrack --ctexpire "";-m conntrack --ctexpire 0;OK
+ipv6
+-m conntrack --ctorigsrc fe80::1/128;-m conntrack --ctorigsrc fe80::1;OK
+-m conntrack --ctorigsrc fe80::1/ffff::;-m conntrack --ctorigsrc fe80::1/16;OK

@@ -1,0 +1,45 @@
+ipv4
+:INPUT,FORWARD,OUTPUT
+-p icmp -m icmp --icmp-type any;=;OK
+-p icmp -m icmp --icmp-type 8;=;OK
+-p icmp -m icmp --icmp-type 8/0;=;OK
+-p icmp -m icmp --icmp-type 3/1;=;OK
+-p icmp -m icmp ! --icmp-type 3/1;=;OK
+-p icmp -m icmp ! --icmp-type 8;=;OK
+-p icmp -m icmp --icmp-type echo-request;-p icmp -m icmp --icmp-type 8;OK
+-p icmp -m icmp --icmp-type ping;-p icmp -m icmp --icmp-type 8;OK
+-p icmp -m icmp --icmp-type PONG;-p icmp -m icmp --icmp-type 0;OK
+-p icmp -m icmp --icmp-type dest;-p icmp -m icmp --icmp-type 3;OK
+-p icmp -m icmp --icmp-type destination-unreachable;-p icmp -m icmp --icmp-type 3;OK
+-p icmp -m icmp --icmp-type port-unreach;-p icmp -m icmp --icmp-type 3/3;OK
+-p icmp -m icmp --icmp-type network;;FAIL
+-p icmp -m icmp --icmp-type echo;;FAIL
+-p icmp -m icmp --icmp-type fragmentation-needed;-p icmp -m icmp --icmp-type 3/4;OK
+-p icmp -m icmp --icmp-type time-exceeded;-p icmp -m icmp --icmp-type 11;OK
+-p icmp -m icmp --icmp-type ttl-zero-during-reassembly;-p icmp -m icmp --icmp-type 11/1;OK
+-p icmp -m icmp --icmp-type timestamp-reply;-p icmp -m icmp --icmp-type 14;OK
+-p icmp -m icmp --icmp-type address-mask-request;-p icmp -m icmp --icmp-type 17;OK
+-p icmp -m icmp --icmp-type source-quench;-p icmp -m icmp --icmp-type 4;OK
+-p icmp -m icmp --icmp-type TOS-host-redirect;-p icmp -m icmp --icmp-type 5/3;OK
+-p icmp -m icmp --icmp-type required-option-missing;-p icmp -m icmp --icmp-type 12/1;OK
+-p icmp -m icmp --icmp-type 255;-p icmp -m icmp --icmp-type any;OK
+-p icmp -m icmp --icmp-type 255/255;-p icmp -m icmp --icmp-type any;OK
+-p icmp -m icmp --icmp-type 256;;FAIL
+-p icmp -m icmp --icmp-type 3/256;;FAIL
+-p icmp -m icmp --icmp-type 3/;;FAIL
+-p icmp -m icmp --icmp-type 3/a;;FAIL
+-p icmp -m icmp --icmp-type 3-4;;FAIL
+-p icmp -m icmp --icmp-type 3:4;;FAIL
+-p icmp -m icmp --icmp-type foo;;FAIL
+-p icmp -m icmp --icmp-type "";;FAIL
+-p icmp -m icmp --icmp-type 0;=;OK
+-p icmp -m icmp --icmp-type 42/3;=;OK
+-p icmp -m icmp --icmp-type 3/99;=;OK
+-p icmp -m icmp ! --icmp-type any;=;OK
+-p icmp -m icmp --icmp-type 8 --icmp-type 0;;FAIL
+-p icmp -m icmp;;FAIL
+-m icmp --icmp-type 8;;FAIL
+-p tcp -m icmp --icmp-type 8;;FAIL
+-p icmp --icmp-type 8;-p icmp -m icmp --icmp-type 8;OK
+-p icmp -m icmp --icmp-type 3/1:4;-p icmp -m icmp --icmp-type 3/1;OK
+-p icmp -m icmp --icmp-type 3foo;;FAIL

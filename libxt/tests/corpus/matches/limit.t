@@ -1,0 +1,45 @@
+:INPUT,FORWARD,OUTPUT
+-m limit;-m limit --limit 3/hour;OK
+-m limit --limit 1/sec;=;OK
+-m limit --limit 3/min;=;OK
+-m limit --limit 1000/hour;=;OK
+-m limit --limit 1000/day;=;OK
+-m limit --limit 5;-m limit --limit 5/sec;OK
+-m limit --limit 5/second;-m limit --limit 5/sec;OK
+-m limit --limit 5/s;-m limit --limit 5/sec;OK
+-m limit --limit 5/minute;-m limit --limit 5/min;OK
+-m limit --limit 5/m;-m limit --limit 5/min;OK
+-m limit --limit 5/h;-m limit --limit 5/hour;OK
+-m limit --limit 5/d;-m limit --limit 5/day;OK
+-m limit --limit 5/D;-m limit --limit 5/day;OK
+-m limit --limit 5/days;;FAIL
+-m limit --limit 5/x;;FAIL
+-m limit --limit 5/;;FAIL
+-m limit --limit 0;;FAIL
+-m limit --limit 0/sec;;FAIL
+-m limit --limit -1/sec;;FAIL
+-m limit --limit a;;FAIL
+-m limit --limit 10000;-m limit --limit 10000/sec;OK
+-m limit --limit 10001;;FAIL
+-m limit --limit 10000/sec;=;OK
+-m limit --limit 20000/min;-m limit --limit 333/sec;OK
+-m limit --limit 7/sec;=;OK
+-m limit --limit 13/min;=;OK
+-m limit --limit 999999/min;;FAIL
+-m limit --limit 1/day;;FAIL
+-m limit --limit 90/min;=;OK
+-m limit --limit 24/day;-m limit --limit 1/hour;OK
+-m limit --limit 48/day;-m limit --limit 2/hour;OK
+-m limit --limit 3/sec --limit-burst 10;=;OK
+-m limit --limit-burst 1;-m limit --limit 3/hour --limit-burst 1;OK
+-m limit --limit-burst 0;;FAIL
+-m limit --limit-burst 10000;;FAIL
+-m limit --limit-burst 10001;;FAIL
+-m limit --limit-burst a;;FAIL
+-m limit ! --limit 1/sec;;FAIL
+-m limit --limit 1/sec --limit 1/sec;;FAIL
+-m limit --limit 4/min --limit-burst 5;-m limit --limit 4/min;OK
+-m limit --limit 1.5/sec;-m limit --limit 1/sec;OK
+-m limit --limit " 5/sec";-m limit --limit 5/sec;OK
+-m limit --limit 0x10/sec;;FAIL
+-m limit --limit 5/sec/min;;FAIL

@@ -1,0 +1,20 @@
+:INPUT,FORWARD,OUTPUT
+-m mark --mark 0xfeedcafe/0xfeedcafe;=;OK
+-m mark --mark 0;-m mark --mark 0x0;OK
+-m mark --mark 1;-m mark --mark 0x1;OK
+-m mark --mark 010;-m mark --mark 0x8;OK
+-m mark --mark 4294967295;-m mark --mark 0xffffffff;OK
+-m mark --mark 4294967296;;FAIL
+-m mark --mark -1;;FAIL
+-m mark --mark "";;FAIL
+-m mark --mark 1/;;FAIL
+-m mark --mark 1/0;-m mark --mark 0x1/0x0;OK
+-m mark --mark 1/4294967296;;FAIL
+-m mark --mark 1/x;;FAIL
+-m mark --mark 1x;;FAIL
+-m mark --mark x;;FAIL
+-m mark ! --mark 1/2;-m mark ! --mark 0x1/0x2;OK
+-m mark --mark 1 --mark 2;;FAIL
+-m mark;;FAIL
+-m mark --mark 1/2/3;;FAIL
+-m mark --mark 0x12345678/0xffffffff;-m mark --mark 0x12345678;OK

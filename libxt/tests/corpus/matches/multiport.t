@@ -1,0 +1,34 @@
+:INPUT,FORWARD,OUTPUT
+-p tcp -m multiport --sports 53,1024:65535;=;OK
+-p udp -m multiport --dports 53,67,68;=;OK
+-p udp -m multiport --ports 1:2,3;=;OK
+-p tcp -m multiport ! --dports 22,80;=;OK
+-p tcp -m multiport ! --sports 22,80:90;=;OK
+-p tcp -m multiport ! --ports 22;=;OK
+-p sctp -m multiport --sports 1,2;=;OK
+-p dccp -m multiport --sports 1,2;=;OK
+-p udplite -m multiport --sports 1,2;=;OK
+-p icmp -m multiport --sports 1,2;;FAIL
+-m multiport --sports 1,2;;FAIL
+! -p tcp -m multiport --ports 1;;FAIL
+-p tcp -m multiport --source-ports ssh,http,https;-p tcp -m multiport --sports 22,80,443;OK
+-p tcp -m multiport --destination-ports ssh:http;-p tcp -m multiport --dports 22:80;OK
+-p udp -m multiport --dports domain,ssh;;FAIL
+-p tcp -m multiport --dports 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15;=;OK
+-p tcp -m multiport --dports 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16;;FAIL
+-p tcp -m multiport --dports 1,2,3,4,5,6,7,8,9,10,11,12,13,14:15;=;OK
+-p tcp -m multiport --dports 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15:16;;FAIL
+-p tcp -m multiport --dports 1:2,3:4,5:6,7:8,9:10,11:12,13:14,15;=;OK
+-p tcp -m multiport --dports 65536;;FAIL
+-p tcp -m multiport --dports 1,foo;;FAIL
+-p tcp -m multiport --dports 10:1;;FAIL
+-p tcp -m multiport --dports 5:5;;FAIL
+-p tcp -m multiport --dports :5;;FAIL
+-p tcp -m multiport --dports 5:;;FAIL
+-p tcp -m multiport --dports "";;FAIL
+-p tcp -m multiport --dports 1,,2;;FAIL
+-p tcp -m multiport --dports 1,;;FAIL
+-p tcp -m multiport --dports 1 --sports 2;;FAIL
+-p tcp -m multiport --ports 1 --ports 2;;FAIL
+-p tcp -m multiport;;FAIL
+-p tcp -m multiport --sports 0;=;OK

@@ -1,0 +1,14 @@
+:INPUT,FORWARD,OUTPUT
+-m state --state INVALID;=;OK
+-m state --state NEW,RELATED;=;OK
+-m state --state UNTRACKED;=;OK
+-m state ! --state ESTABLISHED,RELATED;-m state ! --state RELATED,ESTABLISHED;OK
+-m state --state INVALID,NEW,RELATED,ESTABLISHED,UNTRACKED;=;OK
+-m state --state new;-m state --state NEW;OK
+-m state --state SNAT;;FAIL
+-m state --state xxx;;FAIL
+-m state;;FAIL
+-m state --state NEW --state NEW;;FAIL
+-m state --ctstate NEW;;FAIL
+-m state --state "";;FAIL
+-m state --state NEW,;;FAIL

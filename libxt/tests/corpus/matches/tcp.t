@@ -1,0 +1,66 @@
+:INPUT,FORWARD,OUTPUT
+-p tcp -m tcp --sport 1;=;OK
+! -p udp -m tcp --sport 1;;FAIL
+-p udp -m tcp --sport 1;;FAIL
+-m tcp --sport 1;;FAIL
+-p tcp -m tcp ! --sport 1;=;OK
+-p tcp -m tcp --sport 65535;=;OK
+-p tcp -m tcp --sport 65536;;FAIL
+-p tcp -m tcp --sport -1;;FAIL
+-p tcp -m tcp --sport 0x10;-p tcp -m tcp --sport 16;OK
+-p tcp -m tcp --sport 010;-p tcp -m tcp --sport 8;OK
+-p tcp -m tcp --sport ssh;-p tcp -m tcp --sport 22;OK
+-p tcp -m tcp --sport SSH;;FAIL
+-p tcp -m tcp --sport tftp;;FAIL
+-p tcp -m tcp --sport nosuchservice;;FAIL
+-p tcp -m tcp --sport 1:1024;=;OK
+-p tcp -m tcp --sport ssh:http;-p tcp -m tcp --sport 22:80;OK
+-p tcp -m tcp --sport 1024:1;;FAIL
+-p tcp -m tcp --sport :;-p tcp -m tcp;OK
+-p tcp -m tcp --sport :1024;-p tcp -m tcp --sport 0:1024;OK
+-p tcp -m tcp --sport 1024:;-p tcp -m tcp --sport 1024:65535;OK
+-p tcp -m tcp ! --sport 1024:65535;=;OK
+-p tcp -m tcp --sport 1:2:3;;FAIL
+-p tcp -m tcp --sport 5:5;-p tcp -m tcp --sport 5;OK
+-p tcp -m tcp --sport 0:0;-p tcp -m tcp --sport 0;OK
+-p tcp -m tcp --source-port 80;-p tcp -m tcp --sport 80;OK
+-p tcp -m tcp --sport 80 --source-port 81;;FAIL
+-p tcp -m tcp --dport 22;=;OK
+-p tcp -m tcp --destination-port 22;-p tcp -m tcp --dport 22;OK
+-p tcp -m tcp ! --dport 22:80;=;OK
+-p tcp -m tcp --dport 22 --dport 23;;FAIL
+-p tcp -m tcp --dport "";;FAIL
+-p tcp -m tcp --dport "1 ";;FAIL
+-p tcp -m tcp --dport " 1";-p tcp -m tcp --dport 1;OK
+-p tcp -m tcp --sport 1:1023 --dport 1024:65535;=;OK
+-p tcp -m tcp ! --sport 1:1023 ! --dport 1024:2000;=;OK
+-p tcp -m tcp --syn;-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN;OK
+-p tcp -m tcp ! --syn;-p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN;OK
+-p tcp -m tcp --syn --syn;;FAIL
+-p tcp -m tcp --syn --tcp-flags ALL ACK;;FAIL
+-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN;=;OK
+-p tcp -m tcp --tcp-flags ALL NONE;-p tcp -m tcp --tcp-flags FIN,SYN,RST,PSH,ACK,URG NONE;OK
+-p tcp -m tcp --tcp-flags NONE NONE;-p tcp -m tcp;OK
+-p tcp -m tcp --tcp-flags ALL ALL;-p tcp -m tcp --tcp-flags FIN,SYN,RST,PSH,ACK,URG FIN,SYN,RST,PSH,ACK,URG;OK
+-p tcp -m tcp ! --tcp-flags SYN,ACK SYN;=;OK
+-p tcp -m tcp --tcp-flags syn,ack syn;-p tcp -m tcp --tcp-flags SYN,ACK SYN;OK
+-p tcp -m tcp --tcp-flags FIN,URG,PSH FIN,URG,PSH;-p tcp -m tcp --tcp-flags FIN,PSH,URG FIN,PSH,URG;OK
+-p tcp -m tcp --tcp-flags SYN;;FAIL
+-p tcp -m tcp --tcp-flags SYN,FOO SYN;;FAIL
+-p tcp -m tcp --tcp-flags SYN, SYN;-p tcp -m tcp --tcp-flags SYN SYN;OK
+-p tcp -m tcp --tcp-flags ALL,SYN NONE;-p tcp -m tcp --tcp-flags FIN,SYN,RST,PSH,ACK,URG NONE;OK
+-p tcp -m tcp --tcp-flags "" SYN;-p tcp -m tcp;OK
+-p tcp -m tcp --tcp-flags SYN "";-p tcp -m tcp --tcp-flags SYN NONE;OK
+-p tcp -m tcp --tcp-option 7;=;OK
+-p tcp -m tcp ! --tcp-option 7;=;OK
+-p tcp -m tcp --tcp-option 0;;FAIL
+-p tcp -m tcp --tcp-option 256;;FAIL
+-p tcp -m tcp --tcp-option 255;=;OK
+-p tcp -m tcp --tcp-option a;;FAIL
+-p tcp -m tcp --tcp-option 7 --tcp-option 8;;FAIL
+-p tcp -m tcp --sport 1 --syn --tcp-option 2;-p tcp -m tcp --sport 1 --tcp-option 2 --tcp-flags FIN,SYN,RST,ACK SYN;OK
+-p tcp -m tcp;=;OK
+-p tcp --dport 443;-p tcp -m tcp --dport 443;OK
+-p tcp --dport;;FAIL
+-p tcp -m tcp ! --sport 0:65535;-p tcp -m tcp;OK
+-p tcp -m tcp ! --tcp-flags NONE NONE;=;OK

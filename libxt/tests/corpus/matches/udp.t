@@ -1,0 +1,38 @@
+:INPUT,FORWARD,OUTPUT
+-p udp -m udp --sport 1;=;OK
+-p udp -m udp ! --sport 1;=;OK
+-p udp -m udp --sport 65535;=;OK
+-p udp -m udp --sport 65536;-p udp -m udp --sport 0;OK
+-p udp -m udp --sport -1;;FAIL
+-p udp -m udp --sport 0x10;;FAIL
+-p udp -m udp --sport 010;-p udp -m udp --sport 10;OK
+-p udp -m udp --sport domain;-p udp -m udp --sport 53;OK
+-p udp -m udp --sport tftp;-p udp -m udp --sport 69;OK
+-p udp -m udp --sport ssh;-p udp -m udp --sport 22;OK
+-p udp -m udp --sport nosuchservice;;FAIL
+-p udp -m udp --sport 1:1024;=;OK
+-p udp -m udp --sport domain:ntp;-p udp -m udp --sport 53:123;OK
+-p udp -m udp --sport 1024:1;=;OK
+-p udp -m udp --sport :;-p udp -m udp;OK
+-p udp -m udp --sport :1024;-p udp -m udp --sport 0:1024;OK
+-p udp -m udp --sport 1024:;-p udp -m udp --sport 1024:65535;OK
+-p udp -m udp --sport 1:2:3;;FAIL
+-p udp -m udp --sport 5:5;-p udp -m udp --sport 5;OK
+-p udp -m udp ! --dport 22:80;=;OK
+-p udp -m udp --destination-port 53 --dport 53;;FAIL
+-p udp -m udp --sport 53 --source-port 54;;FAIL
+-p udp -m udp --dport "";-p udp -m udp --dport 0;OK
+-p udp -m udp --dport 1,2;;FAIL
+-p udp -m udp --dport "1 ";;FAIL
+-p udp -m udp --dport " 1";-p udp -m udp --dport 1;OK
+-p udp -m udp --sport 1:1023 --dport 1024:65535;=;OK
+-p udp -m udp ! --sport 1:1023 ! --dport 1024:2000;=;OK
+-p udp -m udp;=;OK
+-m udp --dport 1;;FAIL
+-p tcp -m udp --dport 1;;FAIL
+! -p tcp -m udp --dport 1;;FAIL
+-p udp --dport 53;-p udp -m udp --dport 53;OK
+-p udp -m udp ! --sport :;-p udp -m udp;OK
+-p udp -m udp --sport 5:;-p udp -m udp --sport 5:65535;OK
+-p udp -m udp --sport +5;-p udp -m udp --sport 5;OK
+-p udp -m udp --sport 5:x;;FAIL

@@ -1,0 +1,84 @@
+*nat
+:PREROUTING,OUTPUT
+ipv4
+-j DNAT --to-destination 1.1.1.1;=;OK
+-j DNAT --to-destination 1.1.1.1-1.1.1.10;=;OK
+-j DNAT --to-destination 1.1.1.10-1.1.1.1;=;OK
+-p tcp -j DNAT --to-destination 1.1.1.1:1025-65535;=;OK
+-p tcp -j DNAT --to-destination 1.1.1.1:80;=;OK
+-p tcp -j DNAT --to-destination :1025;=;OK
+-p tcp -j DNAT --to-destination :1025-2000;=;OK
+-p udp -j DNAT --to-destination 1.1.1.1-1.1.1.10:1025-65535;=;OK
+-p sctp -j DNAT --to-destination 1.1.1.1:80;=;OK
+-p dccp -j DNAT --to-destination 1.1.1.1:80;=;OK
+-p icmp -j DNAT --to-destination 1.1.1.1:80;=;OK
+-p udplite -j DNAT --to-destination 1.1.1.1:80;;FAIL
+-j DNAT --to-destination 1.1.1.1:80;;FAIL
+! -p tcp -j DNAT --to-destination 1.1.1.1:80;=;OK
+-p tcp -j DNAT --to-destination 1.1.1.1:0;=;OK
+-p tcp -j DNAT --to-destination 1.1.1.1:65536;;FAIL
+-p tcp -j DNAT --to-destination 1.1.1.1:1025-65536;;FAIL
+-p tcp -j DNAT --to-destination 1.1.1.1:80-70;;FAIL
+-p tcp -j DNAT --to-destination 1.1.1.1:80:90;;FAIL
+-p tcp -j DNAT --to-destination 1.1.1.1:a;;FAIL
+-p tcp -j DNAT --to-destination 1.1.1.1:80-a;;FAIL
+-p tcp -j DNAT --to-destination 1.1.1.1:80-90/5;=;OK
+-p tcp -j DNAT --to-destination 1.1.1.1:http;-p tcp -j DNAT --to-destination 1.1.1.1:80;OK
+-p tcp -j DNAT --to-destination 1.1.1.1:;;FAIL
+-p tcp -j DNAT --to-destination 1.1.1.1:80-;;FAIL
+-j DNAT --to-destination 1.1.1.300;;FAIL
+-j DNAT --to-destination 1.1.1.1-;;FAIL
+-j DNAT --to-destination -1.1.1.1;;FAIL
+-j DNAT --to-destination foo;;FAIL
+-j DNAT --to-destination "";;FAIL
+-j DNAT --to-destination 1.1.1.1 --random;=;OK
+-j DNAT --to-destination 1.1.1.1 --random-fully;;FAIL
+-j DNAT --to-destination 1.1.1.1 --persistent;=;OK
+-j DNAT --random --to-destination 1.1.1.1 --random-fully --persistent;;FAIL
+-j DNAT --to-destination 1.1.1.1 --random --random;;FAIL
+-j DNAT --random;;FAIL
+-j DNAT;;FAIL
+-j DNAT --to-destination 1.1.1.1 --to-destination 2.2.2.2;;FAIL
+-j DNAT ! --to-destination 1.1.1.1;;FAIL
+-p tcp -j DNAT --to-destination :80 --random-fully;;FAIL
+-p tcp -j DNAT --to-destination 0x10;;FAIL
+-p tcp -j DNAT --to-destination :0x10;-p tcp -j DNAT --to-destination :16;OK
+-p tcp -j DNAT --to-destination 1.1.1.1:80-90/85;=;OK
+-p tcp -j DNAT --to-destination :80-90/85;=;OK
+-p tcp -j DNAT --to-destination 1.1.1.1:80-90/65536;;FAIL
+-p tcp -j DNAT --to-destination 1.1.1.1:80-90/a;;FAIL
+-p tcp -j DNAT --to-destination 1.1.1.1:80/5;;FAIL
+-p tcp -j DNAT --to-destination 1.1.1.1-1.1.1.9:80-90/1000;=;OK
+-p tcp -j DNAT --to-destination 1.1.1.1:80-90/0;;FAIL
+-p tcp -j DNAT --to-destination 1.1.1.1:80-90/http;-p tcp -j DNAT --to-destination 1.1.1.1:80-90/80;OK
+-p tcp -j DNAT --to-destination 1.1.1.1:80-90x;;FAIL
+-p tcp -j DNAT --to-destination 1.1.1.1:80x;;FAIL
+-p tcp -j DNAT --to-destination 1.1.1.1:80-90/5x;-p tcp -j DNAT --to-destination 1.1.1.1:80-90/5;OK
+-p tcp -j DNAT --to-destination [1.1.1.1]:80;;FAIL
+-p tcp -j DNAT --to-destination :;;FAIL
+-p 58 -j DNAT --to-destination :80;;FAIL
+-p udplite -j DNAT --to-destination :x;;FAIL
+-p tcp -j DNAT --to-destination 1.1.1.x:y;;FAIL
+-p tcp -j DNAT --to-destination 1.1.1.x:80;;FAIL
+ipv6
+-j DNAT --to-destination dead::beef;=;OK
+-j DNAT --to-destination dead::beef-dead::fee7;=;OK
+-p tcp -j DNAT --to-destination [dead::beef]:1025-65535;=;OK
+-p tcp -j DNAT --to-destination [dead::beef];-p tcp -j DNAT --to-destination dead::beef;OK
+-p tcp -j DNAT --to-destination [dead::beef]:80;=;OK
+-p tcp -j DNAT --to-destination :80;=;OK
+-p tcp -j DNAT --to-destination [dead::beef-dead::fee7]:1025-65535;=;OK
+-p tcp -j DNAT --to-destination [dead::beef]-[dead::fee7]:1025-65535;;FAIL
+-p tcp -j DNAT --to-destination [dead::beef]:65536;;FAIL
+-p tcp -j DNAT --to-destination [dead::beef;;FAIL
+-p tcp -j DNAT --to-destination [dead::beef]80;-p tcp -j DNAT --to-destination dead::beef;OK
+-p tcp -j DNAT --to-destination dead::beef:80;=;OK
+-j DNAT --to-destination [dead::beef]:80;;FAIL
+-j DNAT --to-destination 1.2.3.4;;FAIL
+-j DNAT --to-destination dead::beef --random --persistent --random-fully;;FAIL
+-p tcp -j DNAT --to-destination [dead::beef]:80-90/85;=;OK
+-j DNAT --to-destination dead::beef --to-destination dead::bee0;;FAIL
+-j DNAT;;FAIL
+*filter
+:INPUT
+-j DNAT --to-destination dead::beef;;FAIL

@@ -1,0 +1,7 @@
+*raw
+:PREROUTING,OUTPUT
+-j NOTRACK;=;OK
+-j NOTRACK --zone 1;;FAIL
+*filter
+:INPUT
+-j NOTRACK;;FAIL

@@ -1,0 +1,7 @@
+*raw
+:PREROUTING,OUTPUT
+-j TRACE;=;OK
+-j TRACE --foo;;FAIL
+*filter
+:INPUT
+-j TRACE;;FAIL

@@ -6,7 +6,9 @@
 #![deny(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "the lab reports on its standard output")]
 
+pub mod events;
 pub mod frame;
+pub mod generate;
 pub mod link;
 pub mod namespace;
 pub mod port;
@@ -16,3 +18,4 @@ pub mod sandbox;
 pub mod suite;
 pub mod topology;
 pub mod traffic;
+pub mod twin;

@@ -242,7 +242,6 @@ pub fn finish(child: &mut Child, input: &str, limit: Duration) -> io::Result<Fin
                 let _ = stdin.write_all(input.as_bytes());
             }
         });
-        let mut pause = Duration::from_micros(200);
         let status = loop {
             if let Some(status) = child.try_wait()? {
                 break status;
@@ -252,8 +251,7 @@ pub fn finish(child: &mut Child, input: &str, limit: Duration) -> io::Result<Fin
                 let _ = child.wait();
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "did not end in time"));
             }
-            thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(5));
+            thread::sleep(Duration::from_micros(300));
         };
         let text = |thread: thread::ScopedJoinHandle<'_, String>| thread.join().unwrap_or_default();
         Ok(Finished { status, stdout: text(out), stderr: text(err) })

@@ -1,0 +1,52 @@
+//! Random rule sets and random packet sequences: whole cases for the twins, each from its seed alone.
+
+mod packets;
+mod rules;
+
+use std::io;
+
+use crate::{
+    random::Random,
+    twin::{Crossing, Record, Script, Subject, sent_ids},
+};
+
+/// How a random case went on the oracle.
+#[derive(Debug)]
+pub enum Played {
+    /// The packets answered what was seen on the way; the script repeats them elsewhere.
+    Through(Script, Record),
+    /// The oracle refuses the rules, saying why.
+    Refused(Script, String),
+    /// Two tuples clashed and the oracle drew a port at random: no other router would draw the same.
+    Drawn(Script),
+}
+
+/// Plays a random case on the oracle.
+pub fn play(oracle: &mut Subject, seed: u64) -> io::Result<Played> {
+    let mut random = Random::new(seed);
+    let six = random.one_in(3);
+    let rules = rules::rules(&mut random, six);
+    let mut script = Script { six, rules, ..Script::default() };
+    if let Err(e) = oracle.load(six, &script.rules) {
+        return Ok(Played::Refused(script, e.to_string()));
+    }
+    let mut talk = packets::Talk::new(&mut random, six);
+    let mut left: Vec<Vec<Crossing>> = Vec::new();
+    for number in 0..4 + random.below(4) {
+        let round = talk.round(&mut random, number, left.last().map_or(&[], Vec::as_slice));
+        script.rounds.push(round);
+        let ids = sent_ids(script.rounds.iter().flatten());
+        if let Some(round) = script.rounds.last() {
+            let out = oracle.round(round, &ids)?;
+            let drawn = out.iter().any(|c| !talk.knows(&c.packet));
+            left.push(out);
+            if drawn {
+                // Its events must not be taken for those of the next case.
+                oracle.finish(six, Vec::new())?;
+                return Ok(Played::Drawn(script));
+            }
+        }
+    }
+    let record = oracle.finish(six, left)?;
+    Ok(Played::Through(script, record))
+}

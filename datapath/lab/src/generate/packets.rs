@@ -1,0 +1,275 @@
+//! Random talk between hosts on both sides: first packets, answers to what was seen, and what should never be sent.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::{
+    frame::{ICMP, ICMPV6, Ip, TCP, Tcp, UDP, View, fragments4, fragments6, get16, set16},
+    random::Random,
+    twin::{Crossing, Side},
+};
+
+/// The ports that servers listen on and rules translate to.
+const PORTS: [u16; 8] = [22, 53, 80, 113, 443, 8080, 2000, 5300];
+
+/// The hosts and flows of one case.
+#[derive(Debug)]
+pub(super) struct Talk {
+    six: bool,
+    flows: Vec<Flow>,
+    id: u16,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Flow {
+    side: Side,
+    source: IpAddr,
+    destination: IpAddr,
+    protocol: u8,
+    sport: u16,
+    dport: u16,
+}
+
+impl Talk {
+    /// Two to five flows, whose source ports never meet.
+    pub(super) fn new(random: &mut Random, six: bool) -> Self {
+        let mut flows = Vec::new();
+        for number in 0..2 + random.below(4) {
+            let side = if random.one_in(4) { Side::Wan } else { Side::Lan };
+            let (near, far) = if side == Side::Lan { (1, 2) } else { (2, 1) };
+            let host = |network: u16, host: u16| match six {
+                true => IpAddr::V6(Ipv6Addr::new(0xfd00 + network, 0, 0, 0, 0, 0, 0, host)),
+                false => IpAddr::V4(Ipv4Addr::new(10, network as u8, 0, host as u8)),
+            };
+            // Host 1 is the router itself.
+            let to = match random.below(8) {
+                0 => host(near, 1),
+                1 => host(far, 1),
+                n => host(far, 2 + (n % 2) as u16),
+            };
+            flows.push(Flow {
+                side,
+                source: host(near, 2 + random.below(2) as u16),
+                destination: to,
+                protocol: random.choose(&[TCP, TCP, TCP, UDP, UDP, if six { ICMPV6 } else { ICMP }]),
+                sport: 20_000 + 100 * number as u16 + random.below(50) as u16,
+                dport: random.choose(&[22, 53, 80, 113, 443, 8080]),
+            });
+        }
+        Self { six, flows, id: random.u16() }
+    }
+
+    /// The packets of one round: new ones, and answers to what left in the round before.
+    pub(super) fn round(&mut self, random: &mut Random, number: u64, seen: &[Crossing]) -> Vec<Crossing> {
+        let mut packets = Vec::new();
+        for crossing in seen {
+            if random.one_in(5) {
+                continue;
+            }
+            if let Some(answer) = self.answer(random, &crossing.packet) {
+                self.put(random, &mut packets, crossing.side, answer);
+            }
+            if random.one_in(6)
+                && let Some(error) = self.error(random, &crossing.packet)
+            {
+                self.put(random, &mut packets, crossing.side, error);
+            }
+        }
+        for flow in self.flows.clone() {
+            if number == 0 || random.one_in(3) {
+                let first = number == 0 || random.one_in(3);
+                let packet = self.speak(random, &flow, first);
+                self.put(random, &mut packets, flow.side, packet);
+            }
+        }
+        packets
+    }
+
+    /// Whether all ports and echo ids of a packet are those that hosts and rules of the case speak of.
+    pub(super) fn knows(&self, packet: &[u8]) -> bool {
+        let Some(view) = View::of(packet) else { return true };
+        let known = |port: u16| PORTS.contains(&port) || self.flows.iter().any(|f| f.sport == port);
+        let whole = view.offset == 0 && view.protocol != 44;
+        let id = || get16(view.payload, 4).is_none_or(&known);
+        match (view.ports(), view.icmp()) {
+            (Some((source, destination)), _) if whole => known(source) && known(destination),
+            (_, Some((0 | 8 | 13 | 14 | 128 | 129, _))) => id(),
+            _ => view.quoted().is_none_or(|q| q.ports().is_none_or(|(s, d)| known(s) && known(d))),
+        }
+    }
+
+    /// Adds a packet: usually whole, sometimes in fragments, sometimes broken, sometimes twice.
+    fn put(&self, random: &mut Random, packets: &mut Vec<Crossing>, side: Side, packet: Vec<u8>) {
+        let mut pieces = vec![packet];
+        match random.below(24) {
+            0 => damage(random, &mut pieces[0], self.six),
+            1 => pieces.push(pieces[0].clone()),
+            2 | 3 if pieces[0].len() > 100 => {
+                let size = 24 + 8 * random.below(6) as usize;
+                pieces = match self.six {
+                    true => fragments6(&pieces[0], size, random.bits() as u32),
+                    false => fragments4(&pieces[0], size),
+                };
+                if random.one_in(4) {
+                    let last = pieces.len() - 1;
+                    pieces.swap(0, last);
+                }
+            }
+            _ => {}
+        }
+        packets.extend(pieces.into_iter().map(|packet| Crossing { side, packet }));
+    }
+
+    fn ip(&mut self, random: &mut Random, source: IpAddr, destination: IpAddr) -> Ip {
+        self.id = self.id.wrapping_add(1).max(1);
+        let mut ip = Ip::between(source, destination);
+        ip.id = self.id;
+        if random.one_in(6) {
+            ip.tos = random.choose(&[0x08, 0x10, 0x48, 0xb8, 0xff]);
+        }
+        ip.ttl = random.choose(&[64, 64, 64, 64, 63, 62, 128, 2, 1]);
+        if !self.six && random.one_in(30) {
+            ip.options = vec![1, 1, 1, 0];
+        }
+        ip
+    }
+
+    /// Something from the side that opened the flow.
+    fn speak(&mut self, random: &mut Random, flow: &Flow, first: bool) -> Vec<u8> {
+        let ip = self.ip(random, flow.source, flow.destination);
+        let data = data(random);
+        match flow.protocol {
+            TCP if first => {
+                let mut tcp = Tcp::segment(flow.sport, flow.dport, Tcp::SYN, 1000, 0);
+                if random.one_in(2) {
+                    tcp.options = vec![2, 4, 5, 0xb4, 1, 3, 3, 7, 4, 2, 1, 1];
+                }
+                if random.one_in(8) {
+                    tcp.flags =
+                        random.choose(&[0, Tcp::ACK, Tcp::FIN, Tcp::SYN | Tcp::FIN, Tcp::RST, Tcp::SYN | Tcp::ACK]);
+                }
+                ip.tcp(&tcp, b"")
+            }
+            TCP => {
+                let flags = random.choose(&[Tcp::ACK, Tcp::ACK | Tcp::PSH, Tcp::FIN | Tcp::ACK, Tcp::RST, Tcp::SYN]);
+                let seq = 1001u32.wrapping_add(random.choose(&[0, 0, 0, 1, 500, 100_000, u32::MAX]));
+                ip.tcp(&Tcp::segment(flow.sport, flow.dport, flags, seq, 5001), &data)
+            }
+            UDP => ip.udp(flow.sport, flow.dport, &data),
+            ICMP => {
+                let kind = random.choose(&[8, 8, 8, 8, 13, 0, 3]);
+                ip.icmp(kind, 0, u32::from(flow.sport) << 16 | 1, &data)
+            }
+            _ => ip.icmp(random.choose(&[128, 128, 128, 129]), 0, u32::from(flow.sport) << 16 | 1, &data),
+        }
+    }
+
+    /// What the host that got the packet might say.
+    fn answer(&mut self, random: &mut Random, packet: &[u8]) -> Option<Vec<u8>> {
+        let view = View::of(packet)?;
+        let ip = self.ip(random, view.destination, view.source);
+        if let Some(seen) = view.tcp() {
+            let length = (view.payload.len() as u32).saturating_sub(20 + seen.options.len() as u32);
+            let next = seen.seq.wrapping_add(length).wrapping_add(u32::from(seen.flags & 3 != 0));
+            let ports = |flags, seq, ack| Tcp::segment(seen.destination, seen.source, flags, seq, ack);
+            let tcp = match (seen.flags, random.below(12)) {
+                (f, _) if f & Tcp::RST != 0 => return None,
+                (_, 0) => ports(Tcp::RST | Tcp::ACK, seen.ack, next),
+                (_, 1) => ports(Tcp::RST, seen.ack.wrapping_add(random.choose(&[0, 1, 5, 70_000])), 0),
+                (_, 2) => ports(Tcp::ACK, seen.ack.wrapping_add(random.choose(&[1000, 1 << 20])), next.wrapping_add(7)),
+                (Tcp::SYN, _) => ports(Tcp::SYN | Tcp::ACK, 5000, next),
+                (_, 3) => ports(Tcp::FIN | Tcp::ACK, seen.ack, next),
+                (f, 4..=7) if f & Tcp::SYN == 0 => ports(Tcp::ACK | Tcp::PSH, seen.ack, next),
+                _ => ports(Tcp::ACK, seen.ack, next),
+            };
+            let data = if tcp.flags & Tcp::PSH != 0 { data(random) } else { Vec::new() };
+            return Some(ip.tcp(&tcp, &data));
+        }
+        match (view.protocol, view.ports(), view.icmp()) {
+            (UDP, Some((source, destination)), _) => Some(ip.udp(destination, source, &data(random))),
+            (ICMP, _, Some((8, _))) => Some(ip.packet(ICMP, &reply(view.payload, 0))),
+            (ICMPV6, _, Some((128, _))) => {
+                let rest = view.payload.get(4..8)?.try_into().ok()?;
+                Some(ip.icmp(129, 0, u32::from_be_bytes(rest), view.payload.get(8..)?))
+            }
+            _ => None,
+        }
+    }
+
+    /// An ICMP error about a packet, from the host that got it or from one on the way.
+    fn error(&mut self, random: &mut Random, packet: &[u8]) -> Option<Vec<u8>> {
+        let view = View::of(packet)?;
+        if view.icmp().is_some_and(|(kind, _)| !matches!(kind, 0 | 8 | 128 | 129)) {
+            return None;
+        }
+        let from = match (random.one_in(3), view.destination) {
+            (true, IpAddr::V4(_)) => IpAddr::V4(Ipv4Addr::new(10, 2, 0, 7)),
+            (true, IpAddr::V6(_)) => IpAddr::V6(Ipv6Addr::new(0xfd02, 0, 0, 0, 0, 0, 0, 7)),
+            (false, address) => address,
+        };
+        let ip = self.ip(random, from, view.source);
+        let header = if self.six { 40 } else { 20 };
+        let most = random.choose(&[header + 8, header + 4, 200, 500]).min(packet.len());
+        let quote = packet.get(..most)?;
+        let (kind, code) = match self.six {
+            true => random.choose(&[(1, 4), (3, 0), (1, 1), (2, 0)]),
+            false => random.choose(&[(3, 3), (3, 1), (11, 0), (3, 4), (12, 0)]),
+        };
+        let rest = match (kind, code) {
+            (3, 4) | (2, 0) => 1400,
+            _ => 0,
+        };
+        Some(ip.icmp(kind, code, rest, quote))
+    }
+}
+
+/// Breaks one thing that a sender could break.
+fn damage(random: &mut Random, packet: &mut Vec<u8>, six: bool) {
+    let header = if six { 40 } else { packet.first().map_or(20, |b| usize::from(b & 15) * 4) };
+    match random.below(5) {
+        // A wrong byte in the transport header or behind it, under a checksum that no longer fits.
+        0 | 1 => {
+            let at = header + random.below((packet.len().saturating_sub(header)).max(1) as u64) as usize;
+            if let Some(byte) = packet.get_mut(at) {
+                *byte ^= 1 << random.below(8);
+            }
+        }
+        // The packet ends early, and its IP header says so.
+        2 | 3 => {
+            let keep = header + random.below((packet.len().saturating_sub(header)).max(1) as u64) as usize;
+            packet.truncate(keep);
+            match six {
+                true => set16(packet, 4, (keep - header) as u16),
+                false => {
+                    set16(packet, 2, keep as u16);
+                    set16(packet, 10, 0);
+                    let sum = crate::frame::checksum(0, packet.get(..header).unwrap_or_default());
+                    set16(packet, 10, sum);
+                }
+            }
+        }
+        // TCP's data offset, or the length of a UDP datagram.
+        _ => {
+            let at = header + if packet.get(if six { 6 } else { 9 }) == Some(&TCP) { 12 } else { 5 };
+            if let Some(byte) = packet.get_mut(at) {
+                *byte = random.choose(&[0, 0x10, 0x40, 0xf0, 0xff]);
+            }
+        }
+    }
+}
+
+/// An echo reply to an ICMP echo request, its checksum adjusted.
+fn reply(request: &[u8], kind: u8) -> Vec<u8> {
+    let mut bytes = request.to_vec();
+    if let Some(first) = bytes.first_mut() {
+        *first = kind;
+    }
+    set16(&mut bytes, 2, 0);
+    let sum = crate::frame::checksum(0, &bytes);
+    set16(&mut bytes, 2, sum);
+    bytes
+}
+
+fn data(random: &mut Random) -> Vec<u8> {
+    let length = random.choose(&[0u64, 1, 7, 40, 120, 300]);
+    (0..length).map(|n| n as u8 ^ 0x55).collect()
+}

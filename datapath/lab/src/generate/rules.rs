@@ -1,0 +1,237 @@
+//! Random rules over the extensions that the datapath judges, valid for the table and chain they are for.
+
+use crate::{
+    random::Random,
+    twin::{Rules, built_in},
+};
+
+/// One to twenty rules over the tables, with policies and user chains.
+pub(super) fn rules(random: &mut Random, six: bool) -> Rules {
+    let mut lines: Vec<(&'static str, String)> = Vec::new();
+    for table in ["filter", "mangle", "nat", "raw", "security"] {
+        let wanted = match table {
+            "filter" => 1 + random.below(8),
+            "security" => u64::from(random.one_in(8)),
+            "raw" => random.below(2),
+            _ => random.below(4),
+        };
+        let mut chains: Vec<String> = built_in(table).iter().map(|&c| c.to_owned()).collect();
+        if table != "nat" && random.one_in(3) {
+            let chain = chains[random.below(chains.len() as u64) as usize].clone();
+            lines.push((table, format!(":{chain} DROP")));
+        }
+        let users: Vec<String> = if wanted > 2 { vec!["inner".into(), "outer".into()] } else { Vec::new() };
+        for user in &users {
+            lines.push((table, format!(":{user} -")));
+        }
+        if table == "nat" && wanted > 0 {
+            // Without a translating target nothing of this table would be seen.
+            let target = translation(random, "POSTROUTING", six);
+            lines.push((table, format!("-A POSTROUTING -o wan0 {target}")));
+        }
+        if let [inner, outer] = users.as_slice() {
+            // A chain may only lead deeper: loops are refused.
+            let chain = chains[random.below(chains.len() as u64) as usize].clone();
+            let how = random.pick(&["-j", "-g"]);
+            let some = matches(random, &chain, six, table);
+            lines.push((table, format!("-A {chain} {some} {how} {outer}")));
+            let how = random.pick(&["-j", "-g"]);
+            let some = matches(random, outer, six, table);
+            lines.push((table, format!("-A {outer} {some} {how} {inner}")));
+            chains.extend(users.clone());
+        }
+        for _ in 0..wanted {
+            let chain = if table == "filter" && random.one_in(2) {
+                "FORWARD".to_owned()
+            } else {
+                chains[random.below(chains.len() as u64) as usize].clone()
+            };
+            let line = match matches!(table, "nat") {
+                true => {
+                    let some = matches(random, &chain, six, table);
+                    let target = translation(random, &chain, six);
+                    format!("-A {chain} {}", join(&some, &target))
+                }
+                false => rule(random, table, &chain, six),
+            };
+            lines.push((table, line));
+        }
+    }
+    Rules { lines }
+}
+
+fn rule(random: &mut Random, table: &str, chain: &str, six: bool) -> String {
+    let some = matches(random, chain, six, table);
+    let target = match (table, random.below(10)) {
+        ("filter", 0..=3) => "-j ACCEPT".to_owned(),
+        ("filter", 4..=5) => "-j DROP".to_owned(),
+        ("filter", 6) if some.contains("-p tcp") => "-p tcp -j REJECT --reject-with tcp-reset".to_owned(),
+        ("filter", 6..=7) => {
+            let kind = match six {
+                true => random.pick(&["icmp6-port-unreachable", "icmp6-adm-prohibited", "icmp6-no-route"]),
+                false => random.pick(&["icmp-port-unreachable", "icmp-admin-prohibited", "icmp-host-unreachable"]),
+            };
+            format!("-j REJECT --reject-with {kind}")
+        }
+        ("mangle", 0..=7) => mangle(random, chain, six),
+        ("raw", 0..=4) => random.pick(&["-j NOTRACK", "-j CT --notrack", "-j CT --zone 0"]).to_owned(),
+        ("raw", 5) => "-j DROP".to_owned(),
+        (_, 8) => "-j RETURN".to_owned(),
+        _ => random.pick(&["", "-j ACCEPT", "-j LOG --log-prefix x --log-level 7"]).to_owned(),
+    };
+    format!("-A {chain} {}", join(&some, &target))
+}
+
+/// Matches and target in one rule: an option that both want is given once, and where they disagree the rule only counts.
+fn join(some: &str, target: &str) -> String {
+    for option in ["-p ", "-s ", "--dport ", "--tcp-flags "] {
+        let (ours, theirs) =
+            (some.contains(option) || (option == "--tcp-flags " && some.contains("--syn")), target.contains(option));
+        if ours && theirs {
+            let rest = match target.split_once(' ').and_then(|(_, rest)| rest.split_once(' ')) {
+                Some((protocol, rest)) if option == "-p " && some.contains(&format!("-p {protocol}")) => rest,
+                _ => return some.to_owned(),
+            };
+            return join(some, rest);
+        }
+    }
+    format!("{some} {target}")
+}
+
+fn mangle(random: &mut Random, chain: &str, six: bool) -> String {
+    let number = random.below(8);
+    match random.below(8) {
+        0 => format!("-j MARK --set-xmark 0x{number:x}/0x{:x}", random.choose(&[7u32, 0xff, u32::MAX])),
+        1 => format!("-j MARK --or-mark {number}"),
+        2 => format!("-j CONNMARK --set-mark {number}"),
+        3 => random.pick(&["-j CONNMARK --save-mark", "-j CONNMARK --restore-mark"]).to_owned(),
+        4 => format!("-j TOS --set-tos 0x{:x}/0x{:x}", random.below(256), random.choose(&[0xffu32, 0x3f, 0x10])),
+        5 => format!("-j DSCP --set-dscp {}", random.below(64)),
+        6 if six => format!("-j HL --hl-{} {}", random.pick(&["set", "dec", "inc"]), 1 + random.below(70)),
+        6 => format!("-j TTL --ttl-{} {}", random.pick(&["set", "dec", "inc"]), 1 + random.below(70)),
+        _ if matches!(chain, "FORWARD" | "OUTPUT" | "POSTROUTING") => {
+            format!("-p tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss {}", 500 + random.below(1000))
+        }
+        _ => "-j ACCEPT".to_owned(),
+    }
+}
+
+/// A NAT target that fits the chain; single addresses and ports, so that the choice is not the router's.
+fn translation(random: &mut Random, chain: &str, six: bool) -> String {
+    let source = matches!(chain, "POSTROUTING" | "INPUT");
+    let free = 2 + random.below(4);
+    let port = random.choose(&[80u16, 2000, 5300, 8080]);
+    match (chain, random.below(6)) {
+        ("POSTROUTING", 0..=2) => "-j MASQUERADE".to_owned(),
+        ("POSTROUTING", 3) if six => "-s fd01::/64 -j NETMAP --to fd03::/64".to_owned(),
+        ("POSTROUTING", 3) => "-s 10.1.0.0/24 -j NETMAP --to 10.3.0.0/24".to_owned(),
+        _ if source && six => format!("-j SNAT --to-source fd02::{}", 1 + free),
+        (_, 0..=4) if source => format!("-j SNAT --to-source 10.2.0.{}", 1 + free),
+        _ if source => "-j ACCEPT".to_owned(),
+        (_, 0) if six => format!("-p tcp -j DNAT --to-destination [fd02::{free}]:{port}"),
+        (_, 1) if six => format!("-j DNAT --to-destination fd02::{free}"),
+        (_, 0) => format!("-p tcp -j DNAT --to-destination 10.2.0.{free}:{port}"),
+        (_, 1) => format!("-p udp -j DNAT --to-destination 10.2.0.{free}"),
+        (_, 2) => format!("-p udp -j REDIRECT --to-ports {port}"),
+        (_, 3) => "-p tcp --dport 80 -j REDIRECT".to_owned(),
+        _ => "-j RETURN".to_owned(),
+    }
+}
+
+/// No to three matches.
+fn matches(random: &mut Random, chain: &str, six: bool, table: &str) -> String {
+    let mut text = String::new();
+    let protocol = random.below(8);
+    if random.one_in(3) {
+        text += match (six, random.one_in(2)) {
+            (false, true) => random.pick(&["-s 10.1.0.0/24 ", "-s 10.1.0.2 ", "! -s 10.1.0.3 ", "-d 10.2.0.0/24 "]),
+            (false, false) => random.pick(&["-d 10.2.0.2 ", "! -d 10.2.0.3 ", "-d 10.1.0.0/255.255.255.254 "]),
+            (true, true) => random.pick(&["-s fd01::/64 ", "-s fd01::2 ", "! -s fd01::3 ", "-d fd02::/64 "]),
+            (true, false) => random.pick(&["-d fd02::2 ", "! -d fd02::3 ", "-d fd01::/127 "]),
+        };
+    }
+    if random.one_in(4) {
+        text += match chain {
+            "PREROUTING" | "INPUT" => random.pick(&["-i lan0 ", "! -i lan0 ", "-i wan+ "]),
+            "OUTPUT" | "POSTROUTING" => random.pick(&["-o lan0 ", "! -o lan0 ", "-o wan+ "]),
+            "FORWARD" => random.pick(&["-i lan0 ", "-o lan0 ", "-i lan+ -o wan0 ", "! -o wan0 "]),
+            _ => "",
+        };
+    }
+    if protocol < 5 && !text.contains("-p ") {
+        text += &transport(random, protocol, six);
+    }
+    for _ in 0..random.below(3) {
+        text += &one(random, chain, six, table);
+        text.push(' ');
+    }
+    text.trim_end().to_owned()
+}
+
+/// `-p` with options of that protocol.
+fn transport(random: &mut Random, protocol: u64, six: bool) -> String {
+    let port = random.choose(&[22u16, 53, 80, 113, 443, 8080]);
+    match (protocol, random.below(6)) {
+        (0 | 1, 0) => format!("-p tcp --dport {port} "),
+        (0 | 1, 1) => format!("-p tcp --sport 1024:65535 ! --dport {port} "),
+        (0 | 1, 2) => "-p tcp --syn ".into(),
+        (0 | 1, 3) => format!(
+            "-p tcp {}--tcp-flags {} {} ",
+            random.pick(&["", "! "]),
+            random.pick(&["SYN,ACK,FIN,RST", "ALL", "SYN,RST"]),
+            random.pick(&["SYN", "ACK", "SYN,ACK", "NONE", "RST"])
+        ),
+        (0 | 1, 4) => "-p tcp --tcp-option 2 ".into(),
+        (0 | 1, _) => format!("-p tcp -m multiport {}--dports 22,{port},1000:9000 ", random.pick(&["", "! "])),
+        (2, 0) => format!("-p udp --dport {port} "),
+        (2, 1) => format!("-p udp -m multiport --ports {port},20000:20100 "),
+        (2, 2) => "! -p udp ".into(),
+        (2, _) => "-p udp ".into(),
+        (_, 0..=2) if six => format!("-p icmpv6 --icmpv6-type {} ", random.pick(&["128", "129", "1", "1/4", "3"])),
+        (_, 0..=2) => format!("-p icmp --icmp-type {} ", random.pick(&["8", "0", "3", "3/3", "11", "any"])),
+        (_, _) if six => "-p icmpv6 ".into(),
+        (_, 3) => "-p icmp ".into(),
+        (_, _) => random.pick(&["-f ", "! -f ", "-p tcp ", "-p 47 "]).into(),
+    }
+}
+
+fn one(random: &mut Random, chain: &str, six: bool, table: &str) -> String {
+    let not = random.pick(&["", "", "! "]);
+    let states =
+        random.pick(&["NEW", "ESTABLISHED", "RELATED,ESTABLISHED", "INVALID", "NEW,INVALID", "UNTRACKED", "RELATED"]);
+    match random.below(18) {
+        0..=3 if table != "raw" => format!("-m state {not}--state {states}"),
+        4 => format!("-m conntrack {not}--ctstate {}", random.pick(&[states, "SNAT", "DNAT", "NEW,DNAT"])),
+        5 => match random.below(5) {
+            0 => format!("-m conntrack --ctdir {}", random.pick(&["ORIGINAL", "REPLY"])),
+            1 => {
+                format!("-m conntrack {not}--ctstatus {}", random.pick(&["SEEN_REPLY", "ASSURED", "NONE", "CONFIRMED"]))
+            }
+            2 => format!("-m conntrack {not}--ctproto {}", random.pick(&["tcp", "udp", "1"])),
+            3 => format!("-m conntrack --ctorigdstport {}", random.pick(&["80", "53", "22"])),
+            _ if six => format!("-m conntrack {not}--ctorigsrc fd01::2"),
+            _ => format!("-m conntrack {not}--ctorigsrc 10.1.0.2"),
+        },
+        6 => format!("-m mark {not}--mark {}/{}", random.below(4), random.pick(&["0x3", "0xff"])),
+        7 => format!("-m connmark {not}--mark {}", random.below(4)),
+        8 => format!("-m comment --comment \"rule {}\"", random.below(100)),
+        9 if six => format!("-m iprange {not}--src-range fd01::2-fd01::3"),
+        9 => format!("-m iprange {not}--dst-range 10.2.0.2-10.2.0.{}", 2 + random.below(3)),
+        10 => format!(
+            "-m addrtype {not}--{}-type {}",
+            random.pick(&["src", "dst"]),
+            random.pick(&["LOCAL", "UNICAST", "MULTICAST"])
+        ),
+        11 if matches!(chain, "PREROUTING" | "FORWARD" | "INPUT") => {
+            format!("-m mac {not}--mac-source {}", random.pick(&["02:00:00:00:01:02", "02:00:00:00:02:02"]))
+        }
+        12 => format!("-m length {not}--length {}", random.pick(&["0:60", "40", "100:1500", "28:64"])),
+        13 if six => format!("-m hl --hl-{} {}", random.pick(&["eq", "lt", "gt"]), 60 + random.below(5)),
+        13 => format!("-m ttl --ttl-{} {}", random.pick(&["eq", "lt", "gt"]), 60 + random.below(5)),
+        14 => format!("-m tos {not}--tos 0x{:x}/0x{:x}", random.choose(&[0u8, 8, 16]), random.choose(&[0xffu8, 0x3f])),
+        15 => format!("-m dscp {not}--dscp {}", random.choose(&[0u8, 2, 46])),
+        16 => format!("-m statistic --mode nth --every {} --packet 0", 2 + random.below(3)),
+        17 => format!("-m limit --limit 2/hour --limit-burst {}", 1 + random.below(4)),
+        _ => format!("-m pkttype {not}--pkt-type {}", random.pick(&["unicast", "broadcast"])),
+    }
+}

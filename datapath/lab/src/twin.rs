@@ -1,0 +1,470 @@
+//! The same rules and the same packets through two routers, and everything they show compared.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    io,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    events::Events,
+    frame::{Ip, View, checksum, describe, ethernet, get16, set16},
+    link::Mac,
+    router::{Daemon, Judge},
+    topology::{Bench, CLIENT, LAN, SERVER, WAN},
+};
+
+/// A side of the router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// The clients' network, at `lan0`.
+    Lan,
+    /// The servers' network, at `wan0`.
+    Wan,
+}
+
+/// A packet on one side.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Crossing {
+    /// Where it was put on the wire or seen.
+    pub side: Side,
+    /// From the IP header on.
+    pub packet: Vec<u8>,
+}
+
+/// Rules and packets: all that a router is given.
+#[derive(Clone, Debug, Default)]
+pub struct Script {
+    /// Whether rules and packets are IPv6.
+    pub six: bool,
+    /// Tables with their chains and rules, see [`Rules`].
+    pub rules: Rules,
+    /// Packets in rounds: a round begins when all of the one before has left.
+    pub rounds: Vec<Vec<Crossing>>,
+    /// How long to wait before a round, by its number.
+    pub pauses: BTreeMap<usize, Duration>,
+}
+
+/// Rules in the words of `iptables-save`, without the `-t`.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// `(table, line)`: a line is `:CHAIN policy` or `-A …`.
+    pub lines: Vec<(&'static str, String)>,
+}
+
+/// What a router did with a script.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Packets that left, by round, sorted.
+    pub left: Vec<Vec<Crossing>>,
+    /// `iptables-save -c`, without comments, sorted by table.
+    pub counters: Vec<String>,
+    /// `conntrack -L`, normalised and sorted.
+    pub entries: Vec<String>,
+    /// `conntrack -E`, normalised, in order.
+    pub events: Vec<String>,
+}
+
+/// A router of the bench with its listener.
+#[derive(Debug)]
+pub struct Subject {
+    bench: Bench,
+    events: Events,
+    number: u32,
+}
+
+/// The protocol number of packets that only mark the end of a round.
+const FENCE: u8 = 254;
+
+impl Rules {
+    /// From plain commands without the program's name, such as `-t nat -A POSTROUTING -j MASQUERADE`; `-N` and `-P` too.
+    pub fn from_commands(commands: &[&str]) -> Self {
+        let mut lines = Vec::new();
+        for command in commands {
+            let (table, rest) = match command.strip_prefix("-t ").and_then(|r| r.split_once(' ')) {
+                Some((table, rest)) => (TABLES.into_iter().find(|t| *t == table).unwrap_or("filter"), rest),
+                None => ("filter", *command),
+            };
+            let line = match rest.split_once(' ') {
+                Some(("-N", chain)) => format!(":{chain} -"),
+                Some(("-P", chain)) => format!(":{chain}"),
+                _ => rest.to_owned(),
+            };
+            lines.push((table, line));
+        }
+        Self { lines }
+    }
+
+    /// The text for `iptables-restore`: every table, every built-in chain, and in each the rule that lets fences pass.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for table in TABLES {
+            let chains = built_in(table);
+            let _ = writeln!(text, "*{table}");
+            for chain in chains {
+                let own = self.lines.iter().find_map(|(t, l)| {
+                    let (name, policy) = l.strip_prefix(':')?.split_once(' ')?;
+                    (*t == table && name == *chain).then_some(policy)
+                });
+                let _ = writeln!(text, ":{chain} {} [0:0]", own.unwrap_or("ACCEPT"));
+            }
+            for (_, line) in self.lines.iter().filter(|(t, l)| *t == table && l.starts_with(':')) {
+                let name = line.trim_start_matches(':').split(' ').next().unwrap_or_default();
+                if !chains.contains(&name) {
+                    let _ = writeln!(text, ":{name} - [0:0]");
+                }
+            }
+            for chain in chains {
+                let _ = writeln!(text, "-A {chain} -p {FENCE} -j ACCEPT");
+            }
+            for (_, line) in self.lines.iter().filter(|(t, l)| *t == table && !l.starts_with(':')) {
+                let _ = writeln!(text, "{line}");
+            }
+            text += "COMMIT\n";
+        }
+        text
+    }
+}
+
+impl Script {
+    /// Words for a person who looks for the difference.
+    pub fn tell(&self) -> String {
+        let mut text = String::new();
+        for (table, line) in &self.rules.lines {
+            let _ = writeln!(text, "    -t {table} {line}");
+        }
+        for (number, round) in self.rounds.iter().enumerate() {
+            for crossing in round {
+                let _ = writeln!(text, "    round {number} {:?} {}", crossing.side, describe(&crossing.packet));
+            }
+        }
+        text
+    }
+}
+
+impl Subject {
+    /// A bench with a judge, a clean slate, and a listener for events.
+    pub fn new(judge: Judge, built: &Path) -> io::Result<Self> {
+        let bench = Bench::new(judge, built)?;
+        let events = Events::listen(&bench.router, &[])?;
+        Ok(Self { bench, events, number: 0 })
+    }
+
+    /// The router and its ports.
+    pub fn bench(&mut self) -> &mut Bench {
+        &mut self.bench
+    }
+
+    /// Loads rules and forgets all connections.
+    pub fn load(&mut self, six: bool, rules: &Rules) -> io::Result<()> {
+        let restore = if six { "ip6tables-restore" } else { "iptables-restore" };
+        self.bench.router.must_with(&[restore], &rules.text())?;
+        self.forget()
+    }
+
+    /// Plays a script from a clean slate.
+    pub fn play(&mut self, script: &Script) -> io::Result<Record> {
+        self.load(script.six, &script.rules)?;
+        let mut left = Vec::new();
+        let ids = sent_ids(script.rounds.iter().flatten());
+        for (number, round) in script.rounds.iter().enumerate() {
+            if let Some(&pause) = script.pauses.get(&number) {
+                std::thread::sleep(pause);
+            }
+            left.push(self.round(round, &ids)?);
+        }
+        self.finish(script.six, left)
+    }
+
+    /// Puts packets on the wire, waits until all of them are done with, and returns what left, sorted.
+    pub fn round(&mut self, packets: &[Crossing], ids: &BTreeSet<u16>) -> io::Result<Vec<Crossing>> {
+        let mut left = Vec::new();
+        for Crossing { side, packet } in packets {
+            match side {
+                Side::Lan => self.bench.lan.send(&ethernet(LAN, CLIENT, packet))?,
+                Side::Wan => self.bench.wan.send(&ethernet(WAN, SERVER, packet))?,
+            }
+        }
+        // Packets that the judge itself sends may take one more turn than those before them.
+        for _ in 0..4 {
+            self.fence(&mut left)?;
+        }
+        for crossing in &mut left {
+            normalise_packet(&mut crossing.packet, ids);
+        }
+        left.sort();
+        Ok(left)
+    }
+
+    /// Reads counters, entries and events.
+    pub fn finish(&mut self, six: bool, left: Vec<Vec<Crossing>>) -> io::Result<Record> {
+        let save = if six { "ip6tables-save" } else { "iptables-save" };
+        let counters = normalise_save(&self.bench.router.must(&[save, "-c"])?);
+        let entries = self.bench.router.must(&["conntrack", "-L"])?;
+        let mut entries: Vec<_> = entries.lines().filter(|l| !is_fence(l)).map(normalise_entry).collect();
+        entries.sort();
+        let events = self.drain_events()?;
+        Ok(Record { left, counters, entries, events })
+    }
+
+    /// Whether the judge is still there; the kernel always is.
+    pub fn alive(&mut self) -> bool {
+        self.bench.daemon.as_mut().is_none_or(Daemon::alive)
+    }
+
+    /// What the datapath has said, for messages.
+    pub fn said(&self) -> String {
+        self.bench.daemon.as_ref().map(Daemon::said).unwrap_or_default()
+    }
+
+    fn forget(&mut self) -> io::Result<()> {
+        self.bench.router.must(&["conntrack", "-F"])?;
+        self.bench.lan.drain()?;
+        self.bench.wan.drain()
+    }
+
+    fn drain_events(&mut self) -> io::Result<Vec<String>> {
+        self.number += 1;
+        let mark = format!("198.18.{}.{}", self.number / 250 % 250, self.number % 250 + 1);
+        self.events.mark(&self.bench.router, &mark)?;
+        let lines = self.events.until(&format!("src={mark} "), Duration::from_secs(5));
+        let lines = lines.ok_or_else(|| io::Error::other("conntrack -E is silent"))?;
+        // What was forgotten before the case began is not of the case.
+        let forgotten = |l: &String| l.contains("[DESTROY]") && l.contains("[USERSPACE]");
+        Ok(lines.iter().filter(|l| !forgotten(l) && !is_fence(l)).map(|l| normalise_entry(l)).collect())
+    }
+
+    fn fence(&mut self, left: &mut Vec<Crossing>) -> io::Result<()> {
+        self.number += 1;
+        let id = self.number.to_be_bytes();
+        let fence = Ip::between([10, 1, 0, 8], [10, 2, 0, 8]).packet(FENCE, &id);
+        self.bench.lan.send(&ethernet(LAN, CLIENT, &fence))?;
+        let deadline = Instant::now() + Duration::from_secs(3);
+        loop {
+            let Some(frame) = self.bench.wan.receive(deadline)? else {
+                return Err(io::Error::other(format!("the router passes nothing any more\n{}", self.said())));
+            };
+            let Some(packet) = mine(&frame.bytes, SERVER) else { continue };
+            match View::of(packet) {
+                Some(view) if view.protocol == FENCE => {
+                    if view.payload == id {
+                        break;
+                    }
+                }
+                _ => left.push(Crossing { side: Side::Wan, packet: packet.to_vec() }),
+            }
+        }
+        while let Some(frame) = self.bench.lan.take()? {
+            if let Some(packet) = mine(&frame.bytes, CLIENT) {
+                left.push(Crossing { side: Side::Lan, packet: packet.to_vec() });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Record {
+    /// What differs between the oracle's record and the other; empty if nothing does.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let mut all = Vec::new();
+        for (number, (wanted, got)) in self.left.iter().zip(&other.left).enumerate() {
+            for crossing in missing(wanted, got) {
+                all.push(format!("round {number}: only the oracle let out {}", tell(crossing)));
+            }
+            for crossing in missing(got, wanted) {
+                all.push(format!("round {number}: only the other let out {}", tell(crossing)));
+            }
+        }
+        lines("counters", &self.counters, &other.counters, &mut all, |a, b| a == b);
+        lines("entries", &self.entries, &other.entries, &mut all, near);
+        lines("events", &self.events, &other.events, &mut all, near);
+        all
+    }
+}
+
+/// The identifications of packets that were sent: all others were chosen by the router.
+pub fn sent_ids<'a>(packets: impl IntoIterator<Item = &'a Crossing>) -> BTreeSet<u16> {
+    let four = packets.into_iter().filter(|c| c.packet.first().is_some_and(|b| b >> 4 == 4));
+    four.filter_map(|c| get16(&c.packet, 4)).collect()
+}
+
+/// Runs a script on both and shortens it as long as they still differ. The result is the short script and its
+/// differences, or `None` if they agree.
+pub fn compare(
+    oracle: &mut Subject,
+    other: &mut Subject,
+    script: &Script,
+    shorten: bool,
+) -> io::Result<Option<(Script, Vec<String>)>> {
+    let mut differ = |script: &Script| -> io::Result<Vec<String>> {
+        let wanted = oracle.play(script)?;
+        match other.play(script) {
+            Ok(got) => Ok(wanted.differences(&got)),
+            Err(e) if other.alive() => Ok(vec![e.to_string()]),
+            Err(e) => Err(e),
+        }
+    };
+    let mut found = differ(script)?;
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let mut short = script.clone();
+    let deadline = Instant::now() + Duration::from_secs(if shorten { 60 } else { 0 });
+    let mut shrunk = true;
+    while shrunk && Instant::now() < deadline {
+        shrunk = false;
+        for at in (0..short.rules.lines.len()).rev() {
+            let mut candidate = short.clone();
+            candidate.rules.lines.remove(at);
+            if let Ok(differences) = differ(&candidate)
+                && !differences.is_empty()
+            {
+                (short, found, shrunk) = (candidate, differences, true);
+            }
+        }
+        for round in (0..short.rounds.len()).rev() {
+            for at in (0..short.rounds[round].len()).rev() {
+                let mut candidate = short.clone();
+                candidate.rounds[round].remove(at);
+                if let Ok(differences) = differ(&candidate)
+                    && !differences.is_empty()
+                {
+                    (short, found, shrunk) = (candidate, differences, true);
+                }
+            }
+        }
+    }
+    Ok(Some((short, found)))
+}
+
+/// The tables of a script, in the order in which they are loaded.
+pub const TABLES: [&str; 5] = ["raw", "mangle", "nat", "filter", "security"];
+
+/// The built-in chains of a table.
+pub fn built_in(table: &str) -> &'static [&'static str] {
+    match table {
+        "raw" => &["PREROUTING", "OUTPUT"],
+        "mangle" => &["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"],
+        "nat" => &["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"],
+        _ => &["INPUT", "FORWARD", "OUTPUT"],
+    }
+}
+
+/// The IP packet of a frame to this address; what a stack says about itself (ARP, neighbours, groups) is left out.
+fn mine(frame: &[u8], to: Mac) -> Option<&[u8]> {
+    let kind = get16(frame, 12)?;
+    if frame.get(..6)? != to || !matches!(kind, 0x0800 | 0x86dd) {
+        return None;
+    }
+    let packet = frame.get(14..)?;
+    let chatter = View::of(packet).and_then(|v| v.icmp().filter(|_| v.source.is_ipv6()));
+    (!matches!(chatter, Some((130..=137 | 143, _)))).then_some(packet)
+}
+
+/// Clears what a router chooses freely: the identification of its own packets and of IPv6 fragments.
+fn normalise_packet(packet: &mut Vec<u8>, ids: &BTreeSet<u16>) {
+    match packet.first().map(|b| b >> 4) {
+        Some(4) if get16(packet, 4).is_some_and(|id| !ids.contains(&id)) => {
+            let header = packet.first().map_or(20, |b| usize::from(b & 15) * 4);
+            set16(packet, 4, 0);
+            set16(packet, 10, 0);
+            let sum = checksum(0, packet.get(..header).unwrap_or_default());
+            set16(packet, 10, sum);
+        }
+        Some(6) if packet.get(6) == Some(&44) => {
+            set16(packet, 44, 0);
+            set16(packet, 46, 0);
+        }
+        _ => {}
+    }
+    // An ICMP timestamp reply tells the time of day.
+    let header = packet.first().map_or(20, |b| usize::from(b & 15) * 4);
+    if View::of(packet).is_some_and(|v| v.icmp() == Some((14, 0)) && v.payload.len() == 20) {
+        set16(packet, header + 2, 0);
+        packet.truncate(header + 8);
+    }
+}
+
+fn normalise_save(text: &str) -> Vec<String> {
+    let mut tables: Vec<Vec<String>> = Vec::new();
+    for line in text.lines().filter(|l| !l.starts_with('#') && *l != "COMMIT") {
+        // The fences are as many as the rounds, but a retry may cost one more: they are not the subject.
+        if line.contains(&format!("-p {FENCE} ")) {
+            continue;
+        }
+        if line.starts_with('*') {
+            tables.push(Vec::new());
+        }
+        if let Some(table) = tables.last_mut() {
+            table.push(line.to_owned());
+        }
+    }
+    tables.sort();
+    tables.concat()
+}
+
+/// Leaves out the use count and who asked.
+fn normalise_entry(line: &str) -> String {
+    let words = line.split_whitespace();
+    let kept = words.filter(|w| !w.starts_with("use=") && !w.starts_with("portid=") && !w.starts_with("progname="));
+    kept.collect::<Vec<_>>().join(" ")
+}
+
+fn is_fence(line: &str) -> bool {
+    line.contains("src=10.1.0.8 ") || line.contains("203.0.113.254")
+}
+
+/// Equal but for a timeout that ran a second or two longer.
+fn near(a: &str, b: &str) -> bool {
+    let (mut a, mut b) = (a.split(' '), b.split(' '));
+    loop {
+        match (a.next(), b.next()) {
+            (None, None) => return true,
+            (Some(x), Some(y)) if x == y => {}
+            (Some(x), Some(y)) => match (x.parse::<u32>(), y.parse::<u32>()) {
+                (Ok(x), Ok(y)) if x.abs_diff(y) <= 2 => {}
+                _ => return false,
+            },
+            _ => return false,
+        }
+    }
+}
+
+fn lines(what: &str, wanted: &[String], got: &[String], all: &mut Vec<String>, same: impl Fn(&str, &str) -> bool) {
+    if wanted.len() == got.len() && wanted.iter().zip(got).all(|(a, b)| same(a, b)) {
+        return;
+    }
+    let before = all.len();
+    for line in wanted.iter().filter(|a| !got.iter().any(|b| same(a, b))) {
+        all.push(format!("{what}: only the oracle  {line}"));
+    }
+    for line in got.iter().filter(|b| !wanted.iter().any(|a| same(a, b))) {
+        all.push(format!("{what}: only the other   {line}"));
+    }
+    if all.len() == before {
+        all.push(format!("{what}: the same lines in another order or number:\n  {wanted:#?}\n  {got:#?}"));
+    }
+}
+
+fn missing<'a>(from: &'a [Crossing], other: &[Crossing]) -> Vec<&'a Crossing> {
+    let mut left: Vec<_> = other.iter().collect();
+    from.iter()
+        .filter(|c| match left.iter().position(|o| o == c) {
+            Some(at) => {
+                left.swap_remove(at);
+                false
+            }
+            None => true,
+        })
+        .collect()
+}
+
+fn tell(crossing: &Crossing) -> String {
+    let mut text = format!("{:?} {} ", crossing.side, describe(&crossing.packet));
+    for byte in crossing.packet.iter().take(120) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}

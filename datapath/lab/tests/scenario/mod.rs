@@ -1,0 +1,194 @@
+//! The stage on which a scenario is played.
+
+pub(crate) mod nat;
+pub(crate) mod other;
+pub(crate) mod rules;
+pub(crate) mod tcp;
+pub(crate) mod tracking;
+
+use std::{io, time::Duration};
+
+use lab::{
+    frame::{Ip, Tcp, View, describe},
+    router::{Judge, built},
+    suite,
+    twin::{Crossing, Record, Rules, Script, Side, Subject, sent_ids},
+};
+
+/// The oracle with a script that grows as packets are sent.
+pub(crate) struct Stage {
+    oracle: Subject,
+    script: Script,
+    left: Vec<Vec<Crossing>>,
+}
+
+/// Plays a scenario on the kernel, where its claims are checked, and then on the datapath, which must do the same.
+pub(crate) fn play(commands: &[&str], talk: impl Fn(&mut Stage) -> io::Result<()>) -> io::Result<()> {
+    both(commands, false, true, talk)
+}
+
+/// As [`play`], with IPv6.
+pub(crate) fn play6(commands: &[&str], talk: impl Fn(&mut Stage) -> io::Result<()>) -> io::Result<()> {
+    both(commands, true, true, talk)
+}
+
+/// As [`play`] where the router chooses freely: the claims are checked on both, the bytes are not compared.
+pub(crate) fn claim(commands: &[&str], talk: impl Fn(&mut Stage) -> io::Result<()>) -> io::Result<()> {
+    both(commands, false, false, talk)
+}
+
+fn both(commands: &[&str], six: bool, same: bool, talk: impl Fn(&mut Stage) -> io::Result<()>) -> io::Result<()> {
+    let (script, wanted) = stage(Judge::Kernel, commands, six, &talk)?;
+    let Some(judge) = suite::subject() else { return Ok(()) };
+    if !same {
+        return stage(judge, commands, six, &talk).map(drop);
+    }
+    let mut other = Subject::new(judge, &built())?;
+    let got = other.play(&script)?;
+    let differences = wanted.differences(&got);
+    if differences.is_empty() { Ok(()) } else { Err(io::Error::other(differences.join("\n"))) }
+}
+
+fn stage(
+    judge: Judge,
+    commands: &[&str],
+    six: bool,
+    talk: &impl Fn(&mut Stage) -> io::Result<()>,
+) -> io::Result<(Script, Record)> {
+    let rules = Rules::from_commands(commands);
+    let mut stage = Stage {
+        oracle: Subject::new(judge, &built())?,
+        script: Script { six, rules, ..Script::default() },
+        left: Vec::new(),
+    };
+    stage.oracle.load(six, &stage.script.rules)?;
+    talk(&mut stage).map_err(|e| io::Error::other(format!("on {}: {e}", judge.name())))?;
+    let Stage { mut oracle, script, left } = stage;
+    let record = oracle.finish(six, left)?;
+    Ok((script, record))
+}
+
+impl Stage {
+    /// Sends a packet from the clients' side and returns what left, both sides.
+    pub(crate) fn lan(&mut self, packet: Vec<u8>) -> io::Result<Vec<Crossing>> {
+        self.send(vec![Crossing { side: Side::Lan, packet }])
+    }
+
+    /// Sends a packet from the servers' side and returns what left.
+    pub(crate) fn wan(&mut self, packet: Vec<u8>) -> io::Result<Vec<Crossing>> {
+        self.send(vec![Crossing { side: Side::Wan, packet }])
+    }
+
+    /// Sends packets in one round and returns what left.
+    pub(crate) fn send(&mut self, packets: Vec<Crossing>) -> io::Result<Vec<Crossing>> {
+        let ids = sent_ids(self.script.rounds.iter().flatten().chain(&packets));
+        let left = self.oracle.round(&packets, &ids)?;
+        self.script.rounds.push(packets);
+        self.left.push(left.clone());
+        Ok(left)
+    }
+
+    /// Lets time pass, here and when the script is repeated.
+    pub(crate) fn pause(&mut self, time: Duration) {
+        self.script.pauses.insert(self.script.rounds.len(), time);
+        std::thread::sleep(time);
+    }
+
+    /// `conntrack -L`, without the marks of the lab.
+    pub(crate) fn entries(&mut self) -> io::Result<Vec<String>> {
+        let text = self.oracle.bench().router.must(&["conntrack", "-L"])?;
+        Ok(text
+            .lines()
+            .filter(|l| !l.contains("src=10.1.0.8") && !l.contains("203.0.113.254"))
+            .map(str::to_owned)
+            .collect())
+    }
+
+    /// There is exactly one entry, and it holds all of these.
+    pub(crate) fn one_entry(&mut self, wanted: &[&str]) -> io::Result<()> {
+        let entries = self.entries()?;
+        let [entry] = entries.as_slice() else { return fail(format!("not one entry: {entries:#?}")) };
+        match wanted.iter().find(|w| !entry.contains(**w)) {
+            None => Ok(()),
+            Some(missing) => fail(format!("no {missing:?} in {entry}")),
+        }
+    }
+
+    /// There is no entry.
+    pub(crate) fn no_entry(&mut self) -> io::Result<()> {
+        let entries = self.entries()?;
+        if entries.is_empty() { Ok(()) } else { fail(format!("entries: {entries:#?}")) }
+    }
+
+    /// Packets counted by the first rule whose saved line holds a text.
+    pub(crate) fn count(&mut self, text: &str) -> io::Result<u64> {
+        let save = if self.script.six { "ip6tables-save" } else { "iptables-save" };
+        let saved = self.oracle.bench().router.must(&[save, "-c"])?;
+        let line = saved.lines().find(|l| l.starts_with('[') && l.contains(text));
+        let count = line.and_then(|l| l.get(1..)?.split(':').next()?.parse().ok());
+        count.ok_or_else(|| io::Error::other(format!("no rule with {text:?} in\n{saved}")))
+    }
+
+    /// A rule has counted so many packets.
+    pub(crate) fn counted(&mut self, text: &str, wanted: u64) -> io::Result<()> {
+        let count = self.count(text)?;
+        if count == wanted { Ok(()) } else { fail(format!("{text:?} counted {count}, not {wanted}")) }
+    }
+
+    /// An exchange of SYN, SYN-ACK and ACK with initial numbers 1000 and 5000.
+    pub(crate) fn handshake(&mut self) -> io::Result<()> {
+        arrives(&self.lan(client().tcp(&Tcp::segment(1234, 80, Tcp::SYN, 1000, 0), b""))?)?;
+        arrives(&self.wan(server().tcp(&Tcp::segment(80, 1234, Tcp::SYN | Tcp::ACK, 5000, 1001), b""))?)?;
+        arrives(&self.lan(client().tcp(&Tcp::segment(1234, 80, Tcp::ACK, 1001, 5001), b""))?)?;
+        Ok(())
+    }
+}
+
+/// From the client to the server.
+pub(crate) fn client() -> Ip {
+    Ip::between([10, 1, 0, 2], [10, 2, 0, 2])
+}
+
+/// From the server to the client.
+pub(crate) fn server() -> Ip {
+    Ip::between([10, 2, 0, 2], [10, 1, 0, 2])
+}
+
+/// From the server to the router's outer address.
+pub(crate) fn server_to_router() -> Ip {
+    Ip::between([10, 2, 0, 2], [10, 2, 0, 1])
+}
+
+/// Exactly one packet left.
+pub(crate) fn arrives(left: &[Crossing]) -> io::Result<&Crossing> {
+    match left {
+        [one] => Ok(one),
+        _ => fail(format!("not one packet left: {:?}", left.iter().map(|c| describe(&c.packet)).collect::<Vec<_>>())),
+    }
+}
+
+/// Nothing left.
+pub(crate) fn vanishes(left: &[Crossing]) -> io::Result<()> {
+    match left {
+        [] => Ok(()),
+        _ => fail(format!("this left: {:?}", left.iter().map(|c| describe(&c.packet)).collect::<Vec<_>>())),
+    }
+}
+
+/// Exactly one packet left, an ICMP message of this type and code.
+pub(crate) fn icmp_answer(left: &[Crossing], kind: u8, code: u8) -> io::Result<&Crossing> {
+    let one = arrives(left)?;
+    match View::of(&one.packet).and_then(|v| v.icmp()) {
+        Some(icmp) if icmp == (kind, code) => Ok(one),
+        _ => fail(format!("this left: {}", describe(&one.packet))),
+    }
+}
+
+/// The view of what left.
+pub(crate) fn view(crossing: &Crossing) -> View<'_> {
+    View::of(&crossing.packet).unwrap_or_else(|| panic!("no IP packet left"))
+}
+
+pub(crate) fn fail<T>(why: impl Into<String>) -> io::Result<T> {
+    Err(io::Error::other(why.into()))
+}

@@ -1,0 +1,19 @@
+//! What the kernel does in tricky cases, said as a test each: first shown on the kernel, then repeated on the datapath
+//! and compared packet by packet, counter by counter, entry by entry, event by event.
+
+mod scenario;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lab::suite::main(
+        &[
+            scenario::tracking::TESTS,
+            scenario::tcp::TESTS,
+            scenario::other::TESTS,
+            scenario::nat::TESTS,
+            scenario::rules::TESTS,
+        ]
+        .concat(),
+    )
+}

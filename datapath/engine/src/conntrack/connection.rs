@@ -1,12 +1,78 @@
 //! One connection as the slab keeps it: plain data, no pointers.
 
-use super::{Direction, ProtocolState, Tuple, status};
+use libxt::backend::Counters;
+
+use super::proto::State;
+use super::{Direction, ProtocolState, Tuple, status, tuple::Ports};
+use crate::Now;
+use crate::nat::Manip;
 
 /// `struct nf_conn`.
 #[derive(Clone, Debug)]
 pub struct Connection {
+    /// Original and reply, as packets of that direction look when they arrive.
     pub(crate) tuples: [Tuple; 2],
+    /// The next node in the chain of each kind of node, see [`super::table`].
+    pub(super) links: [u32; 4],
+    /// The node before in the chain of the same source; unused while it is the first.
+    pub(super) source_back: u32,
+    /// Neighbours in a timer's list, or in the list of free slots.
+    pub(super) timer: Links,
+    /// How often the slot was used.
+    pub(super) generation: u32,
+    /// What the slot holds.
+    pub(super) place: Place,
+    /// Which nodes are in a chain, a bit per kind.
+    pub(super) linked: u8,
+    /// Which extensions it was born with.
+    pub(super) extensions: Extensions,
+    /// Monotonic nanoseconds of its end; for an unconfirmed one, nanoseconds from its confirmation on.
+    pub(super) deadline: u64,
+    /// Wall-clock nanoseconds of its confirmation, if timestamps are on; in limbo, monotonic nanoseconds of its end there.
+    pub(super) start: u64,
     pub(super) status: u32,
+    pub(super) mark: u32,
+    pub(super) secmark: u32,
+    pub(super) zones: [u16; 2],
+    /// Events that wait for the packet's last stage, bits of `IPCT_*`.
+    pub(super) pending: u16,
+    /// Events that may be made of it; 0 is none at all.
+    pub(super) events: u16,
+    pub(super) counters: [Counters; 2],
+    pub(super) labels: [u32; 4],
+    /// The device that MASQUERADE bound it to, or 0.
+    pub(crate) masquerade: u32,
+    pub(super) state: State,
+}
+
+/// Neighbours in a doubly linked list of slots.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Links {
+    pub(super) next: u32,
+    pub(super) back: u32,
+    /// Which list: a slot of the wheel, [`super::timer::LIMBO`], or [`super::timer::NOWHERE`].
+    pub(super) list: u16,
+}
+
+/// What a slot of the slab holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Nothing.
+    Free,
+    /// A connection whose first packet is on its way, or died there.
+    Unconfirmed,
+    /// A connection in the table.
+    Table,
+    /// A connection that was deleted and of which packets may be on their way.
+    Retired,
+}
+
+/// What a connection was born with (`nf_ct_*_ext_add`).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Extensions {
+    pub(super) counters: bool,
+    pub(super) times: bool,
+    pub(super) labels: bool,
 }
 
 impl Connection {
@@ -30,37 +96,105 @@ impl Connection {
 
     /// `ct->mark`.
     pub fn mark(&self) -> u32 {
-        todo!()
+        self.mark
     }
 
     /// 128 label bits, bit 0 the lowest; `None` if it has no room for labels.
     pub fn labels(&self) -> Option<u128> {
-        todo!()
+        let [a, b, c, d] = self.labels.map(u128::from);
+        self.extensions.labels.then_some(a | b << 32 | c << 64 | d << 96)
     }
 
     /// Packets and bytes of each direction; `None` if it is not accounted.
-    pub fn counters(&self) -> Option<[libxt::backend::Counters; 2]> {
-        todo!()
+    pub fn counters(&self) -> Option<[Counters; 2]> {
+        self.extensions.counters.then_some(self.counters)
     }
 
     /// Seconds until it times out, at least 0.
-    pub fn seconds_left(&self, now: crate::Now) -> u32 {
-        let _ = now;
-        todo!()
-    }
-
-    /// The helper's name, NUL-filled; empty if it has none.
-    pub fn helper(&self) -> [u8; 16] {
-        todo!()
+    pub fn seconds_left(&self, now: Now) -> u32 {
+        let left = if self.confirmed() { self.deadline.saturating_sub(now.monotonic) } else { self.deadline };
+        u32::try_from(left / SECOND).unwrap_or(u32::MAX)
     }
 
     /// What its protocol knows of it.
     pub fn protocol(&self) -> ProtocolState {
-        todo!()
+        self.state.protocol()
     }
 
     /// The zone of each direction.
     pub fn zones(&self) -> [u16; 2] {
-        todo!()
+        self.zones
     }
+
+    /// Whether one side was bound by NAT. As nf_nat_initialized().
+    pub(crate) fn bound(&self, manip: Manip) -> bool {
+        self.status & done_bit(manip) != 0
+    }
+
+    /// Whether packets of a direction are rewritten on one side.
+    pub(crate) fn rewrites(&self, manip: Manip, direction: Direction) -> bool {
+        let bit = match (manip, direction) {
+            (Manip::Source, Direction::Original) | (Manip::Destination, Direction::Reply) => status::SRC_NAT,
+            (Manip::Destination, Direction::Original) | (Manip::Source, Direction::Reply) => status::DST_NAT,
+        };
+        self.status & bit != 0
+    }
+
+    /// What a direction's packets look like when they leave: the inverse of the other direction's tuple.
+    pub(crate) fn leaving(&self, direction: Direction) -> Option<Tuple> {
+        self.tuple(direction.opposite()).inverse()
+    }
+
+    /// What a direction's packets look like between the two translations: the destination's is done, the source's is not.
+    pub(crate) fn between(&self, direction: Direction) -> Option<Tuple> {
+        let arriving = self.tuple(direction);
+        let leaving = self.leaving(direction)?;
+        let ports = match (arriving.ports, leaving.ports) {
+            (Ports::Ports { source, .. }, Ports::Ports { destination, .. }) => Ports::Ports { source, destination },
+            (Ports::Keys { source, .. }, Ports::Keys { destination, .. }) => Ports::Keys { source, destination },
+            (_, leaving) if self.rewrites(Manip::Destination, direction) => leaving,
+            (arriving, _) => arriving,
+        };
+        Some(Tuple { destination: leaving.destination, ports, ..*arriving })
+    }
+
+    pub(super) fn expired(&self, now: Now) -> bool {
+        self.place == Place::Table && self.deadline <= now.monotonic
+    }
+
+    /// Notes an event for the packet's last stage. As nf_conntrack_event_cache().
+    pub(super) fn note(&mut self, event: u16) {
+        self.pending |= event;
+    }
+
+    /// A packet of a direction passed. As nf_ct_acct_add().
+    pub(super) fn count(&mut self, direction: Direction, bytes: usize) {
+        if self.extensions.counters {
+            let counters = &mut self.counters[direction as usize];
+            counters.packets = counters.packets.saturating_add(1);
+            counters.bytes = counters.bytes.saturating_add(bytes as u64);
+        }
+    }
+}
+
+/// The `IPS_*_NAT_DONE` bit of a side.
+pub(crate) const fn done_bit(manip: Manip) -> u32 {
+    match manip {
+        Manip::Source => status::SRC_NAT_DONE,
+        Manip::Destination => status::DST_NAT_DONE,
+    }
+}
+
+/// Nanoseconds.
+pub(super) const SECOND: u64 = 1_000_000_000;
+
+/// Bits of `IPCT_*` (enum ip_conntrack_events).
+pub(super) mod event {
+    pub(crate) const NEW: u16 = 1 << 0;
+    pub(crate) const DESTROY: u16 = 1 << 2;
+    pub(crate) const REPLY: u16 = 1 << 3;
+    pub(crate) const ASSURED: u16 = 1 << 4;
+    pub(crate) const PROTOCOL: u16 = 1 << 5;
+    pub(crate) const MARK: u16 = 1 << 7;
+    pub(crate) const LABEL: u16 = 1 << 10;
 }

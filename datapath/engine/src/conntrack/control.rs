@@ -1,7 +1,28 @@
 //! What ctnetlink does to the table: find, list, insert, change, delete.
 
-use super::{ConnId, Direction, ProtocolState, Snapshot, Tracker, Tuple};
-use crate::{Effects, Now, nat};
+use super::connection::{Connection, Place, event};
+use super::proto::{State, seconds, tcp};
+use super::tuple::protocol;
+use super::{ConnId, Direction, ProtocolState, Snapshot, Tracker, Tuple, status};
+use crate::effects::EventKind;
+use crate::nat::{self, Manip};
+use crate::{Effects, Now};
+
+/// Status bits that nobody may change by hand (`IPS_UNCHANGEABLE_MASK`).
+const UNCHANGEABLE: u32 = status::SRC_NAT_DONE
+    | status::DST_NAT_DONE
+    | status::SRC_NAT
+    | status::DST_NAT
+    | status::EXPECTED
+    | status::CONFIRMED
+    | status::DYING
+    | status::SEQ_ADJUST
+    | status::TEMPLATE
+    | status::NAT_CLASH
+    | status::OFFLOAD
+    | status::HW_OFFLOAD;
+/// Status bits that may be set and never cleared, so that giving fewer of them is refused.
+const STICKY: u32 = status::SEEN_REPLY | status::ASSURED;
 
 /// A connection to insert (`ctnetlink_create_conntrack`).
 #[derive(Clone, Debug, PartialEq)]
@@ -22,8 +43,6 @@ pub struct Draft {
     pub protocol: Option<ProtocolState>,
     /// `CTA_NAT_SRC`, `CTA_NAT_DST`.
     pub nat: [Option<nat::Range>; 2],
-    /// `CTA_HELP`'s name, NUL-filled; empty for none.
-    pub helper: [u8; 16],
 }
 
 /// What to change in a connection (`ctnetlink_change_conntrack`); `None` leaves as it is.
@@ -73,25 +92,67 @@ impl Refusal {
 }
 
 impl Tracker {
-    /// The confirmed connection with a tuple in a zone, and which direction's tuple it is.
+    /// The connection of the table with a tuple in a zone, and which direction's tuple it is. As nf_conntrack_find_get().
     pub fn find(&self, tuple: &Tuple, zone: u16, now: Now) -> Option<(ConnId, Direction)> {
-        let _ = (tuple, zone, now);
-        todo!()
+        let (index, direction) = self.table.find(tuple, [zone; 2])?;
+        (!self.table.at(index).expired(now)).then(|| (self.table.id(index), direction))
     }
 
-    /// All of a connection, copied.
+    /// All of a connection, copied; `None` if it is not in the table.
     pub fn snapshot(&self, id: ConnId, now: Now) -> Option<Snapshot> {
-        let _ = (id, now);
-        todo!()
+        let connection = self.table.get(id)?;
+        (connection.place == Place::Table && !connection.expired(now)).then(|| self.copy(connection, id, false, now))
     }
 
-    /// Inserts a connection; `port` is the asker's netlink port, which the event names.
+    /// Inserts a connection; `port` is the asker's netlink port, which the event names. As ctnetlink_create_conntrack().
     pub fn insert(&mut self, draft: &Draft, port: u32, now: Now, out: &mut Effects) -> Result<ConnId, Refusal> {
-        let _ = (draft, port, now, out);
-        todo!()
+        let zones = draft.zones;
+        if draft.tuples.iter().any(|tuple| self.table.find(tuple, zones).is_some()) {
+            return Err(Refusal::Exists);
+        }
+        if draft.tuples[0].af != draft.tuples[1].af || draft.tuples[0].protocol != draft.tuples[1].protocol {
+            return Err(Refusal::Invalid);
+        }
+        if self.settings.max != 0 && self.len >= self.settings.max {
+            return Err(Refusal::Full);
+        }
+        let index = self.take_slot().ok_or(Refusal::Full)?;
+        let (settings, listening) = (&self.settings, self.listening);
+        let connection = self.table.at_mut(index);
+        connection.tuples = draft.tuples;
+        connection.zones = zones;
+        connection.mark = draft.mark;
+        connection.extensions.counters = settings.acct;
+        connection.extensions.times = settings.timestamp;
+        if let Some(labels) = draft.labels {
+            connection.extensions.labels = true;
+            connection.set_labels(labels);
+        }
+        connection.events = if settings.events == 1 || settings.events == 2 && listening { u16::MAX } else { 0 };
+        connection.deadline = seconds(draft.timeout);
+        connection.status = draft.status & !UNCHANGEABLE;
+        connection.state = state_of(&draft.tuples[0], draft.protocol);
+        self.table.enter_limbo(index, now.monotonic);
+        let id = self.table.id(index);
+        for (manip, range) in [(Manip::Source, &draft.nat[0]), (Manip::Destination, &draft.nat[1])] {
+            if let Some(range) = range {
+                nat::setup(self, id, range, manip, now);
+            }
+        }
+        let tuples = self.table.at(index).tuples;
+        if tuples.iter().any(|tuple| self.table.find(tuple, zones).is_some()) {
+            self.table.release(index);
+            return Err(Refusal::Exists);
+        }
+        self.insert_slot(index, now);
+        if self.listening && self.table.at(index).events & event::NEW != 0 {
+            self.tell(index, EventKind::New, port, now, out);
+        }
+        self.statistics.insert += 1;
+        Ok(id)
     }
 
-    /// Changes a connection.
+    /// Changes a connection. As ctnetlink_change_conntrack().
     pub fn update(
         &mut self,
         id: ConnId,
@@ -100,29 +161,107 @@ impl Tracker {
         now: Now,
         out: &mut Effects,
     ) -> Result<(), Refusal> {
-        let _ = (id, change, port, now, out);
-        todo!()
+        let connection = self.table.get_mut(id).filter(|it| it.place == Place::Table).ok_or(Refusal::Missing)?;
+        if let Some(wanted) = change.status {
+            let differs = connection.status ^ wanted;
+            if differs & (status::EXPECTED | status::CONFIRMED | status::DYING) != 0
+                || connection.status & !wanted & STICKY != 0
+            {
+                return Err(Refusal::Busy);
+            }
+            connection.status |= wanted & !UNCHANGEABLE;
+        }
+        if let Some((mark, mask)) = change.mark {
+            connection.mark = connection.mark & !mask ^ mark;
+        }
+        if let Some((labels, mask)) = change.labels {
+            let Some(had) = connection.labels() else { return Err(Refusal::Unsupported) };
+            connection.set_labels(had & !mask ^ labels);
+        }
+        if let (Some(ProtocolState::Tcp { state, scales, flags }), State::Tcp(tcp)) =
+            (change.protocol, &mut connection.state)
+        {
+            tcp.state = state.min(tcp::state::SYN_SENT2);
+            for (peer, (scale, flags)) in tcp.peers.iter_mut().zip(scales.into_iter().zip(flags)) {
+                peer.scale = scale.min(14);
+                peer.flags = flags;
+            }
+        }
+        if let Some(timeout) = change.timeout {
+            self.table.set_deadline(id.index, now.monotonic.saturating_add(seconds(timeout)));
+        }
+        if self.listening && self.table.at(id.index).events != 0 {
+            self.tell(id.index, EventKind::Update, port, now, out);
+        }
+        Ok(())
     }
 
-    /// Deletes a connection; `false` if it is gone already.
+    /// Deletes a connection; `false` if it is gone already. Packets of it that are on their way keep it until they are out.
     pub fn delete(&mut self, id: ConnId, port: u32, now: Now, out: &mut Effects) -> bool {
-        let _ = (id, port, now, out);
-        todo!()
+        let there = self.table.get(id).is_some_and(|connection| connection.place == Place::Table);
+        if there {
+            self.retire(id.index, port, now, out);
+        }
+        there
     }
 
-    /// The first confirmed connection at or behind a place of the table; the next call takes its `index + 1`.
+    /// The first connection of the table at or behind a place; the next call takes its `index + 1`.
     pub fn from_place(&self, place: u32) -> Option<ConnId> {
-        let _ = place;
-        todo!()
+        (place..self.table.slots())
+            .find(|&index| self.table.at(index).place == Place::Table)
+            .map(|index| self.table.id(index))
     }
 
     /// How many connections are in the table.
     pub fn len(&self) -> usize {
-        todo!()
+        self.len as usize
     }
 
     /// Whether the table is empty.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len == 0
+    }
+
+    /// A copy of a connection; a dying one has no timeout.
+    pub(super) fn copy(&self, connection: &Connection, id: ConnId, dying: bool, now: Now) -> Snapshot {
+        let mut name = [0; 12];
+        name[..4].copy_from_slice(&id.index.to_ne_bytes());
+        name[4..8].copy_from_slice(&id.generation.to_ne_bytes());
+        Snapshot {
+            id: (self.table.digest(&name) >> 32) as u32,
+            tuples: connection.tuples,
+            zones: connection.zones,
+            status: connection.status,
+            timeout: (!dying).then(|| connection.seconds_left(now)),
+            mark: connection.mark,
+            secmark: connection.secmark,
+            uses: 1,
+            counters: connection.counters(),
+            times: connection.extensions.times.then_some([connection.start, if dying { now.wall } else { 0 }]),
+            labels: connection.labels(),
+            protocol: connection.protocol(),
+            helper: [0; 16],
+            master: None,
+            adjustments: None,
+        }
+    }
+}
+
+impl Connection {
+    fn set_labels(&mut self, labels: u128) {
+        let words = [labels, labels >> 32, labels >> 64, labels >> 96];
+        self.labels = words.map(|word| (word & 0xffff_ffff) as u32);
+    }
+}
+
+/// The protocol's state of an inserted connection. A TCP connection's windows are not judged, since nobody saw them.
+fn state_of(tuple: &Tuple, given: Option<ProtocolState>) -> State {
+    match (tuple.protocol, given) {
+        (protocol::TCP, Some(ProtocolState::Tcp { state, scales, flags })) => {
+            State::Tcp(tcp::Tcp::inserted(state, scales, flags.map(|flags| flags | tcp::flag::BE_LIBERAL)))
+        }
+        (protocol::TCP, _) => State::Tcp(tcp::Tcp::inserted(tcp::state::NONE, [0; 2], [tcp::flag::BE_LIBERAL; 2])),
+        (protocol::UDP | protocol::UDPLITE, _) => State::Udp(0),
+        _ => State::Stateless,
     }
 }

@@ -4,9 +4,17 @@
 //! timers are threaded through the slab. Entries are plain data without pointers, so that the slab can live in a
 //! mapping that outlives the process.
 
+mod binding;
 mod connection;
 mod control;
+pub(crate) mod error;
+mod lookup;
+mod proto;
 pub mod settings;
+mod table;
+#[cfg(test)]
+pub(crate) mod tests;
+mod timer;
 mod tracker;
 pub mod tuple;
 

@@ -56,6 +56,24 @@ pub enum Ports {
     None,
 }
 
+/// Transport protocol numbers that tracking knows.
+pub mod protocol {
+    /// ICMP.
+    pub const ICMP: u8 = 1;
+    /// TCP.
+    pub const TCP: u8 = 6;
+    /// UDP.
+    pub const UDP: u8 = 17;
+    /// Generic routing encapsulation.
+    pub const GRE: u8 = 47;
+    /// ICMPv6.
+    pub const ICMPV6: u8 = 58;
+    /// SCTP.
+    pub const SCTP: u8 = 132;
+    /// UDPLite.
+    pub const UDPLITE: u8 = 136;
+}
+
 /// Which way a packet travels in its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -73,6 +91,93 @@ impl Direction {
             Self::Original => Self::Reply,
             Self::Reply => Self::Original,
         }
+    }
+}
+
+impl Tuple {
+    /// The tuple of a packet whose transport header is `transport` (what there is of it); `None` if it is too short.
+    /// As nf_ct_get_tuple().
+    pub fn of(af: Af, protocol: u8, source: Address, destination: Address, transport: &[u8]) -> Option<Self> {
+        let ports = match (af, protocol) {
+            (_, protocol::TCP | protocol::UDP | protocol::UDPLITE | protocol::SCTP) => {
+                let &[a, b, c, d] = transport.first_chunk()?;
+                Ports::Ports { source: u16::from_be_bytes([a, b]), destination: u16::from_be_bytes([c, d]) }
+            }
+            (Af::V4, protocol::ICMP) | (Af::V6, protocol::ICMPV6) => {
+                let &[kind, code, _, _, a, b, _, _] = transport.first_chunk()?;
+                Ports::Icmp { kind, code, id: u16::from_be_bytes([a, b]) }
+            }
+            (_, protocol::GRE) => Ports::Keys { source: 0, destination: gre_key(transport)? },
+            _ => Ports::None,
+        };
+        Some(Self { af, protocol, source, destination, ports })
+    }
+
+    /// The tuple of an answer; `None` for ICMP types that have none. As nf_ct_invert_tuple().
+    pub fn inverse(&self) -> Option<Self> {
+        let ports = match self.ports {
+            Ports::Ports { source, destination } => Ports::Ports { source: destination, destination: source },
+            Ports::Keys { source, destination } => Ports::Keys { source: destination, destination: source },
+            Ports::Icmp { kind, code, id } => Ports::Icmp { kind: opposite_kind(self.af, kind)?, code, id },
+            Ports::None => Ports::None,
+        };
+        Some(Self { source: self.destination, destination: self.source, ports, ..*self })
+    }
+
+    /// This source with another tuple's destination.
+    pub(crate) fn with_destination_of(&self, other: &Self) -> Self {
+        let ports = match (self.ports, other.ports) {
+            (Ports::Ports { source, .. }, Ports::Ports { destination, .. }) => Ports::Ports { source, destination },
+            (Ports::Keys { source, .. }, Ports::Keys { destination, .. }) => Ports::Keys { source, destination },
+            (Ports::Icmp { id, .. }, Ports::Icmp { kind, code, .. }) => Ports::Icmp { kind, code, id },
+            (ports, _) => ports,
+        };
+        Self { destination: other.destination, ports, ..*self }
+    }
+
+    /// The transport half in four bytes.
+    pub(crate) fn port_bytes(&self) -> [u8; 4] {
+        let (a, b) = match self.ports {
+            Ports::Ports { source, destination } | Ports::Keys { source, destination } => (source, destination),
+            Ports::Icmp { kind, code, id } => (id, u16::from_be_bytes([kind, code])),
+            Ports::None => (0, 0),
+        };
+        let ([a, b], [c, d]) = (a.to_be_bytes(), b.to_be_bytes());
+        [a, b, c, d]
+    }
+
+    /// What source translation may change of the transport half: the source port, the ICMP id.
+    pub(crate) fn source_port(&self) -> u16 {
+        match self.ports {
+            Ports::Ports { source, .. } | Ports::Keys { source, .. } => source,
+            Ports::Icmp { id, .. } => id,
+            Ports::None => 0,
+        }
+    }
+}
+
+/// The ICMP type that answers a type.
+fn opposite_kind(af: Af, kind: u8) -> Option<u8> {
+    Some(match (af, kind) {
+        (Af::V4, 8) => 0,
+        (Af::V4, 0) => 8,
+        (Af::V4, 13 | 15 | 17) | (Af::V6, 128 | 139) => kind + 1,
+        (Af::V4, 14 | 16 | 18) | (Af::V6, 129 | 140) => kind - 1,
+        _ => return None,
+    })
+}
+
+/// The call id of enhanced GRE (version 1, RFC 2637); 0 for plain GRE, which has one flow per address pair. As
+/// gre_pkt_to_tuple().
+fn gre_key(transport: &[u8]) -> Option<u16> {
+    const PPP: [u8; 2] = [0x88, 0x0b];
+    let &[_, version, a, b] = transport.first_chunk()?;
+    if version & 7 != 1 {
+        return Some(0);
+    }
+    match transport.get(6..8) {
+        Some(&[c, d]) => ([a, b] == PPP).then_some(u16::from_be_bytes([c, d])),
+        _ => Some(0),
     }
 }
 

@@ -1,0 +1,119 @@
+//! What NAT asks of the table while it binds a connection that is not confirmed yet.
+
+use super::connection::{Connection, Place, done_bit};
+use super::table::SOURCE;
+use super::tuple::protocol;
+use super::{Address, ConnId, ProtocolState, Tracker, Tuple, status};
+use crate::nat::Manip;
+use crate::{Effects, Now};
+
+impl Tracker {
+    /// A connection that may still be bound.
+    pub(crate) fn unconfirmed(&self, id: ConnId) -> Option<&Connection> {
+        self.table.get(id).filter(|connection| connection.place == Place::Unconfirmed)
+    }
+
+    /// Decides one side: packets leave as `leaving` says. As the end of nf_nat_setup_info().
+    pub(crate) fn bind(&mut self, id: ConnId, manip: Manip, leaving: &Tuple) {
+        let Some(connection) = self.unconfirmed(id) else { return };
+        if let Some(reply) = leaving.inverse()
+            && connection.tuples[1] != reply
+        {
+            self.table.set_reply(id.index, reply);
+            self.table.at_mut(id.index).status |= match manip {
+                Manip::Source => status::SRC_NAT,
+                Manip::Destination => status::DST_NAT,
+            };
+            self.table.link_between(id.index);
+        }
+        self.table.at_mut(id.index).status |= done_bit(manip);
+        if manip == Manip::Source {
+            self.table.link(id.index, SOURCE);
+        }
+    }
+
+    /// Notes the device that MASQUERADE took the address of.
+    pub(crate) fn bind_device(&mut self, id: ConnId, device: u32) {
+        if self.unconfirmed(id).is_some() {
+            self.table.at_mut(id.index).masquerade = device;
+        }
+    }
+
+    /// The connection that already has the answers to such packets; the one that is being bound does not count, nor one of
+    /// the very same packets. As nf_conntrack_tuple_taken().
+    pub(crate) fn taken(&self, leaving: &Tuple, id: ConnId, now: Now) -> Option<ConnId> {
+        let reply = leaving.inverse()?;
+        let own = self.table.get(id)?;
+        self.table
+            .seek(&reply, |index, kind, other| {
+                index != id.index
+                    && kind < 2
+                    && other.place == Place::Table
+                    && other.zones[usize::from(kind)] == own.zones[usize::from(kind)]
+                    && !other.expired(now)
+                    && !(other.tuples[0] == own.tuples[0] && other.zones == own.zones)
+            })
+            .map(|(index, _)| self.table.id(index))
+    }
+
+    /// As [`Self::taken`], but a TCP connection that is over makes way. As nf_nat_used_tuple_harder().
+    pub(crate) fn taken_by_force(&mut self, leaving: &Tuple, id: ConnId, now: Now) -> bool {
+        const TIME_WAIT: u8 = 7;
+        const CLOSE: u8 = 8;
+        let Some(other) = self.taken(leaving, id, now) else { return false };
+        let over = self.table.get(other).is_some_and(|connection| {
+            connection.tuples[0].protocol == protocol::TCP
+                && matches!(connection.protocol(), ProtocolState::Tcp { state: TIME_WAIT | CLOSE, .. })
+        });
+        if over {
+            // It has expired as of now, and goes when the new one enters the table.
+            self.table.set_deadline(other.index, now.monotonic);
+        }
+        !over
+    }
+
+    /// What a packet of this source became in another connection, if `fits` takes it. As find_appropriate_src().
+    pub(crate) fn source_mapping(&self, tuple: &Tuple, zone: u16, fits: impl Fn(&Tuple) -> bool) -> Option<Tuple> {
+        let mut mapped = None;
+        self.table.same_source(tuple, |connection| {
+            let Some(leaving) = connection.leaving(super::Direction::Original) else { return false };
+            let candidate = leaving.with_destination_of(tuple);
+            let fit = connection.zones[0] == zone && fits(&candidate);
+            if fit {
+                mapped = Some(candidate);
+            }
+            fit
+        });
+        mapped
+    }
+
+    /// The next number that nobody outside can guess.
+    pub(crate) fn random(&mut self) -> u64 {
+        self.table.random()
+    }
+
+    /// A keyed hash of bytes.
+    pub(crate) fn digest(&self, bytes: &[u8]) -> u64 {
+        self.table.digest(bytes)
+    }
+
+    /// Ends a connection whose packets must go another way now. As nf_ct_kill().
+    pub(crate) fn end(&mut self, id: ConnId, now: Now, out: &mut Effects) {
+        if self.table.get(id).is_some() {
+            self.retire(id.index, 0, now, out);
+        }
+    }
+
+    /// Ends the connections that MASQUERADE bound to a device, all of them or those of an address.
+    pub(crate) fn end_masqueraded(&mut self, device: u32, address: Option<Address>, now: Now, out: &mut Effects) {
+        for index in 0..self.table.slots() {
+            let connection = self.table.at(index);
+            if connection.place == Place::Table
+                && connection.masquerade == device
+                && address.is_none_or(|address| connection.tuples[1].destination == address)
+            {
+                self.retire(index, 0, now, out);
+            }
+        }
+    }
+}

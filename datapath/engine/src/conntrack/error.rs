@@ -1,0 +1,128 @@
+//! ICMP errors: which connection the packet they quote belongs to.
+
+use libxt::family::Af;
+
+use super::tuple::protocol;
+use super::{Address, Tuple};
+use crate::wire::Headers;
+
+/// Bytes of an ICMP error ahead of the quoted packet.
+pub(crate) const ERROR_HEADER: usize = 8;
+/// The highest ICMP type there is (`NR_ICMP_TYPES`).
+const ICMP_TYPES: u8 = 18;
+
+/// What kind of ICMP message it is to tracking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Message {
+    /// No ICMP at all, or a query: it is tracked by itself.
+    Query,
+    /// An error about another packet.
+    Error,
+    /// Neighbour discovery and multicast listeners: not tracked.
+    Untracked,
+    /// Cut off or of an unknown type.
+    Invalid,
+}
+
+/// As the first half of nf_conntrack_icmpv4_error() and nf_conntrack_icmpv6_error().
+pub(super) fn classify(af: Af, protocol: u8, transport: &[u8]) -> Message {
+    let (v4, v6) = ((af, protocol) == (Af::V4, protocol::ICMP), (af, protocol) == (Af::V6, protocol::ICMPV6));
+    if !v4 && !v6 {
+        return Message::Query;
+    }
+    let Some(&[kind, ..]) = transport.first_chunk::<ERROR_HEADER>() else { return Message::Invalid };
+    match kind {
+        3 | 4 | 5 | 11 | 12 if v4 => Message::Error,
+        _ if v4 && kind > ICMP_TYPES => Message::Invalid,
+        0..128 if v6 => Message::Error,
+        130..=136 | 143 | 151 if v6 => Message::Untracked,
+        _ => Message::Query,
+    }
+}
+
+/// The outline of the packet that an ICMP error quotes, its offsets counted from the quote's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quote {
+    pub(crate) af: Af,
+    pub(crate) protocol: u8,
+    pub(crate) source: Address,
+    pub(crate) destination: Address,
+    /// Where its transport header starts.
+    pub(crate) transport: usize,
+}
+
+impl Quote {
+    /// Reads a quote; `None` if it is not one, is a later fragment, or has less than 8 bytes of its transport header.
+    pub(crate) fn read(af: Af, bytes: &[u8]) -> Option<Self> {
+        let quote = match af {
+            Af::V4 => Self::read_v4(bytes)?,
+            Af::V6 => Self::read_v6(bytes)?,
+        };
+        (bytes.len() >= quote.transport.checked_add(8)?).then_some(quote)
+    }
+
+    /// The quoted packet's tuple.
+    pub(crate) fn tuple(&self, bytes: &[u8]) -> Option<Tuple> {
+        Tuple::of(self.af, self.protocol, self.source, self.destination, bytes.get(self.transport..)?)
+    }
+
+    /// The quote of an error whose outline is `headers`, and its bytes.
+    pub(crate) fn of<'a>(headers: &Headers, bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let quoted = bytes.get(headers.transport.checked_add(ERROR_HEADER)?..headers.end)?;
+        Some((Self::read(headers.af, quoted)?, quoted))
+    }
+
+    fn read_v4(bytes: &[u8]) -> Option<Self> {
+        let header = bytes.first_chunk::<20>()?;
+        let transport = usize::from(header[0] & 0x0f) * 4;
+        let offset = u16::from_be_bytes([header[6], header[7]]) & 0x1fff;
+        if header[0] >> 4 != 4 || transport < 20 || offset != 0 {
+            return None;
+        }
+        Some(Self {
+            af: Af::V4,
+            protocol: header[9],
+            source: address(bytes.get(12..16)?),
+            destination: address(bytes.get(16..20)?),
+            transport,
+        })
+    }
+
+    fn read_v6(bytes: &[u8]) -> Option<Self> {
+        const HEADERS_MAX: usize = 16;
+        let header = bytes.first_chunk::<40>()?;
+        if header[0] >> 4 != 6 {
+            return None;
+        }
+        let (mut next, mut at) = (header[6], 40);
+        for _ in 0..HEADERS_MAX {
+            let &[following, length, a, b] = bytes.get(at..)?.first_chunk()?;
+            let skip = match next {
+                0 | 43 | 60 => (usize::from(length) + 1) * 8,
+                44 if u16::from_be_bytes([a, b]) & !7 != 0 => return None,
+                44 => 8,
+                51 => (usize::from(length) + 2) * 4,
+                _ => {
+                    return Some(Self {
+                        af: Af::V6,
+                        protocol: next,
+                        source: address(bytes.get(8..24)?),
+                        destination: address(bytes.get(24..40)?),
+                        transport: at,
+                    });
+                }
+            };
+            next = following;
+            at += skip;
+        }
+        None
+    }
+}
+
+fn address(bytes: &[u8]) -> Address {
+    let mut address = [0; 16];
+    if let Some(room) = address.get_mut(..bytes.len()) {
+        room.copy_from_slice(bytes);
+    }
+    Address(address)
+}

@@ -1,0 +1,131 @@
+//! Finding a packet's connection again at a later hook, from the header as it now stands.
+
+use super::connection::{Connection, Place};
+use super::error::{Message, Quote, classify};
+use super::table::{BETWEEN, REPLY, direction};
+use super::{Direction, Relation, Tracked, Tracker, Tuple, status};
+use crate::wire::Headers;
+use crate::{Hook, Now, Packet};
+
+/// How far translation of a packet has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Not at all: as it arrived or was made.
+    Arriving,
+    /// The destination is translated, the source is not.
+    Between,
+    /// Both are: it left, and comes back over a loopback device.
+    Leaving,
+}
+
+impl Tracker {
+    /// Finds a packet's connection again, at any hook, from the header as it now stands; also for ICMP errors, by their
+    /// quote. Connections that never were confirmed and those just deleted are found as well. It cannot know that tracking
+    /// found the packet INVALID or that a rule said NOTRACK.
+    pub fn recall(&self, packet: &Packet<'_>, headers: &Headers, now: Now) -> Tracked {
+        let _ = now;
+        let stage = match packet.hook {
+            Hook::Prerouting if packet.in_device.is_some_and(|device| device.loopback) => Stage::Leaving,
+            Hook::Prerouting | Hook::Output => Stage::Arriving,
+            Hook::Input | Hook::Forward | Hook::Postrouting => Stage::Between,
+        };
+        self.recall_at(packet, headers, stage)
+    }
+
+    /// How a packet that this machine makes in answer to another stands to that one's connection: RELATED, in the opposite
+    /// direction. As nf_ct_attach().
+    pub fn attach(&self, answered: Tracked) -> Tracked {
+        match answered {
+            Tracked::Of { id, direction, .. } => {
+                Tracked::Of { id, direction: direction.opposite(), relation: Relation::Related }
+            }
+            other => other,
+        }
+    }
+
+    pub(super) fn recall_at(&self, packet: &Packet<'_>, headers: &Headers, stage: Stage) -> Tracked {
+        if headers.fragment.is_some_and(|fragment| fragment.offset != 0) {
+            return Tracked::Invalid;
+        }
+        let bytes = packet.data.bytes();
+        let Some(transport) = bytes.get(headers.transport..headers.end) else { return Tracked::Invalid };
+        match classify(headers.af, headers.protocol, transport) {
+            Message::Untracked => return Tracked::Untracked,
+            Message::Invalid => return Tracked::Invalid,
+            Message::Error => {
+                // The quoted packet is translated back as far as the error itself is translated.
+                let stage = match stage {
+                    Stage::Arriving => Stage::Leaving,
+                    Stage::Between => Stage::Between,
+                    Stage::Leaving => Stage::Arriving,
+                };
+                return self.recall_error(headers, bytes, stage);
+            }
+            Message::Query => {}
+        }
+        let tuple = Tuple::of(headers.af, headers.protocol, headers.source, headers.destination, transport);
+        match tuple.and_then(|tuple| self.recall_tuple(&tuple, stage)) {
+            Some((index, direction)) => {
+                Tracked::Of { id: self.table.id(index), direction, relation: relation(self.table.at(index), direction) }
+            }
+            None => Tracked::Invalid,
+        }
+    }
+
+    /// The connection of the packet that an ICMP error quotes, that packet's translation having come to `stage`.
+    pub(super) fn recall_error(&self, headers: &Headers, bytes: &[u8], stage: Stage) -> Tracked {
+        let found = Quote::of(headers, bytes)
+            .and_then(|(quote, quoted)| quote.tuple(quoted))
+            .and_then(|tuple| self.recall_tuple(&tuple, stage));
+        match found {
+            Some((index, quoted)) => {
+                Tracked::Of { id: self.table.id(index), direction: quoted.opposite(), relation: Relation::Related }
+            }
+            None => Tracked::Invalid,
+        }
+    }
+
+    /// The connection that has such packets, and their direction. One whose packets look exactly so at this stage is better
+    /// than one whose packets look so at another; one in the table better than one in limbo; the newest better than older ones.
+    pub(super) fn recall_tuple(&self, tuple: &Tuple, stage: Stage) -> Option<(u32, Direction)> {
+        let mut best: Option<(u8, u32, Direction)> = None;
+        let mut weigh = |index: u32, direction: Direction, connection: &Connection| {
+            let looks = match stage {
+                Stage::Arriving => Some(*connection.tuple(direction)),
+                Stage::Between => connection.between(direction),
+                Stage::Leaving => connection.leaving(direction),
+            };
+            let exact = looks.as_ref() == Some(tuple);
+            let score = u8::from(exact) * 4
+                + match connection.place {
+                    Place::Table => 2,
+                    Place::Unconfirmed => 1,
+                    _ => 0,
+                };
+            if best.is_none_or(|(had, ..)| score > had) {
+                best = Some((score, index, direction));
+            }
+            false
+        };
+        self.table.seek(tuple, |index, kind, connection| weigh(index, direction(kind), connection));
+        if let Some(inverse) = tuple.inverse() {
+            self.table.seek(&inverse, |index, kind, connection| {
+                let towards = if kind == REPLY { Direction::Original } else { Direction::Reply };
+                debug_assert!(kind != BETWEEN || towards == Direction::Reply);
+                weigh(index, towards, connection)
+            });
+        }
+        best.map(|(_, index, direction)| (index, direction))
+    }
+}
+
+/// How a packet of a direction stands to its connection. As resolve_normal_ct().
+pub(super) fn relation(connection: &Connection, direction: Direction) -> Relation {
+    if direction == Direction::Reply || connection.status() & status::SEEN_REPLY != 0 {
+        Relation::Established
+    } else if connection.status() & status::EXPECTED != 0 {
+        Relation::Related
+    } else {
+        Relation::New
+    }
+}

@@ -1,0 +1,17 @@
+//! GRE: a stream once it went both ways.
+
+use super::super::connection::{Connection, event};
+use super::super::{Settings, status};
+use super::{Judgement, seconds};
+
+/// As nf_conntrack_gre_packet().
+pub(super) fn packet(connection: &mut Connection, settings: &Settings) -> Judgement {
+    if connection.status & status::SEEN_REPLY == 0 {
+        return Judgement::Refresh(seconds(settings.gre));
+    }
+    if connection.status & (status::ASSURED | status::NAT_CLASH) == 0 {
+        connection.status |= status::ASSURED;
+        connection.note(event::ASSURED);
+    }
+    Judgement::Refresh(seconds(settings.gre_stream))
+}

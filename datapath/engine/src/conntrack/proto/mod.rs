@@ -1,0 +1,121 @@
+//! What each transport protocol makes of a packet: whether it is sound, what it does to the connection's state, and how
+//! long the connection then lives.
+
+pub(super) mod gre;
+pub(super) mod icmp;
+pub(super) mod tcp;
+pub(super) mod udp;
+
+use libxt::family::Af;
+
+use super::connection::{Connection, SECOND};
+use super::tuple::protocol;
+use super::{Address, Direction, ProtocolState, Settings};
+use crate::packet::Checksum;
+use crate::wire::Headers;
+use crate::wire::checksum::{Sum, verify};
+use crate::{Hook, Now, Packet};
+
+/// A packet as its protocol looks at it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'a> {
+    pub(super) af: Af,
+    pub(super) protocol: u8,
+    pub(super) source: Address,
+    pub(super) destination: Address,
+    /// From the transport header to the packet's end.
+    pub(super) transport: &'a [u8],
+    /// The whole packet's length, from the network header on.
+    pub(super) length: usize,
+    /// Whether the transport checksum must be looked at.
+    pub(super) verify: bool,
+}
+
+impl<'a> View<'a> {
+    /// `None` if there is no transport header to look at: a later fragment, or an outline that does not fit the bytes.
+    pub(super) fn of(packet: &'a Packet<'_>, headers: &Headers, settings: &Settings) -> Option<Self> {
+        if headers.fragment.is_some_and(|fragment| fragment.offset != 0) {
+            return None;
+        }
+        let transport = packet.data.bytes().get(headers.transport..headers.end)?;
+        // As nf_checksum(): only what arrives is checked, and only if nobody did before.
+        let whole = headers.fragment.is_none();
+        let verify = settings.checksum
+            && packet.hook == Hook::Prerouting
+            && packet.checksum == Checksum::Unverified
+            && !packet.in_device.is_some_and(|device| device.loopback)
+            && whole;
+        Some(Self {
+            af: headers.af,
+            protocol: headers.protocol,
+            source: headers.source,
+            destination: headers.destination,
+            transport,
+            length: headers.end,
+            verify,
+        })
+    }
+
+    /// Whether the first `length` bytes of the transport packet add up with the pseudo-header.
+    fn adds_up(&self, length: usize) -> bool {
+        let start = Sum::default().pseudo_header(self.af, self.source, self.destination, self.protocol, length);
+        self.transport.get(..length).is_some_and(|bytes| verify(start, bytes))
+    }
+}
+
+/// What becomes of a packet and its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// It belongs to the connection, which lives so many nanoseconds from now on.
+    Refresh(u64),
+    /// It passes and changes no timeout and no count.
+    Pass,
+    /// It does not belong: INVALID.
+    Invalid,
+    /// It ends the connection, and passes.
+    Kill,
+    /// It is the first of a new connection that takes the place of this one (`NF_REPEAT`).
+    Reopen,
+}
+
+/// The part of a connection that only its protocol knows. `union nf_conntrack_proto`.
+#[derive(Clone, Debug)]
+pub(super) enum State {
+    Stateless,
+    /// Monotonic nanoseconds after which it counts as a stream.
+    Udp(u64),
+    Tcp(tcp::Tcp),
+}
+
+impl State {
+    pub(super) fn protocol(&self) -> ProtocolState {
+        match self {
+            Self::Stateless | Self::Udp(_) => ProtocolState::Stateless,
+            Self::Tcp(tcp) => tcp.protocol(),
+        }
+    }
+}
+
+/// A packet of a connection; `fresh` says that it is the connection's first. As nf_conntrack_handle_packet().
+pub(super) fn packet(
+    connection: &mut Connection,
+    direction: Direction,
+    view: &View<'_>,
+    fresh: bool,
+    settings: &Settings,
+    now: Now,
+) -> Judgement {
+    match (view.af, view.protocol) {
+        (_, protocol::TCP) => tcp::packet(connection, direction, view, fresh, &settings.tcp, now),
+        (_, protocol::UDP | protocol::UDPLITE) => udp::packet(connection, view, fresh, settings, now),
+        (Af::V4, protocol::ICMP) => icmp::packet_v4(connection, settings),
+        (Af::V6, protocol::ICMPV6) => icmp::packet_v6(connection, settings),
+        (_, protocol::GRE) => gre::packet(connection, settings),
+        _ => Judgement::Refresh(seconds(settings.generic)),
+    }
+}
+
+/// Seconds as nanoseconds.
+pub(super) fn seconds(seconds: u32) -> u64 {
+    u64::from(seconds) * SECOND
+}

@@ -1,0 +1,74 @@
+//! UDP and UDPLite: unreplied, replied, and a stream once it went both ways for two seconds.
+
+use super::super::connection::{Connection, SECOND, event};
+use super::super::tuple::protocol;
+use super::super::{Settings, status};
+use super::{Judgement, State, View, seconds};
+use crate::Now;
+
+/// Traffic both ways for longer than this is a stream.
+const STREAM_AFTER: u64 = 2 * SECOND;
+
+/// As nf_conntrack_udp_packet().
+pub(super) fn packet(
+    connection: &mut Connection,
+    view: &View<'_>,
+    fresh: bool,
+    settings: &Settings,
+    now: Now,
+) -> Judgement {
+    if !sound(view) {
+        return Judgement::Invalid;
+    }
+    if fresh {
+        connection.state = State::Udp(now.monotonic.saturating_add(STREAM_AFTER));
+    }
+    if connection.status & status::SEEN_REPLY == 0 {
+        return Judgement::Refresh(seconds(settings.udp));
+    }
+    let stream_at = match connection.state {
+        State::Udp(at) => at,
+        _ => 0,
+    };
+    if now.monotonic <= stream_at {
+        return Judgement::Refresh(seconds(settings.udp));
+    }
+    if connection.status & (status::ASSURED | status::NAT_CLASH) == 0 {
+        connection.status |= status::ASSURED;
+        connection.note(event::ASSURED);
+    }
+    Judgement::Refresh(seconds(settings.udp_stream))
+}
+
+/// Length and checksum. As udp_error() and udplite_error().
+fn sound(view: &View<'_>) -> bool {
+    let Some(&[_, _, _, _, a, b, c, d]) = view.transport.first_chunk() else { return false };
+    let (length, sum) = (usize::from(u16::from_be_bytes([a, b])), u16::from_be_bytes([c, d]));
+    let all = view.transport.len();
+    if view.protocol == protocol::UDPLITE {
+        // The length field is the checksum's coverage; 0 is everything (RFC 3828), and there must be a checksum.
+        let covered = if length == 0 { all } else { length };
+        if covered < 8 || covered > all || sum == 0 {
+            return false;
+        }
+        return !view.verify || view.covers(covered);
+    }
+    if length < 8 || length > all {
+        return false;
+    }
+    sum == 0 || !view.verify || view.adds_up(length) || view.adds_up(all)
+}
+
+impl View<'_> {
+    /// A checksum over the pseudo-header with the whole length and the first `covered` bytes.
+    fn covers(&self, covered: usize) -> bool {
+        let start = crate::wire::checksum::Sum::default().pseudo_header(
+            self.af,
+            self.source,
+            self.destination,
+            self.protocol,
+            self.transport.len(),
+        );
+        self.transport.get(..covered).is_some_and(|bytes| crate::wire::checksum::verify(start, bytes))
+    }
+}

@@ -1,0 +1,214 @@
+//! Writing a translation into a packet's bytes, and keeping every checksum true.
+
+use libxt::family::Af;
+
+use super::Manip;
+use crate::conntrack::error::{ERROR_HEADER, Quote};
+use crate::conntrack::tuple::{Ports, protocol};
+use crate::conntrack::{Address, Tuple};
+use crate::wire::Headers;
+use crate::wire::checksum::{Sum, checksum, update, update_partial};
+
+/// What must be known of a packet to rewrite it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub(super) af: Af,
+    pub(super) protocol: u8,
+    /// Where the transport header starts.
+    pub(super) transport: usize,
+    /// The transport checksum holds the pseudo-header's sum only.
+    pub(super) partial: bool,
+}
+
+/// Whether the packet is an ICMP error.
+pub(super) fn is_error(headers: &Headers, bytes: &[u8]) -> bool {
+    match (headers.af, headers.protocol, bytes.get(headers.transport)) {
+        (Af::V4, protocol::ICMP, Some(kind)) => matches!(kind, 3 | 4 | 5 | 11 | 12),
+        (Af::V6, protocol::ICMPV6, Some(&kind)) => kind < 128 || kind == 137,
+        _ => false,
+    }
+}
+
+/// Whether a packet does not look as it shall already: one that came back over a loopback device does.
+pub(super) fn differs(headers: &Headers, bytes: &[u8], target: &Tuple, manip: Manip) -> bool {
+    let now = bytes
+        .get(headers.transport..headers.end)
+        .and_then(|transport| Tuple::of(headers.af, headers.protocol, headers.source, headers.destination, transport));
+    let Some(now) = now else { return true };
+    let ports = match (now.ports, target.ports, manip) {
+        (Ports::Ports { source: a, .. }, Ports::Ports { source: b, .. }, Manip::Source)
+        | (Ports::Ports { destination: a, .. }, Ports::Ports { destination: b, .. }, Manip::Destination)
+        | (Ports::Keys { destination: a, .. }, Ports::Keys { destination: b, .. }, Manip::Destination)
+        | (Ports::Icmp { id: a, .. }, Ports::Icmp { id: b, .. }, _) => a != b,
+        _ => false,
+    };
+    ports
+        || match manip {
+            Manip::Source => now.source != target.source,
+            Manip::Destination => now.destination != target.destination,
+        }
+}
+
+/// Writes one side of `target` into a packet, which ends where `bytes` end. `None` if the packet is too short, in which
+/// case it may be half written. As nf_nat_ipv4_manip_pkt() and its like.
+pub(super) fn rewrite(bytes: &mut [u8], part: Part, target: &Tuple, manip: Manip) -> Option<()> {
+    let (network, transport) = bytes.split_at_mut_checked(part.transport)?;
+    let length = part.af.address_len();
+    let at = match (part.af, manip) {
+        (Af::V4, Manip::Source) => 12,
+        (Af::V4, Manip::Destination) => 16,
+        (Af::V6, Manip::Source) => 8,
+        (Af::V6, Manip::Destination) => 24,
+    };
+    let address = match manip {
+        Manip::Source => target.source,
+        Manip::Destination => target.destination,
+    };
+    let field = network.get_mut(at..at + length)?;
+    let mut old = Address::default();
+    old.0.get_mut(..length)?.copy_from_slice(field);
+    field.copy_from_slice(address.0.get(..length)?);
+    if part.af == Af::V4 {
+        let (old, new) = (old.0.get(..4)?, address.0.get(..4)?);
+        change(network, 10, |sum| update(sum, old, new))?;
+    }
+    rewrite_transport(transport, part, &old, &address, target, manip)
+}
+
+/// Rewrites an ICMP error: the packet it quotes, on the opposite side, to look as its sender knows it; its own address as
+/// that of an answer. As nf_nat_icmp_reply_translation().
+pub(super) fn error(bytes: &mut [u8], headers: &Headers, target: &Tuple, quoted: &Tuple, manip: Manip) -> Option<()> {
+    let (quote, _) = Quote::of(headers, bytes)?;
+    let inside = bytes.get_mut(headers.transport.checked_add(ERROR_HEADER)?..)?;
+    let opposite = match manip {
+        Manip::Source => Manip::Destination,
+        Manip::Destination => Manip::Source,
+    };
+    let part = Part { af: quote.af, protocol: quote.protocol, transport: quote.transport, partial: false };
+    rewrite(inside, part, quoted, opposite)?;
+
+    let outer = Part { af: headers.af, protocol: u8::MAX, transport: headers.transport, partial: false };
+    rewrite(bytes, outer, target, manip)?;
+    let (source, destination) = match manip {
+        Manip::Source => (target.source, headers.destination),
+        Manip::Destination => (headers.source, target.destination),
+    };
+    let message = bytes.get_mut(headers.transport..)?;
+    message.get_mut(2..4)?.fill(0);
+    let sum = match headers.af {
+        Af::V4 => checksum(message),
+        Af::V6 => Sum::default()
+            .pseudo_header(headers.af, source, destination, headers.protocol, message.len())
+            .bytes(message)
+            .finish(),
+    };
+    message.get_mut(2..4)?.copy_from_slice(&sum.to_be_bytes());
+    Some(())
+}
+
+/// As l4proto_manip_pkt(). In a quote there may be no more than 8 bytes, and a checksum further on is not there to change.
+fn rewrite_transport(
+    transport: &mut [u8],
+    part: Part,
+    old: &Address,
+    new: &Address,
+    target: &Tuple,
+    manip: Manip,
+) -> Option<()> {
+    match (part.af, part.protocol) {
+        (_, protocol::TCP) => {
+            let ports = set_port(transport, target, manip)?;
+            if transport.len() >= 20 {
+                change(transport, 16, |sum| follow(sum, part.partial, old, new, &ports))?;
+            }
+        }
+        (_, protocol::UDP | protocol::UDPLITE) => {
+            let ports = set_port(transport, target, manip)?;
+            change(transport, 6, |sum| {
+                if sum == 0 && !part.partial && part.protocol == protocol::UDP {
+                    // The sender computed none.
+                    return 0;
+                }
+                match follow(sum, part.partial, old, new, &ports) {
+                    0 if !part.partial => 0xffff,
+                    sum => sum,
+                }
+            })?;
+        }
+        (_, protocol::SCTP) => {
+            set_port(transport, target, manip)?;
+            if transport.len() >= 12 && !part.partial {
+                transport.get_mut(8..12)?.fill(0);
+                let sum = crc32c(transport);
+                transport.get_mut(8..12)?.copy_from_slice(&sum.to_le_bytes());
+            }
+        }
+        (Af::V4, protocol::ICMP) => {
+            if matches!(transport.first(), Some(0 | 8 | 13..=18)) {
+                set_icmp_id(transport, target)?;
+            }
+        }
+        (Af::V6, protocol::ICMPV6) => {
+            change(transport, 2, |sum| follow(sum, part.partial, old, new, &[0; 4]))?;
+            if matches!(transport.first(), Some(128 | 129)) {
+                set_icmp_id(transport, target)?;
+            }
+        }
+        (_, protocol::GRE) => {
+            if let (Manip::Destination, Ports::Keys { destination, .. }) = (manip, target.ports)
+                && transport.get(1)? & 7 == 1
+            {
+                transport.get_mut(6..8)?.copy_from_slice(&destination.to_be_bytes());
+            }
+        }
+        _ => {}
+    }
+    Some(())
+}
+
+/// Writes a port; the old one and the new one come back.
+fn set_port(transport: &mut [u8], target: &Tuple, manip: Manip) -> Option<[u8; 4]> {
+    let (at, port) = match (target.ports, manip) {
+        (Ports::Ports { source, .. }, Manip::Source) => (0, source),
+        (Ports::Ports { destination, .. }, Manip::Destination) => (2, destination),
+        _ => return None,
+    };
+    let field = transport.get_mut(at..at + 2)?;
+    let old = [*field.first()?, *field.get(1)?];
+    let new = port.to_be_bytes();
+    field.copy_from_slice(&new);
+    Some([old[0], old[1], new[0], new[1]])
+}
+
+fn set_icmp_id(transport: &mut [u8], target: &Tuple) -> Option<()> {
+    let Ports::Icmp { id, .. } = target.ports else { return None };
+    let field = transport.get_mut(4..6)?;
+    let old = [*field.first()?, *field.get(1)?];
+    field.copy_from_slice(&id.to_be_bytes());
+    change(transport, 2, |sum| update(sum, &old, &id.to_be_bytes()))
+}
+
+/// A transport checksum after an address of the pseudo-header and a port changed. A partial one holds no ports.
+fn follow(sum: u16, partial: bool, old: &Address, new: &Address, ports: &[u8; 4]) -> u16 {
+    if partial {
+        return update_partial(sum, &old.0, &new.0);
+    }
+    let [a, b, c, d] = *ports;
+    update(update(sum, &old.0, &new.0), &[a, b], &[c, d])
+}
+
+/// Changes the 16-bit field at an offset.
+fn change(bytes: &mut [u8], at: usize, to: impl FnOnce(u16) -> u16) -> Option<()> {
+    let field = bytes.get_mut(at..at + 2)?;
+    let sum = u16::from_be_bytes([*field.first()?, *field.get(1)?]);
+    field.copy_from_slice(&to(sum).to_be_bytes());
+    Some(())
+}
+
+/// SCTP's checksum (RFC 9260 appendix A).
+fn crc32c(bytes: &[u8]) -> u32 {
+    const POLYNOMIAL: u32 = 0x82f6_3b78;
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (POLYNOMIAL & (crc & 1).wrapping_neg()))
+    })
+}

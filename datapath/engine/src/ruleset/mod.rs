@@ -15,6 +15,5 @@ mod walk;
 pub use kind::Kind;
 pub use refused::Refused;
 pub use table::Prepared;
-pub(crate) use table::Table;
 pub(crate) use tables::Tables;
 pub(crate) use walk::walk;

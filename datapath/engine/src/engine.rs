@@ -6,6 +6,7 @@ use libxt::family::Af;
 use crate::conntrack::{Relation, Settings, Template, Tracked, Tracker};
 use crate::effects::Effects;
 use crate::ext::Scene;
+use crate::ext::rates::Rates;
 use crate::ext::scene::Random;
 use crate::fragment::{Added, Fragments};
 use crate::host::{Host, Now};
@@ -25,6 +26,7 @@ pub struct Engine {
     notes: Notes,
     fragments: Fragments,
     random: Random,
+    rates: Rates,
     /// Lent to every walk.
     stack: Vec<u32>,
     /// Lent to every reassembled packet.
@@ -53,6 +55,7 @@ impl Engine {
             notes: Notes::new(hash_key),
             fragments: Fragments::default(),
             random: Random::new(seed),
+            rates: Rates::default(),
             stack: Vec::new(),
             whole: Vec::new(),
         }
@@ -168,7 +171,7 @@ impl Engine {
         out: &mut Effects,
     ) -> Verdict {
         let (taken, in_device, out_device) = (packet.hook, packet.in_device, packet.out_device);
-        let Self { tracker, families, notes, random, stack, .. } = self;
+        let Self { tracker, families, notes, random, rates, stack, .. } = self;
         let family = &mut families[index(packet.af)];
         let judged = family.passes.at(taken);
         let looped = in_device.is_some_and(|device| device.loopback);
@@ -200,6 +203,7 @@ impl Engine {
             host,
             tracker,
             out,
+            rates,
             random,
         };
         let mut verdict = Verdict::Accept;
@@ -232,7 +236,7 @@ impl Engine {
         }
         let leaves = matches!(taken, Hook::Input) || taken == Hook::Postrouting && !goes_round(out_device);
         let unspoken = matches!(tracked, Tracked::Untracked | Tracked::Invalid) || is_answer(note, tracked);
-        let keep = verdict == Verdict::Accept && !leaves && (unspoken || traced);
+        let keep = verdict == Verdict::Accept && !leaves && (family.tracked && unspoken || traced);
         if keep || note.is_some() {
             notes.put(packet.data.bytes(), &headers, keep.then_some(Note { tracked, traced }), now);
         }

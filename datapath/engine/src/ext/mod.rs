@@ -13,6 +13,7 @@ use crate::ruleset::Refused;
 use crate::ruleset::refused::errno;
 
 pub mod matches;
+pub mod rates;
 pub mod scene;
 pub mod targets;
 

@@ -4,6 +4,7 @@ use libxt::family::Af;
 
 use crate::conntrack::{Connection, Direction, Template, Tracked, Tracker};
 use crate::effects::Effects;
+use crate::ext::rates::Rates;
 use crate::host::{Host, Now};
 use crate::packet::{Hook, Packet};
 use crate::wire::Headers;
@@ -34,6 +35,8 @@ pub struct Scene<'a, 'p> {
     pub tracker: &'a mut Tracker,
     /// What happens besides.
     pub out: &'a mut Effects,
+    /// How many answers may still be sent.
+    pub rates: &'a mut Rates,
     /// Random numbers.
     pub random: &'a mut Random,
 }

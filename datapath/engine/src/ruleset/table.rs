@@ -150,7 +150,7 @@ impl Table {
                 _ => {
                     let maker = maker(targets::MAKERS, &part, af)?;
                     let judge = maker.check(part.revision, part.info, &site)?;
-                    table.tracks |= maker.tracks;
+                    table.tracks |= maker.tracks && !judge.untracks();
                     table.translates |= judge.translates();
                     table.targets.push(judge);
                     forget_tail(&mut table.bytes, entry.offset + usize::from(entry.offsets.target), &part, maker);

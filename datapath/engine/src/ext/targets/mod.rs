@@ -1,15 +1,27 @@
 //! The targets, one file each, and their registry. The standard target is the walk's own.
 
-use super::{Maker, Scene};
+use libxt::family::Af;
+
+use super::{Maker, Scene, Site};
+use crate::nat;
 use crate::packet::Verdict;
+use crate::ruleset::Refused;
 
 mod connmark;
+mod ct;
+mod dnat;
 mod dscp;
 mod hl;
+mod log;
 mod mark;
+mod masquerade;
 mod netmap;
+mod redirect;
+mod reject;
+mod snat;
 mod tcpmss;
 mod tos;
+mod trace;
 mod ttl;
 
 /// A compiled target that is not the standard one.
@@ -17,18 +29,34 @@ mod ttl;
 pub enum Target {
     /// `-j CONNMARK`.
     Connmark(libxt::ext::targets::connmark::Connmark),
+    /// `-j CT`.
+    Ct(Box<libxt::ext::targets::ct::Ct>),
+    /// `-j DNAT`.
+    Dnat(nat::Range),
     /// `-j DSCP`.
     Dscp(libxt::ext::targets::dscp::Dscp),
     /// `-j HL`.
     Hl(libxt::ext::targets::hl::Hl),
+    /// `-j LOG`.
+    Log(libxt::ext::targets::log::Log),
     /// `-j MARK`.
     Mark(libxt::ext::targets::mark::Mark),
+    /// `-j MASQUERADE`.
+    Masquerade(nat::Range),
     /// `-j NETMAP`.
     Netmap(libxt::ext::targets::netmap::Netmap),
+    /// `-j REDIRECT`.
+    Redirect(nat::Range),
+    /// `-j REJECT`.
+    Reject(libxt::ext::targets::reject::With),
+    /// `-j SNAT`.
+    Snat(nat::Range),
     /// `-j TCPMSS`.
     Tcpmss(libxt::ext::targets::tcpmss::Tcpmss),
     /// `-j TOS`.
     Tos(libxt::ext::targets::tos::Tos),
+    /// `-j TRACE`.
+    Trace,
     /// `-j TTL`.
     Ttl(libxt::ext::targets::ttl::Ttl),
 }
@@ -43,14 +71,38 @@ pub enum Outcome {
 }
 
 /// Every target, in the order of the alphabet.
-pub const MAKERS: &[Maker<Target>] =
-    &[connmark::MAKER, dscp::MAKER, hl::MAKER, mark::MAKER, netmap::MAKER, tcpmss::MAKER, tos::MAKER, ttl::MAKER];
+pub const MAKERS: &[Maker<Target>] = &[
+    connmark::MAKER,
+    ct::MAKER,
+    dnat::MAKER,
+    dscp::MAKER,
+    hl::MAKER,
+    log::MAKER,
+    mark::MAKER,
+    masquerade::MAKER,
+    netmap::MAKER,
+    redirect::MAKER,
+    reject::MAKER,
+    snat::MAKER,
+    tcpmss::MAKER,
+    tos::MAKER,
+    trace::MAKER,
+    ttl::MAKER,
+];
 
 impl Target {
     /// Does what the target does.
     pub fn act(&mut self, scene: &mut Scene<'_, '_>) -> Outcome {
         match self {
             Self::Connmark(value) => connmark::act(value, scene),
+            Self::Ct(value) => ct::act(value, scene),
+            Self::Dnat(value) => dnat::act(value, scene),
+            Self::Log(value) => log::act(value, scene),
+            Self::Masquerade(value) => masquerade::act(value, scene),
+            Self::Redirect(value) => redirect::act(value, scene),
+            Self::Snat(value) => snat::act(value, scene),
+            Self::Reject(with) => reject::act(*with, scene),
+            Self::Trace => trace::act(scene),
             Self::Dscp(value) => dscp::act(value, scene),
             Self::Hl(value) => hl::act(value, scene),
             Self::Mark(value) => mark::act(value, scene),
@@ -63,6 +115,49 @@ impl Target {
 
     /// Whether it translates addresses, which starts NAT in its family.
     pub fn translates(&self) -> bool {
-        matches!(self, Self::Netmap(_))
+        matches!(self, Self::Dnat(_) | Self::Masquerade(_) | Self::Netmap(_) | Self::Redirect(_) | Self::Snat(_))
     }
+
+    /// Whether it is the one form of CT that does not start tracking.
+    pub fn untracks(&self) -> bool {
+        matches!(self, Self::Ct(ct) if ct.notrack)
+    }
+}
+
+impl From<&libxt::value::nat::Range> for nat::Range {
+    fn from(range: &libxt::value::nat::Range) -> Self {
+        let ports = range.ports.unwrap_or_default();
+        let (min, max) = range.addresses.map_or_else(Default::default, |(min, max)| (min.into(), max.into()));
+        let mut flags = 0;
+        for (set, flag) in [
+            (range.addresses.is_some(), nat::flags::MAP_IPS),
+            (range.ports.is_some(), nat::flags::PROTO_SPECIFIED),
+            (range.random, nat::flags::PROTO_RANDOM),
+            (range.random_fully, nat::flags::PROTO_RANDOM_FULLY),
+            (range.persistent, nat::flags::PERSISTENT),
+            (ports.base.is_some(), nat::flags::PROTO_OFFSET),
+            (range.netmap, nat::flags::NETMAP),
+        ] {
+            if set {
+                flags |= flag;
+            }
+        }
+        Self {
+            flags,
+            min_address: min,
+            max_address: max,
+            min_port: ports.min,
+            max_port: ports.max,
+            base_port: ports.base.unwrap_or(0),
+        }
+    }
+}
+
+/// The IPv4 structs of revision 0 say how many ranges follow: always one. As xt_nat_checkentry_v0().
+fn check_single_range(revision: u8, info: &[u8], site: &Site<'_>) -> Result<(), Refused> {
+    let one = info.first_chunk().is_some_and(|count| u32::from_ne_bytes(*count) == 1);
+    if revision == 0 && site.af == Af::V4 && !one {
+        return Err(Refused::invalid("only one NAT range is supported"));
+    }
+    Ok(())
 }

@@ -1,0 +1,43 @@
+//! `-j CT`: says how a packet's connection is to be tracked, or that it is not.
+
+use libxt::ext::Families;
+use libxt::ext::targets::ct::Ct;
+
+use super::{Outcome, Target};
+use crate::conntrack::{Template, Tracked};
+use crate::ext::{Maker, Scene};
+use crate::ruleset::Refused;
+use crate::ruleset::refused::errno;
+
+/// `CT --notrack` alone does not start tracking, everything else does.
+pub(super) const MAKER: Maker<Target> = Maker::of::<Ct>(Families::Both, |revision, info, site| {
+    let value: Ct = site.decode(revision, info)?;
+    // As xt_ct_tg_check(). Helpers and timeout policies have no home here yet, so no name of one is known.
+    if !value.notrack && !value.helper.is_empty() {
+        return Err(Refused::new(errno::ENOENT, "CT: no such helper"));
+    }
+    if !value.notrack && !value.timeout.is_empty() {
+        return Err(Refused::new(errno::ENOENT, "CT: no such timeout policy"));
+    }
+    Ok(Target::Ct(Box::new(value)))
+})
+.table("raw")
+.kept(|revision| if revision == 0 { 32 } else { 64 })
+.tracks();
+
+/// As xt_ct_target(): a packet that is known already stays what it is.
+pub(super) fn act(value: &Ct, scene: &mut Scene<'_, '_>) -> Outcome {
+    if scene.tracked != Tracked::Unseen || scene.template.is_some() {
+        return Outcome::Continue;
+    }
+    if value.notrack {
+        scene.tracked = Tracked::Untracked;
+        return Outcome::Continue;
+    }
+    let zone = if value.zone.from_mark { scene.packet.mark as u16 } else { value.zone.id };
+    let both = value.zone.original == value.zone.reply;
+    let zones = [if both || value.zone.original { zone } else { 0 }, if both || value.zone.reply { zone } else { 0 }];
+    let events = (value.events != 0).then_some(value.events as u16);
+    scene.template = Some(Template { zones, events, helper: [0; 16] });
+    Outcome::Continue
+}

@@ -1,0 +1,108 @@
+//! The answer as an ICMP error. As nf_send_unreach() with icmp_send(), and nf_send_unreach6() with icmp6_send().
+
+use libxt::family::Af;
+
+use super::{is_summed, sums_up};
+use crate::conntrack::Address;
+use crate::effects::Send;
+use crate::ext::Scene;
+use crate::host::AddressKind;
+use crate::packet::Hook;
+use crate::wire::checksum::{Sum, checksum};
+use crate::wire::{icmp, icmpv6, ipv4, ipv6, set_u16};
+
+/// Sends it, unless the packet must not be answered.
+pub(super) fn send(scene: &mut Scene<'_, '_>, code: u8) -> Option<()> {
+    let headers = scene.headers;
+    if headers.fragment_offset() != 0 || headers.cut || scene.segment().is_empty() && headers.af == Af::V6 {
+        return None;
+    }
+    if is_summed(headers.protocol, scene.segment()) && !sums_up(scene) {
+        return None;
+    }
+    if is_answered_never(scene) {
+        return None;
+    }
+    let af = headers.af;
+    let sender = headers.source.ip(af);
+    let route = scene.host.route(sender, None, 0, None)?;
+    let loopback = scene.host.device(route.device).is_some_and(|device| device.loopback);
+    // icmp_ratelimit; icmp.ratelimit is 100 and gives a /64, which most senders are routed by, four times as much.
+    let period = if af == Af::V4 { 1000 } else { 25 };
+    if !loopback && !scene.rates.allow(headers.source, period, scene.now) {
+        return None;
+    }
+    let local =
+        scene.hook == Hook::Input || scene.host.address_kind(headers.destination.ip(af), None) == AddressKind::Local;
+    let source = if local { headers.destination } else { Address::from(route.source?) };
+    let bytes = scene.packet.data.bytes().get(..headers.end)?;
+    let out = &mut scene.out.bytes;
+    let start = out.len();
+    match af {
+        Af::V4 => {
+            let room = (route.mtu.min(576) as usize).saturating_sub(ipv4::HEADER + icmp::HEADER);
+            if room <= ipv4::HEADER {
+                return None;
+            }
+            let quote = bytes.get(..bytes.len().min(room))?;
+            let tos = headers.tos & 0x1e | INTERNET_CONTROL;
+            let total = ipv4::HEADER + icmp::HEADER + quote.len();
+            let [high, low] = (total as u16).to_be_bytes();
+            let [id0, id1] = ((scene.random.next() as u16) | 1).to_be_bytes();
+            out.extend_from_slice(&[0x45, tos, high, low, id0, id1, 0, 0, HOPS, 1, 0, 0]);
+            out.extend_from_slice(source.0.get(..4)?);
+            out.extend_from_slice(headers.source.0.get(..4)?);
+            out.extend_from_slice(&[icmp::kind::UNREACHABLE, code, 0, 0, 0, 0, 0, 0]);
+            out.extend_from_slice(quote);
+            let (header, message) = out.get_mut(start..)?.split_at_mut_checked(ipv4::HEADER)?;
+            let sum = checksum(header);
+            set_u16(header, ipv4::CHECKSUM, sum);
+            let sum = checksum(message);
+            set_u16(message, icmp::CHECKSUM, sum);
+        }
+        Af::V6 => {
+            let quote = bytes.get(..bytes.len().min(LONGEST_QUOTE))?;
+            let [high, low] = ((icmpv6::HEADER + quote.len()) as u16).to_be_bytes();
+            out.extend_from_slice(&[0x60, 0, 0, 0, high, low, 58, HOPS]);
+            out.extend_from_slice(&source.0);
+            out.extend_from_slice(&headers.source.0);
+            out.extend_from_slice(&[icmpv6::kind::UNREACHABLE, code, 0, 0, 0, 0, 0, 0]);
+            out.extend_from_slice(quote);
+            let message = out.get_mut(start + ipv6::HEADER..)?;
+            let sum = Sum::default().pseudo_header(af, source, headers.source, 58, message.len());
+            let sum = sum.bytes(message).finish();
+            set_u16(message, icmpv6::CHECKSUM, sum);
+        }
+    }
+    let bytes = start..out.len();
+    scene.out.sends.push(Send { af, bytes, mark: 0, out_device: None });
+    Some(())
+}
+
+/// Errors, packets for many, and packets from nobody get no answer.
+fn is_answered_never(scene: &Scene<'_, '_>) -> bool {
+    let headers = &scene.headers;
+    let kind = scene.segment().first().copied();
+    let af = headers.af;
+    let to_many = |address: Address| {
+        matches!(scene.host.address_kind(address.ip(af), None), AddressKind::Broadcast | AddressKind::Multicast)
+    };
+    let sent_to_many = scene.packet.link.len == 14 && scene.packet.link.bytes[0] & 1 != 0;
+    let nobody = headers.source == Address::default();
+    let error = match af {
+        Af::V4 => headers.protocol == 1 && kind.is_none_or(|kind| icmp::is_error(kind) || kind > icmp::kind::LAST),
+        Af::V6 => headers.protocol == 58 && kind.is_none_or(|kind| icmpv6::is_error(kind)),
+    };
+    error
+        || nobody
+        || scene.packet.in_device.is_some() && sent_to_many
+        || to_many(headers.destination)
+        || to_many(headers.source)
+}
+
+/// `IPTOS_PREC_INTERNETCONTROL`.
+const INTERNET_CONTROL: u8 = 0xc0;
+/// TTL and hop limit of what this machine sends.
+const HOPS: u8 = 64;
+/// What an error may quote so that it fits the least MTU of IPv6.
+const LONGEST_QUOTE: usize = 1280 - ipv6::HEADER - icmpv6::HEADER;

@@ -1,0 +1,98 @@
+//! `-j REJECT`: drops the packet and answers its sender.
+
+mod icmp;
+mod reset;
+
+use libxt::ext::Families;
+use libxt::ext::targets::reject::{Reject, With};
+use libxt::family::Af;
+
+use super::{Outcome, Target};
+use crate::ext::{Maker, Scene, bit};
+use crate::packet::{Checksum, Hook, Verdict};
+use crate::ruleset::Refused;
+use crate::wire::checksum::{Sum, verify};
+use crate::wire::u16_at;
+
+pub(super) const MAKER: Maker<Target> = Maker::of::<Reject>(Families::Both, |revision, info, site| {
+    let value: Reject = site.decode(revision, info)?;
+    let with = value.with.unwrap_or(match site.af {
+        Af::V4 => With::PortUnreachable,
+        Af::V6 => With::PortUnreachable6,
+    });
+    match with {
+        With::EchoReply => Err(Refused::invalid("REJECT: an echo reply is no answer any more")),
+        With::TcpReset if site.protocol() != Some(TCP) => {
+            Err(Refused::invalid("REJECT: tcp-reset needs a rule for tcp"))
+        }
+        _ => Ok(Target::Reject(with)),
+    }
+})
+.table("filter")
+.hooks(bit(Hook::Input) | bit(Hook::Forward) | bit(Hook::Output));
+
+/// As reject_tg() and reject_tg6(): whatever becomes of the answer, the packet is dropped.
+pub(super) fn act(with: With, scene: &mut Scene<'_, '_>) -> Outcome {
+    let _ = match with {
+        With::TcpReset => reset::send(scene),
+        _ => icmp::send(scene, code(with)),
+    };
+    Outcome::Verdict(Verdict::Drop)
+}
+
+/// The code of a «destination unreachable» of the family.
+const fn code(with: With) -> u8 {
+    match with {
+        With::NetUnreachable | With::NoRoute => 0,
+        With::HostUnreachable | With::AdmProhibited => 1,
+        With::ProtoUnreachable | With::NotNeighbour => 2,
+        With::PortUnreachable | With::AddrUnreachable => 3,
+        With::PortUnreachable6 => 4,
+        With::PolicyFail => 5,
+        With::RejectRoute => 6,
+        With::NetProhibited => 9,
+        With::HostProhibited => 10,
+        With::AdminProhibited => 13,
+        // Answered otherwise, or refused at load.
+        With::TcpReset | With::EchoReply => 3,
+    }
+}
+
+/// Whether the transport checksum is right, was found right, or is still the device's business. As nf_ip_checksum().
+fn sums_up(scene: &Scene<'_, '_>) -> bool {
+    if scene.packet.checksum != Checksum::Unverified {
+        return true;
+    }
+    let headers = &scene.headers;
+    let segment = scene.segment();
+    let start = match (headers.af, headers.protocol) {
+        (Af::V4, TCP | UDP) | (Af::V6, _) => Sum::default().pseudo_header(
+            headers.af,
+            headers.source,
+            headers.destination,
+            headers.protocol,
+            segment.len(),
+        ),
+        _ => Sum::default(),
+    };
+    verify(start, segment)
+}
+
+/// Whether the whole payload is covered by a checksum at the end of which stands zero. As nf_reject_verify_csum().
+fn is_summed(protocol: u8, segment: &[u8]) -> bool {
+    match protocol {
+        UDP => u16_at(segment, 6) != Some(0),
+        GRE => segment.first().is_some_and(|flags| flags & 0x80 != 0),
+        ESP | AH | SCTP | DCCP | UDPLITE => false,
+        _ => true,
+    }
+}
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const DCCP: u8 = 33;
+const GRE: u8 = 47;
+const ESP: u8 = 50;
+const AH: u8 = 51;
+const SCTP: u8 = 132;
+const UDPLITE: u8 = 136;

@@ -38,6 +38,6 @@ pub(super) fn act(value: &Ct, scene: &mut Scene<'_, '_>) -> Outcome {
     let both = value.zone.original == value.zone.reply;
     let zones = [if both || value.zone.original { zone } else { 0 }, if both || value.zone.reply { zone } else { 0 }];
     let events = (value.events != 0).then_some(value.events as u16);
-    scene.template = Some(Template { zones, events, helper: [0; 16] });
+    scene.template = Some(Template { zones, events });
     Outcome::Continue
 }

@@ -32,7 +32,7 @@ use crate::state::{Counts, Outbox, State, count, lock};
 use crate::store::Store;
 use crate::tables::Calls;
 use crate::worker::{PATIENCE, Worker};
-use crate::{clock, sysctl, tables};
+use crate::{clock, namespace, sysctl, tables};
 
 /// How the configuration is made, again at every SIGHUP.
 pub(crate) type Reader = Box<dyn Fn() -> Result<Config, String>>;
@@ -51,7 +51,9 @@ pub(crate) fn run(read_config: &Reader) -> Result<(), String> {
         .map_err(|error| format!("signals: {error}"))?;
 
     let monitor = Monitor::open().map_err(|error| format!("routing socket: {error}"))?;
-    let store = if config.keep_tables { Store::open(folder.path()).ok() } else { None };
+    // Without a cookie (Linux before 5.14) nobody can tell whose the tables were, so none are kept.
+    let keeping = namespace::cookie().ok().filter(|_| config.keep_tables);
+    let store = keeping.and_then(|cookie| Store::open(folder.path(), cookie).ok());
     let state = Arc::new(prepare(config, store.as_ref())?);
     let mut threads = Vec::new();
     for index in 0..state.queues.len() {

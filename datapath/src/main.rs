@@ -15,6 +15,7 @@ mod deliver;
 mod host;
 mod inject;
 mod log;
+mod namespace;
 mod receive;
 mod run_folder;
 mod state;

@@ -15,9 +15,16 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// The store in a run folder.
-    pub(crate) fn open(run: &Path) -> io::Result<Self> {
-        let folder = run.join("kept");
+    /// The store in a run folder, for the namespace that `cookie` names. Folders go by inode numbers, which come again
+    /// when a namespace is gone: what another namespace left there is deleted.
+    pub(crate) fn open(run: &Path, cookie: u64) -> io::Result<Self> {
+        let folder = run.join(format!("{PREFIX}{cookie}"));
+        for entry in fs::read_dir(run)?.flatten() {
+            let is_kept = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+            if is_kept && entry.path() != folder {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
         match fs::create_dir(&folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
             _ => Ok(Self { folder }),
@@ -75,6 +82,8 @@ fn table_name(blob: &[u8]) -> Option<&str> {
     (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase())).then_some(name)
 }
 
+/// What the folder's name begins with.
+const PREFIX: &str = "kept-";
 /// XT_TABLE_MAXNAMELEN.
 const NAME: usize = 32;
 /// struct ipt_getinfo: its size, and where its num_entries is.
@@ -104,13 +113,24 @@ mod tests {
     #[test]
     fn what_is_kept_is_there_until_forgotten() {
         let run = tempfile::tempdir().unwrap();
-        let store = Store::open(run.path()).unwrap();
+        let store = Store::open(run.path(), 5).unwrap();
         let mut blob = vec![0; 96];
         blob[..3].copy_from_slice(b"raw");
         store.keep(Af::V4, &blob).unwrap();
         store.keep(Af::V4, &blob).unwrap();
-        assert_eq!(fs::read(run.path().join("kept/2-raw")).unwrap(), blob);
+        assert_eq!(fs::read(run.path().join("kept-5/2-raw")).unwrap(), blob);
+        Store::open(run.path(), 5).unwrap();
+        assert!(run.path().join("kept-5/2-raw").exists());
         store.forget();
-        assert!(!run.path().join("kept").exists());
+        assert!(!run.path().join("kept-5").exists());
+    }
+
+    #[test]
+    fn what_another_namespace_of_the_same_number_left_is_not_taken_over() {
+        let run = tempfile::tempdir().unwrap();
+        Store::open(run.path(), 5).unwrap();
+        let store = Store::open(run.path(), 6).unwrap();
+        assert!(!run.path().join("kept-5").exists());
+        assert!(store.folder.exists());
     }
 }

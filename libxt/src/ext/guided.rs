@@ -139,6 +139,11 @@ impl Given<'_> {
             .map_err(|refused| host_problem(refused, self.value))
     }
 
+    /// `X: Bad value for "--y" option: "z"` (`xtables_param_act` with `XTF_BAD_VALUE`).
+    pub fn bad_param(&self, value: &str) -> Problem {
+        Problem::new(format!("{}: Bad value for \"--{}\" option: \"{value}\"", self.extension, self.option))
+    }
+
     fn too_many(&self) -> Problem {
         let Self { extension, option, .. } = self;
         Problem::new(format!("{extension}: Too many components for option \"--{option}\" (max: 2)\n"))

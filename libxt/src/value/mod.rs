@@ -1,5 +1,6 @@
 //! The values that options carry, one file each: numbers, marks, addresses, ports.
 
+pub mod account;
 pub mod address;
 pub mod condition;
 pub mod dscp;
@@ -7,6 +8,7 @@ pub mod header;
 pub mod hops;
 pub mod icmp;
 pub mod interface;
+pub mod mac;
 pub mod mark;
 pub mod nat;
 pub mod network;

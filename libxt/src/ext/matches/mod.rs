@@ -2,6 +2,7 @@
 
 use super::{Entry, Families, instance};
 
+pub mod addrtype;
 pub mod comment;
 pub mod connmark;
 pub mod conntrack;
@@ -9,9 +10,15 @@ pub mod dscp;
 pub mod hl;
 pub mod icmp;
 pub mod icmp6;
+pub mod iprange;
+pub mod length;
 pub mod limit;
+pub mod mac;
 pub mod mark;
 pub mod multiport;
+pub mod owner;
+pub mod pkttype;
+pub mod statistic;
 pub mod tcp;
 pub mod tos;
 pub mod ttl;
@@ -19,6 +26,7 @@ pub mod udp;
 
 /// Every match name, in the order of the alphabet.
 pub const ENTRIES: &[Entry] = &[
+    Entry::of::<addrtype::Addrtype>(Families::Both),
     Entry::of::<comment::Comment>(Families::Both),
     Entry::of::<connmark::Connmark>(Families::Both),
     Entry::of::<conntrack::Conntrack>(Families::Both),
@@ -26,10 +34,16 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<hl::Hl>(Families::V6),
     Entry::of::<icmp::Icmp4>(Families::V4).of_protocol(1),
     Entry::of::<icmp6::Icmp6>(Families::V6).of_protocol(58),
+    Entry::of::<iprange::Iprange>(Families::Both),
+    Entry::of::<length::Length>(Families::Both),
     Entry::of::<limit::Limit>(Families::Both),
+    Entry::of::<mac::Mac>(Families::Both),
     Entry::of::<mark::Mark>(Families::Both),
     Entry::of::<multiport::Multiport>(Families::Both),
+    Entry::of::<owner::Owner>(Families::Both),
+    Entry::of::<pkttype::Pkttype>(Families::Both),
     Entry::of::<conntrack::StateAlias>(Families::Both).alias("state", || instance(conntrack::StateAlias::default())),
+    Entry::of::<statistic::Statistic>(Families::Both),
     Entry::of::<tcp::Tcp>(Families::Both).of_protocol(6),
     Entry::of::<tos::Tos>(Families::Both),
     Entry::of::<ttl::Ttl>(Families::V4),

@@ -246,10 +246,7 @@ fn set_direction(to: &mut Conntrack, given: &Given<'_>) -> Result<(), Problem> {
     to.direction = Some(match given.value {
         word if word.eq_ignore_ascii_case("ORIGINAL") => Direction::Original,
         word if word.eq_ignore_ascii_case("REPLY") => Direction::Reply,
-        word => {
-            let Given { extension, option, .. } = given;
-            return Err(Problem::new(format!("{extension}: Bad value for \"--{option}\" option: \"{word}\"")));
-        }
+        word => return Err(given.bad_param(word)),
     });
     Ok(())
 }

@@ -1,0 +1,19 @@
+:INPUT,FORWARD,OUTPUT
+-m length;;FAIL
+-m length --length 1;=;OK
+-m length --length :2;-m length --length 0:2;OK
+-m length --length 0:3;=;OK
+-m length --length 4:;-m length --length 4:65535;OK
+-m length --length 0:65535;=;OK
+-m length ! --length 0:65535;=;OK
+-m length ! --length 5;=;OK
+-m length --length 0:65536;;FAIL
+-m length --length -1:65535;;FAIL
+-m length --length 10:5;=;OK
+-m length --length 5:5;-m length --length 5;OK
+-m length --length 0x10;-m length --length 16;OK
+-m length --length a;;FAIL
+-m length --length 1:2:3;;FAIL
+-m length --length 1 --length 2;;FAIL
+-m length --length "";-m length --length 0;OK
+-m length --length 5x;;FAIL

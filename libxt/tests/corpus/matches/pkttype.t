@@ -1,0 +1,22 @@
+:INPUT,FORWARD,OUTPUT
+-m pkttype;;FAIL
+-m pkttype --pkt-type unicast;=;OK
+-m pkttype --pkt-type broadcast;=;OK
+-m pkttype --pkt-type multicast;=;OK
+-m pkttype ! --pkt-type broadcast;=;OK
+-m pkttype --pkt-type UNICAST;-m pkttype --pkt-type unicast;OK
+-m pkttype --pkt-type uni;;FAIL
+-m pkttype --pkt-type b;;FAIL
+-m pkttype --pkt-type bcast;-m pkttype --pkt-type broadcast;OK
+-m pkttype --pkt-type mcast;-m pkttype --pkt-type multicast;OK
+-m pkttype --pkt-type host;-m pkttype --pkt-type unicast;OK
+-m pkttype --pkt-type to_us;;FAIL
+-m pkttype --pkt-type to_other;;FAIL
+-m pkttype --pkt-type loopback;;FAIL
+-m pkttype --pkt-type otherhost;=;OK
+-m pkttype --pkt-type outgoing;;FAIL
+-m pkttype --pkt-type fastroute;;FAIL
+-m pkttype --pkt-type foo;;FAIL
+-m pkttype --pkt-type "";;FAIL
+-m pkttype --pkt-type wrong --pkt-type unicast;;FAIL
+-m pkttype --pkt-type unicast --pkt-type unicast;;FAIL

@@ -1,0 +1,35 @@
+:INPUT,FORWARD,OUTPUT
+-m statistic;;FAIL
+-m statistic --mode random --probability 0.5;-m statistic --mode random --probability 0.50000000000;OK
+-m statistic --mode random ! --probability 0.5;-m statistic --mode random ! --probability 0.50000000000;OK
+-m statistic --mode random --probability 0;-m statistic --mode random --probability 0.00000000000;OK
+-m statistic --mode random --probability 1;-m statistic --mode random --probability 1.00000000000;OK
+-m statistic --mode random --probability 0.00010000000;-m statistic --mode random --probability 0.00009999983;OK
+-m statistic --mode random --probability 0.33333;-m statistic --mode random --probability 0.33332999982;OK
+-m statistic --mode random --probability 0.99999999999;-m statistic --mode random --probability 1.00000000000;OK
+-m statistic --mode random --probability 1e-3;-m statistic --mode random --probability 0.00100000016;OK
+-m statistic --mode random --probability 1.1;;FAIL
+-m statistic --mode random --probability -0.1;;FAIL
+-m statistic --mode random --probability a;;FAIL
+-m statistic --mode random --probability 0.5x;;FAIL
+-m statistic --mode random --probability "";;FAIL
+-m statistic --mode random;;FAIL
+-m statistic --mode nth;;FAIL
+-m statistic --mode nth --every 5;;FAIL
+-m statistic --mode nth ! --every 5;;FAIL
+-m statistic --mode nth --every 5 --packet 0;=;OK
+-m statistic --mode nth --every 5 --packet 4;=;OK
+-m statistic --mode nth --every 5 --packet 5;;FAIL
+-m statistic --mode nth --every 5 --packet 6;;FAIL
+-m statistic --mode nth --every 0;;FAIL
+-m statistic --mode nth --every 4294967295;;FAIL
+-m statistic --mode nth --every 4294967296;;FAIL
+-m statistic --mode nth --packet 2;;FAIL
+-m statistic --mode random --every 5;;FAIL
+-m statistic --mode nth --probability 0.5;;FAIL
+-m statistic --mode random --probability 0.5 --every 5;;FAIL
+-m statistic --mode foo;;FAIL
+-m statistic --probability 0.5;;FAIL
+-m statistic --every 5;;FAIL
+-m statistic --mode nth --every 5 --every 6;;FAIL
+-m statistic --mode nth --mode random;;FAIL

@@ -1,12 +1,13 @@
 //! The one error type of the commands: upstream's text and upstream's exit code.
 
-use libxt::table::{Refused, errno_text};
+use libxt::errno;
+use libxt::table::Refused;
 
 use crate::program::{Program, VERSION};
 
 /// Why a command did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// A parameter problem: `PROGRAM vX (legacy): TEXT` and the hint. Exit 2.
     Usage(String),
     /// A parameter problem whose text stands alone, before the hint. Exit 2.
@@ -15,6 +16,8 @@ pub enum Failure {
     Hint,
     /// Something else went wrong: `PROGRAM vX (legacy): TEXT`. Exit 1.
     Other(String),
+    /// Something else went wrong, in a text that stands alone, newline included. Exit 1.
+    Alone(String),
     /// The table cannot be opened: `PROGRAM vX (legacy): TEXT` and an advice. Exit 3.
     Version(String),
     /// The lock cannot be had; the text stands alone. Exit 4.
@@ -25,10 +28,10 @@ pub enum Failure {
 
 impl Failure {
     /// The exit code, as `enum xtables_exittype`.
-    pub fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Bare(_) | Self::Hint => 2,
-            Self::Other(_) => 1,
+            Self::Other(_) | Self::Alone(_) => 1,
             Self::Version(_) => 3,
             Self::Resource(_) => 4,
             Self::Refused(refused) if refused.errno == libc::EAGAIN => 4,
@@ -37,7 +40,7 @@ impl Failure {
     }
 
     /// Everything that goes to stderr, newline included. `line` is the line of a restore input.
-    pub fn text(&self, program: Program, line: Option<usize>) -> String {
+    pub(crate) fn text(&self, program: Program, line: Option<usize>) -> String {
         let name = program.name();
         let said = |text: &str| format!("{name} v{VERSION} (legacy): {text}\n");
         let at = line.map_or_else(String::new, |line| format!("Error occurred at line: {line}\n"));
@@ -47,6 +50,7 @@ impl Failure {
             Self::Bare(text) => format!("{text}\n{hint}"),
             Self::Hint => hint,
             Self::Other(text) => said(text),
+            Self::Alone(text) => text.clone(),
             Self::Version(text) => said(text) + &format!("Perhaps {name} or your kernel needs to be upgraded.\n"),
             Self::Resource(text) => format!("{text}\n"),
             Self::Refused(refused) => {
@@ -69,6 +73,6 @@ impl From<Refused> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::Other(errno_text(error.raw_os_error().unwrap_or(libc::EIO)))
+        Self::Other(errno::text(error.raw_os_error().unwrap_or(libc::EIO)))
     }
 }

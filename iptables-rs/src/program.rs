@@ -4,16 +4,16 @@ use libxt::family::Af;
 
 /// A program of the multi-call binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Program {
+pub(crate) struct Program {
     /// Whose tables.
-    pub af: Af,
+    pub(crate) af: Af,
     /// What it does.
-    pub role: Role,
+    pub(crate) role: Role,
 }
 
 /// What a program does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// `iptables`.
     Command,
     /// `iptables-save`.
@@ -24,7 +24,7 @@ pub enum Role {
 
 impl Program {
     /// The name in messages, whatever `argv[0]` was.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match (self.af, self.role) {
             (Af::V4, Role::Command) => "iptables",
             (Af::V4, Role::Save) => "iptables-save",
@@ -35,8 +35,30 @@ impl Program {
         }
     }
 
+    /// The names by which programs can be asked for.
+    pub(crate) const NAMES: &[&str] = &[
+        "iptables",
+        "main4",
+        "iptables-save",
+        "save4",
+        "iptables-restore",
+        "restore4",
+        "iptables-legacy",
+        "iptables-legacy-save",
+        "iptables-legacy-restore",
+        "ip6tables",
+        "main6",
+        "ip6tables-save",
+        "save6",
+        "ip6tables-restore",
+        "restore6",
+        "ip6tables-legacy",
+        "ip6tables-legacy-save",
+        "ip6tables-legacy-restore",
+    ];
+
     /// The program that a name asks for, as `xtables-legacy-multi` knows them.
-    pub fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         let (af, role) = match name {
             "iptables" | "main4" | "iptables-legacy" => (Af::V4, Role::Command),
             "iptables-save" | "save4" | "iptables-legacy-save" => (Af::V4, Role::Save),
@@ -51,4 +73,4 @@ impl Program {
 }
 
 /// The release whose behaviour is ours: what `-V`, the save header and the messages show.
-pub const VERSION: &str = "1.8.11";
+pub(crate) const VERSION: &str = "1.8.11";

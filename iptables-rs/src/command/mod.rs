@@ -3,17 +3,23 @@
 //! [`parse`] does nothing but read; [`Command::run`] edits an open table. Locking, opening and writing back are the
 //! caller's, so that a restore can run many commands on one table.
 
-use std::io::Write;
+mod help;
+mod list;
+mod options;
+mod parse;
+mod run;
 
-use libxt::backend::Backend;
-use libxt::table::Table;
+use libxt::lock::Wait;
+use libxt::rule::Rule;
+use libxt::value::header::Range;
 
-use crate::failure::Failure;
-use crate::program::Program;
+pub(crate) use options::Action;
+pub(crate) use parse::parse;
+pub(crate) use run::Session;
 
 /// What a command line asks for.
 #[derive(Debug)]
-pub enum Parsed {
+pub(crate) enum Parsed {
     /// A command on a table.
     Run(Box<Command>),
     /// Only this text on stdout (`-h`, `-V`).
@@ -24,33 +30,39 @@ pub enum Parsed {
 
 /// A command with its options and its rule, checked as far as that can be done without a table.
 #[derive(Debug)]
-pub struct Command {
+pub(crate) struct Command {
     /// `-t`, else `filter`.
-    pub table: String,
-    /// `-w`: `None` without it, else the seconds to wait, 0 for ever.
-    pub wait: Option<u32>,
+    pub(crate) table: String,
+    /// `-w`.
+    pub(crate) wait: Wait,
+    pub(crate) action: Action,
+    /// `-Z` beside `-L` or `-S`.
+    also: Option<Action>,
+    pub(crate) chain: Option<String>,
+    /// A rule's number, counted from 1; 0 if none was given.
+    number: usize,
+    new_name: Option<String>,
+    policy: Option<String>,
+    has_counters: bool,
+    display: Display,
+    sources: Vec<Range>,
+    destinations: Vec<Range>,
+    jump: Jump,
+    /// Its target is resolved on the table.
+    rule: Rule,
 }
 
-/// What outlives one command of a restore: which revisions the backend has.
-#[derive(Debug, Default)]
-pub struct Session {}
-
-/// Reads a command line; `words` begin with the program's name. `Role::Restore` reads lines of a restore input.
-pub fn parse(program: Program, words: &[String]) -> Result<Parsed, Failure> {
-    let _ = (program, words);
-    Err(Failure::Usage("no command specified".to_owned()))
+#[derive(Clone, Copy, Debug, Default)]
+struct Display {
+    numeric: bool,
+    exact: bool,
+    line_numbers: bool,
+    verbose: u32,
 }
 
-impl Command {
-    /// Carries the command out on an open table, without writing the table back.
-    pub fn run(
-        &self,
-        session: &mut Session,
-        table: &mut Table,
-        backend: &mut dyn Backend,
-        out: &mut dyn Write,
-    ) -> Result<(), Failure> {
-        let _ = (session, table, backend, out);
-        Ok(())
-    }
+/// The word after `-j` or `-g`, empty without either.
+#[derive(Clone, Debug, Default)]
+struct Jump {
+    word: String,
+    is_goto: bool,
 }

@@ -88,6 +88,13 @@ pub struct GetRevision {
     pub revision: u8,
 }
 
+impl GetRevision {
+    /// The bytes of the question; `None` if the name is too long.
+    pub fn question(name: &str, revision: u8) -> Option<Vec<u8>> {
+        Some(Self { name: super::name_field(name)?, revision }.as_bytes().to_vec())
+    }
+}
+
 const _: () = assert!(size_of::<Counters>() == 16);
 const _: () = assert!(size_of::<GetInfo>() == 84);
 const _: () = assert!(size_of::<GetEntries>() == 40);

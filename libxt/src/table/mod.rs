@@ -14,7 +14,7 @@ mod edit;
 mod read;
 mod refused;
 
-pub use refused::{During, Refused, errno_text};
+pub use refused::{During, Refused};
 
 /// One table, open for reading and editing.
 #[derive(Clone, Debug)]

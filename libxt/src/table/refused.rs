@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::errno;
+
 /// An errno and what was being done: together they choose the text, as in `iptc_strerror()`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
@@ -40,7 +42,8 @@ pub enum During {
 }
 
 impl Refused {
-    pub(super) fn new(during: During, errno: i32) -> Self {
+    /// A refusal without further words.
+    pub fn new(during: During, errno: i32) -> Self {
         Self { errno, during, reason: None }
     }
 
@@ -68,19 +71,10 @@ impl fmt::Display for Refused {
             (_, libc::ENOSYS) => "Will be implemented real soon.  I promise ;)",
             (_, libc::ENOMEM) => "Memory allocation problem",
             (_, libc::ENOENT) => "No chain/target/match by that name",
-            (_, errno) => return f.write_str(&errno_text(errno)),
+            (_, number) => return f.write_str(&errno::text(number)),
         };
         f.write_str(text)
     }
 }
 
 impl std::error::Error for Refused {}
-
-/// `strerror()`.
-pub fn errno_text(errno: i32) -> String {
-    let text = io::Error::from_raw_os_error(errno).to_string();
-    match text.rfind(" (os error") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
-    }
-}

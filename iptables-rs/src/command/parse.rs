@@ -1,0 +1,702 @@
+//! From words to a [`Command`], in the order in which upstream reads and checks (`do_command4`, `do_command6`).
+
+use libxt::abi::{Counters, EXTENSION_NAME_LEN};
+use libxt::ext::{self, Entry, Given, Kind, Object, Problem};
+use libxt::family::Af;
+use libxt::getopt::{Grammar, Item, Scanner, Takes};
+use libxt::lock::Wait;
+use libxt::rule::{Rule, Target};
+use libxt::table::verdict_number;
+use libxt::value::header::{self, Header, Range};
+use libxt::value::interface::Interface;
+use libxt::value::{address, number, protocol};
+
+use super::options::{self, Action, LONG, ONCE};
+use super::{Command, Display, Jump, Parsed, help};
+use crate::failure::Failure;
+use crate::program::{Program, Role, VERSION};
+use crate::say;
+
+/// Reads a command line; `words` begin with the program's name.
+///
+/// With [`Role::Restore`] it is a line of a restore input: there the caller puts `-t TABLE` in front, a second `-t` is
+/// refused, `-w` too, and a line marked for the other family is [`Parsed::Nothing`].
+pub(crate) fn parse(program: Program, words: &[String]) -> Result<Parsed, Failure> {
+    let mut reader = Reader::new(program, words);
+    loop {
+        let Some(item) = reader.scanner.next(&reader.grammar) else { return reader.finish() };
+        let done = match item {
+            Item::Operand("!") => {
+                if reader.inverted {
+                    return Err(usage("multiple consecutive ! not allowed"));
+                }
+                reader.inverted = true;
+                continue;
+            }
+            Item::Operand(word) => return Err(Failure::Bare(format!("Bad argument `{word}'"))),
+            Item::Short(letter, argument) | Item::Long(Id::Base(letter), argument) => {
+                reader.base(letter, argument.unwrap_or_default(), argument.is_some())?
+            }
+            Item::Long(Id::Extension { loaded, option }, argument) => {
+                reader.extension(loaded, option, argument.unwrap_or_default())?;
+                None
+            }
+            Item::Unknown | Item::Missing => {
+                if reader.load_protocol_match() {
+                    reader.scanner.step_back();
+                    continue;
+                }
+                let word = reader.scanner.previous();
+                return Err(Failure::Usage(match item {
+                    Item::Missing => format!("option \"{word}\" requires an argument"),
+                    _ => format!("unknown option \"{word}\""),
+                }));
+            }
+        };
+        if let Some(parsed) = done {
+            return Ok(parsed);
+        }
+        reader.inverted = false;
+    }
+}
+
+/// What has been read so far.
+struct Reader<'a> {
+    program: Program,
+    scanner: Scanner<'a>,
+    grammar: Known,
+    inverted: bool,
+    /// Letters of the once-only options that were given.
+    given: Vec<u8>,
+    action: Option<Action>,
+    /// `-Z` beside `-L` or `-S`.
+    also: Option<Action>,
+    chain: Option<&'a str>,
+    number: usize,
+    new_name: Option<&'a str>,
+    policy: Option<&'a str>,
+    table: Option<&'a str>,
+    wait: Option<Wait>,
+    interval: bool,
+    verbose: u32,
+    header: Header,
+    counters: Counters,
+    sources: Option<&'a str>,
+    destinations: Option<&'a str>,
+    protocol_match_used: bool,
+    has_protocol: bool,
+    jump: Option<&'a str>,
+}
+
+/// The options there are: the base ones and those of the extensions loaded so far.
+#[derive(Default)]
+struct Known {
+    matches: Vec<Match>,
+    target: Option<(&'static str, Box<dyn Object>)>,
+    /// The extensions whose options were added, in order; a match loaded twice adds them once.
+    loaded: Vec<(Kind, &'static str)>,
+}
+
+struct Match {
+    name: &'static str,
+    object: Box<dyn Object>,
+    /// Another match of the same name came after it and takes the options now.
+    completed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Id {
+    Base(u8),
+    Extension { loaded: usize, option: usize },
+}
+
+impl Grammar for Known {
+    type Id = Id;
+
+    fn short(&self, letter: u8) -> Option<Takes> {
+        options::short(letter)
+    }
+
+    fn for_each_long(&self, visit: &mut dyn FnMut(&str, Takes, Id)) {
+        for long in LONG {
+            visit(long.name, long.takes, Id::Base(long.letter));
+        }
+        for (loaded, &(kind, name)) in self.loaded.iter().enumerate().rev() {
+            let Some(object) = self.any_instance(kind, name) else { continue };
+            for index in 0..object.option_count() {
+                let spec = object.option(index);
+                let takes = if spec.argument { Takes::Required } else { Takes::Nothing };
+                visit(spec.name, takes, Id::Extension { loaded, option: index });
+            }
+        }
+    }
+}
+
+impl Known {
+    fn any_instance(&self, kind: Kind, name: &str) -> Option<&dyn Object> {
+        match kind {
+            Kind::Match => self.matches.iter().find(|one| one.name == name).map(|one| &*one.object),
+            Kind::Target => self.target.as_ref().map(|(_, object)| &**object),
+        }
+    }
+
+    fn open_instance(&mut self, kind: Kind, name: &str) -> Option<&mut dyn Object> {
+        match kind {
+            Kind::Match => {
+                let open = self.matches.iter_mut().find(|one| one.name == name && !one.completed);
+                open.map(|one| &mut *one.object)
+            }
+            Kind::Target => self.target.as_mut().map(|(_, object)| &mut **object),
+        }
+    }
+
+    fn add_match(&mut self, entry: &Entry) {
+        let mut known = false;
+        for one in self.matches.iter_mut().filter(|one| one.name == entry.name) {
+            one.completed = true;
+            known = true;
+        }
+        self.matches.push(Match { name: entry.name, object: (entry.new)(), completed: false });
+        if !known {
+            self.loaded.push((Kind::Match, entry.name));
+        }
+    }
+
+    fn set_target(&mut self, entry: &Entry) {
+        self.target = Some((entry.name, (entry.new)()));
+        self.loaded.push((Kind::Target, entry.name));
+    }
+}
+
+impl<'a> Reader<'a> {
+    fn new(program: Program, words: &'a [String]) -> Self {
+        Self {
+            program,
+            scanner: Scanner::new(words),
+            grammar: Known::default(),
+            inverted: false,
+            given: Vec::new(),
+            action: None,
+            also: None,
+            chain: None,
+            number: 0,
+            new_name: None,
+            policy: None,
+            table: None,
+            wait: None,
+            interval: false,
+            verbose: 0,
+            header: Header::any(program.af),
+            counters: Counters::default(),
+            sources: None,
+            destinations: None,
+            protocol_match_used: false,
+            has_protocol: false,
+            jump: None,
+        }
+    }
+
+    /// A base option. `argument` is empty if there is none.
+    fn base(&mut self, letter: u8, argument: &'a str, attached: bool) -> Result<Option<Parsed>, Failure> {
+        let optional = attached.then_some(argument);
+        match letter {
+            b'A' => self.command(Action::Append, argument)?,
+            b'C' => self.command(Action::Check, argument)?,
+            b'D' => {
+                self.command(Action::Delete, argument)?;
+                if let Some(word) = self.scanner.take_operand() {
+                    self.number = rule_number(word)?;
+                    self.action = Some(Action::DeleteNumber);
+                }
+            }
+            b'R' => {
+                self.command(Action::Replace, argument)?;
+                let word = self.scanner.take_operand().ok_or_else(|| usage("-R requires a rule number"))?;
+                self.number = rule_number(word)?;
+            }
+            b'I' => {
+                self.command(Action::Insert, argument)?;
+                self.number = self.scanner.take_operand().map_or(Ok(1), rule_number)?;
+            }
+            b'L' => self.listing(Action::List, optional)?,
+            b'S' => self.listing(Action::ListRules, optional)?,
+            b'F' => self.on_chains(Action::Flush, optional)?,
+            b'Z' => {
+                self.on_chains(Action::Zero, optional)?;
+                if let Some(word) = self.scanner.take_operand() {
+                    self.number = rule_number(word)?;
+                    let zero = if self.also.is_some() { &mut self.also } else { &mut self.action };
+                    *zero = Some(Action::ZeroNumber);
+                }
+            }
+            b'N' => {
+                check_chain_name(self.program.af, argument)?;
+                self.command(Action::NewChain, argument)?;
+            }
+            b'X' => self.on_chains(Action::DeleteChain, optional)?,
+            b'E' => {
+                self.command(Action::RenameChain, argument)?;
+                let word = self.scanner.take_operand();
+                self.new_name = Some(word.ok_or_else(|| usage("-E requires old-chain-name and new-chain-name"))?);
+            }
+            b'P' => {
+                self.command(Action::SetPolicy, argument)?;
+                let word = self.scanner.take_operand();
+                self.policy = Some(word.ok_or_else(|| usage("-P requires a chain and a policy"))?);
+            }
+            b'h' => return self.help(optional).map(Some),
+            b'V' => {
+                let name = self.program.name();
+                let text = match self.inverted {
+                    true => format!("Not {VERSION} (legacy) ;-)\n"),
+                    false => format!("{name} v{VERSION} (legacy)\n"),
+                };
+                return Ok(Some(Parsed::Show(text)));
+            }
+            b'4' | b'6' => {
+                let ours = if self.program.af == Af::V4 { b'4' } else { b'6' };
+                if letter != ours {
+                    return if self.program.role == Role::Restore {
+                        Ok(Some(Parsed::Nothing))
+                    } else {
+                        Err(Failure::Hint)
+                    };
+                }
+            }
+            b'w' | b'W' => self.waiting(letter, optional)?,
+            _ => self.rule_option(letter, argument)?,
+        }
+        Ok(None)
+    }
+
+    /// An option of the rule or of the listing.
+    fn rule_option(&mut self, letter: u8, argument: &'a str) -> Result<(), Failure> {
+        match letter {
+            b'p' => self.protocol(argument)?,
+            b's' => {
+                self.once(b's', header::INV_SOURCE)?;
+                self.sources = Some(argument);
+            }
+            b'd' => {
+                self.once(b'd', header::INV_DESTINATION)?;
+                self.destinations = Some(argument);
+            }
+            b'j' => {
+                self.once(b'j', 0)?;
+                self.jump(argument)?;
+            }
+            b'g' => {
+                self.once(b'j', 0)?;
+                check_target_name(argument)?;
+                self.header.flags |= match self.program.af {
+                    Af::V4 => header::F_GOTO_V4,
+                    Af::V6 => header::F_GOTO_V6,
+                };
+                self.jump = Some(argument);
+            }
+            b'i' | b'o' => self.interface(letter, argument)?,
+            b'f' if self.program.af == Af::V6 => {
+                return Err(usage("`-f' is not supported in IPv6, use -m frag instead"));
+            }
+            b'f' => {
+                self.once(b'f', header::INV_FRAGMENT)?;
+                self.header.flags |= header::F_FRAGMENT_V4;
+            }
+            b'v' => {
+                if self.verbose == 0 {
+                    self.once(b'v', 0)?;
+                }
+                self.verbose = self.verbose.saturating_add(1);
+            }
+            b'n' | b'x' | b'0' => self.once(letter, 0)?,
+            b'm' => {
+                if self.inverted {
+                    return Err(usage("unexpected ! flag before --match"));
+                }
+                let entry = find_match(self.program.af, argument).ok_or_else(|| not_loaded("match", argument))?;
+                self.grammar.add_match(entry);
+            }
+            b't' => {
+                if self.inverted {
+                    return Err(usage("unexpected ! flag before --table"));
+                }
+                if self.program.role == Role::Restore && self.table.is_some() {
+                    let name = self.program.name();
+                    return Err(Failure::Usage(format!("The -t option cannot be used in {name}.\n")));
+                }
+                self.table = Some(argument);
+            }
+            b'c' => self.counters(argument)?,
+            _ => (),
+        }
+        Ok(())
+    }
+
+    fn extension(&mut self, loaded: usize, option: usize, argument: &'a str) -> Result<(), Failure> {
+        let around = self.header.surroundings();
+        let inverted = self.inverted;
+        let Some(&(kind, name)) = self.grammar.loaded.get(loaded) else { return Ok(()) };
+        let Some(object) = self.grammar.open_instance(kind, name) else { return Ok(()) };
+        let second = if object.option(option).second { self.scanner.take_operand() } else { None };
+        let given = Given::new(argument, inverted, around).with_second(second);
+        object.set(option, &given).map_err(from_problem)
+    }
+
+    /// Loads the match of `-p` when an unknown option follows (`load_proto`); false if there is none or it was used.
+    fn load_protocol_match(&mut self) -> bool {
+        if !self.has_protocol || self.protocol_match_used {
+            return false;
+        }
+        let wanted = u8::try_from(self.header.protocol).ok();
+        let af = self.program.af;
+        let entry = ext::entries(Kind::Match)
+            .iter()
+            .find(|entry| entry.protocol.is_some() && entry.protocol == wanted && entry.families.contain(af));
+        let Some(entry) = entry else { return false };
+        self.protocol_match_used = true;
+        self.grammar.add_match(entry);
+        true
+    }
+
+    fn command(&mut self, action: Action, chain: &'a str) -> Result<(), Failure> {
+        self.add(action)?;
+        self.chain = Some(chain);
+        Ok(())
+    }
+
+    fn on_chains(&mut self, action: Action, attached: Option<&'a str>) -> Result<(), Failure> {
+        self.add(action)?;
+        if let Some(chain) = attached.or_else(|| self.scanner.take_operand()) {
+            self.chain = Some(chain);
+        }
+        Ok(())
+    }
+
+    fn listing(&mut self, action: Action, attached: Option<&'a str>) -> Result<(), Failure> {
+        self.on_chains(action, attached)?;
+        if let Some(word) = self.scanner.take_operand() {
+            self.number = rule_number(word)?;
+        }
+        Ok(())
+    }
+
+    /// As `add_command()`: one command, but for `-Z` beside `-L` or `-S`.
+    fn add(&mut self, action: Action) -> Result<(), Failure> {
+        if self.inverted {
+            return Err(usage("unexpected '!' flag"));
+        }
+        let is_zero = |action| matches!(action, Action::Zero | Action::ZeroNumber);
+        let is_list = |action| matches!(action, Action::List | Action::ListRules);
+        match self.action {
+            None => self.action = Some(action),
+            Some(old) if is_list(old) && is_zero(action) && self.also.is_none() => self.also = Some(action),
+            Some(old) if is_zero(old) && is_list(action) => {
+                self.also = Some(old);
+                self.action = Some(action);
+            }
+            Some(old) => {
+                let text = format!("Cannot use -{} with -{}\n", action.letter(), old.letter());
+                return Err(Failure::Usage(text));
+            }
+        }
+        Ok(())
+    }
+
+    /// As `set_option()`: an option given once, and its inversion flag.
+    fn once(&mut self, letter: u8, inversion: u8) -> Result<(), Failure> {
+        let shown = char::from(letter);
+        if self.given.contains(&letter) {
+            return Err(Failure::Usage(format!("multiple -{shown} flags not allowed")));
+        }
+        self.given.push(letter);
+        if self.inverted {
+            if !options::is_invertible(letter) {
+                return Err(Failure::Usage(format!("cannot have ! before -{shown}")));
+            }
+            self.header.inversions |= inversion;
+        }
+        Ok(())
+    }
+
+    fn protocol(&mut self, argument: &'a str) -> Result<(), Failure> {
+        self.once(b'p', header::INV_PROTOCOL)?;
+        let lower = argument.to_ascii_lowercase();
+        let number =
+            protocol::parse(&lower).ok_or_else(|| Failure::Usage(format!("unknown protocol \"{lower}\" specified")))?;
+        self.header.protocol = number.into();
+        self.has_protocol = true;
+        let inverted = self.header.inversions & header::INV_PROTOCOL != 0;
+        if number == 0 && inverted {
+            return Err(usage("rule would never match protocol"));
+        }
+        if self.program.af == Af::V6 {
+            self.header.flags |= header::F_PROTOCOL_V6;
+            if EXTENSION_HEADERS.contains(&number) && !inverted {
+                say!("Warning: never matched protocol: {lower}. use extension match instead.");
+            }
+        }
+        Ok(())
+    }
+
+    fn interface(&mut self, letter: u8, argument: &'a str) -> Result<(), Failure> {
+        if argument.is_empty() {
+            return Err(usage("Empty interface is likely to be undesired"));
+        }
+        self.once(letter, if letter == b'i' { header::INV_INPUT } else { header::INV_OUTPUT })?;
+        let interface = Interface::parse(argument)
+            .ok_or_else(|| Failure::Usage(format!("interface name `{argument}' must be shorter than IFNAMSIZ (15)")))?;
+        if !argument.ends_with('+') && argument.contains(['/', ' ']) {
+            say!("Warning: weird character in interface `{argument}' ('/' and ' ' are not allowed by the kernel).");
+        }
+        match letter {
+            b'i' => self.header.input = interface,
+            _ => self.header.output = interface,
+        }
+        Ok(())
+    }
+
+    fn jump(&mut self, argument: &'a str) -> Result<(), Failure> {
+        check_target_name(argument)?;
+        self.jump = Some(argument);
+        if verdict_number(argument).is_none()
+            && let Some(entry) = ext::find(Kind::Target, argument, self.program.af)
+        {
+            self.grammar.set_target(entry);
+        }
+        Ok(())
+    }
+
+    fn counters(&mut self, argument: &'a str) -> Result<(), Failure> {
+        self.once(b'c', 0)?;
+        let (packets, bytes) = match argument.char_indices().skip(1).find(|&(_, c)| c == ',') {
+            Some((comma, _)) => (&argument[..comma], Some(&argument[comma + 1..])),
+            None => (argument, self.scanner.take_operand()),
+        };
+        let bytes = bytes.ok_or_else(|| usage("-c requires packet and byte counter"))?;
+        self.counters = Counters {
+            packets: leading_number(packets).ok_or_else(|| usage("-c packet counter not numeric"))?,
+            bytes: leading_number(bytes).ok_or_else(|| usage("-c byte counter not numeric"))?,
+        };
+        Ok(())
+    }
+
+    fn waiting(&mut self, letter: u8, attached: Option<&'a str>) -> Result<(), Failure> {
+        if self.program.role == Role::Restore {
+            let (name, letter) = (self.program.name(), char::from(letter));
+            return Err(Failure::Usage(format!("You cannot use `-{letter}' from {name}")));
+        }
+        let argument = attached.or_else(|| self.scanner.take_operand());
+        if letter == b'w' {
+            self.wait = Some(match argument {
+                None => Wait::Forever,
+                Some(word) => {
+                    let seconds = leading_integer(word).ok_or_else(|| usage("wait seconds not numeric"))?;
+                    Wait::Seconds(seconds)
+                }
+            });
+            return Ok(());
+        }
+        let word = argument.ok_or_else(|| usage("wait interval value required"))?;
+        let interval = leading_number(word).ok_or_else(|| usage("wait interval not numeric"))?;
+        if interval > 999_999 {
+            return Err(Failure::Usage(format!("too long usec wait {interval} > 999999 usec")));
+        }
+        say!("Ignoring deprecated --wait-interval option.");
+        self.interval = true;
+        Ok(())
+    }
+
+    fn help(&mut self, attached: Option<&str>) -> Result<Parsed, Failure> {
+        if self.grammar.matches.is_empty() {
+            self.load_protocol_match();
+        }
+        let _ = attached.or_else(|| self.scanner.peek());
+        let target = self.grammar.target.as_ref().map(|(name, object)| (*name, &**object));
+        let matches = self.grammar.matches.iter().map(|one| (one.name, &*one.object));
+        Ok(Parsed::Show(help::text(self.program, target, matches)))
+    }
+
+    /// The checks after the last word, and the command.
+    fn finish(mut self) -> Result<Parsed, Failure> {
+        if self.wait.is_none() && self.interval {
+            return Err(usage("--wait-interval only makes sense with --wait\n"));
+        }
+        let table = self.table.unwrap_or("filter");
+        if table == "nat" && (self.policy == Some("DROP") || self.jump == Some("DROP")) {
+            return Err(usage(NAT_DROP));
+        }
+        let around = self.header.surroundings();
+        for one in &mut self.grammar.matches {
+            one.object.check(&around).map_err(from_problem)?;
+        }
+        if let Some((_, target)) = &mut self.grammar.target {
+            target.check(&around).map_err(from_problem)?;
+        }
+        if !self.scanner.is_at_end() {
+            return Err(usage("unknown arguments found on commandline"));
+        }
+        let action = self.action.ok_or_else(|| usage("no command specified"))?;
+        if self.inverted {
+            return Err(usage("nothing appropriate following !"));
+        }
+        let (sources, destinations) = self.ranges(action)?;
+        self.check_legality(action)?;
+        if let Some(chain) = self.chain.filter(|chain| chain.len() >= EXTENSION_NAME_LEN) {
+            return Err(too_long(chain));
+        }
+        let has = |letter: u8| self.given.contains(&letter);
+        let display = Display { numeric: has(b'n'), exact: has(b'x'), line_numbers: has(b'0'), verbose: self.verbose };
+        let jump = Jump { word: self.jump.unwrap_or_default().to_owned(), is_goto: self.header.is_goto() };
+        let has_counters = has(b'c');
+        let mut rule = Rule::new(self.program.af);
+        rule.header = self.header;
+        rule.counters = self.counters;
+        rule.matches = self.grammar.matches.into_iter().map(|one| one.object).collect();
+        if let Some((_, target)) = self.grammar.target {
+            rule.target = Target::Extension(target);
+        }
+        let own = |word: Option<&str>| word.map(str::to_owned);
+        Ok(Parsed::Run(Box::new(Command {
+            table: table.to_owned(),
+            wait: self.wait.unwrap_or_default(),
+            action,
+            also: self.also,
+            chain: own(self.chain),
+            number: self.number,
+            new_name: own(self.new_name),
+            policy: own(self.policy),
+            has_counters,
+            display,
+            sources,
+            destinations,
+            jump,
+            rule,
+        })))
+    }
+
+    fn ranges(&self, action: Action) -> Result<(Vec<Range>, Vec<Range>), Failure> {
+        let read = |text: Option<&str>| match text {
+            Some(text) => address::parse_ranges(self.program.af, text).map_err(|bad| Failure::Usage(bad.0)),
+            None => Ok(vec![Range::default()]),
+        };
+        let (sources, destinations) = (read(self.sources)?, read(self.destinations)?);
+        let inverted = self.header.inversions & (header::INV_SOURCE | header::INV_DESTINATION) != 0;
+        if inverted && (sources.len() > 1 || destinations.len() > 1) {
+            return Err(usage("! not allowed with multiple source or destination IP addresses"));
+        }
+        if action == Action::Replace && (sources.len() != 1 || destinations.len() != 1) {
+            return Err(usage("Replacement rule does not specify a unique address"));
+        }
+        Ok((sources, destinations))
+    }
+
+    fn check_legality(&self, action: Action) -> Result<(), Failure> {
+        for &option in ONCE.iter().filter(|option| self.given.contains(option)) {
+            let also = self.also.is_some_and(|also| also.admits(option));
+            if !action.admits(option) && !also {
+                return Err(Failure::Usage(format!("Illegal option `-{}' with this command\n", char::from(option))));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The match of a `-m` word; some protocols have other names for theirs.
+fn find_match(af: Af, name: &str) -> Option<&'static Entry> {
+    let name = match name {
+        "icmpv6" | "ipv6-icmp" => "icmp6",
+        "ipv6-mh" | "mobility-header" => "mh",
+        other => other,
+    };
+    ext::find(Kind::Match, name, af)
+}
+
+fn rule_number(word: &str) -> Result<usize, Failure> {
+    let number = number::parse(word, 1, i32::MAX as u64);
+    number.map(|number| number as usize).ok_or_else(|| Failure::Usage(format!("Invalid rule number `{word}'")))
+}
+
+/// As `assert_valid_chain_name()`.
+fn check_chain_name(af: Af, name: &str) -> Result<(), Failure> {
+    if name.len() >= EXTENSION_NAME_LEN {
+        return Err(too_long(name));
+    }
+    if let Some(first @ ('-' | '!')) = name.chars().next() {
+        return Err(Failure::Usage(format!("chain name not allowed to start with `{first}'\n")));
+    }
+    if verdict_number(name).is_some() || ext::find(Kind::Target, name, af).is_some() {
+        return Err(usage("chain name may not clash with target name\n"));
+    }
+    if name.bytes().any(is_space) {
+        return Err(Failure::Usage(format!("Invalid chain name `{name}'")));
+    }
+    Ok(())
+}
+
+/// As `xt_parse_target()`.
+fn check_target_name(name: &str) -> Result<(), Failure> {
+    if name.is_empty() {
+        return Err(usage("Invalid target name (too short)"));
+    }
+    if name.len() >= EXTENSION_NAME_LEN {
+        let max = EXTENSION_NAME_LEN - 1;
+        return Err(Failure::Usage(format!("Invalid target name `{name}' ({max} chars max)")));
+    }
+    if name.bytes().any(is_space) {
+        return Err(Failure::Usage(format!("Invalid target name `{name}'")));
+    }
+    Ok(())
+}
+
+fn too_long(chain: &str) -> Failure {
+    Failure::Usage(format!("chain name `{chain}' too long (must be under {EXTENSION_NAME_LEN} chars)"))
+}
+
+/// What upstream says when a library is not there.
+pub(super) fn not_loaded(what: &str, name: &str) -> Failure {
+    Failure::Usage(format!("Couldn't load {what} `{name}':No such file or directory\n"))
+}
+
+/// As `isspace()`.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
+}
+
+/// The number at the start, as `sscanf("%llu")`.
+fn leading_number(text: &str) -> Option<u64> {
+    let text = text.trim_start_matches(|c: char| u8::try_from(c).is_ok_and(is_space));
+    let (negative, text) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    if end == 0 {
+        return None;
+    }
+    let number = text[..end].parse().unwrap_or(u64::MAX);
+    Some(if negative { number.wrapping_neg() } else { number })
+}
+
+/// The number at the start, as `sscanf("%i")`: decimal, octal or hexadecimal.
+fn leading_integer(text: &str) -> Option<i32> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (value, _) = number::parse_prefix(digits)?;
+    let value = value as i32;
+    Some(if negative { value.wrapping_neg() } else { value })
+}
+
+fn usage(text: &str) -> Failure {
+    Failure::Usage(text.to_owned())
+}
+
+fn from_problem(problem: Problem) -> Failure {
+    Failure::Usage(problem.0)
+}
+
+/// Protocol numbers that IPv6 knows only as extension headers (`is_exthdr()`).
+const EXTENSION_HEADERS: [u8; 4] = [43, 44, 51, 60];
+
+const NAT_DROP: &str = "\nThe \"nat\" table is not intended for filtering, the use of DROP is therefore inhibited.\n\n";

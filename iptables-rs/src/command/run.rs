@@ -1,0 +1,229 @@
+//! A [`Command`] carried out on an open table.
+
+use std::collections::HashMap;
+use std::io::Write;
+
+use libxt::abi::GetRevision;
+use libxt::backend::{Backend, Get};
+use libxt::blob;
+use libxt::ext::{Kind, Object, Revision};
+use libxt::family::Af;
+use libxt::rule::{self, Encoded, Target};
+use libxt::table::{self, ChainId, NewRule, Table, verdict_number};
+use libxt::value::header::Header;
+
+use super::options::Action;
+use super::{Command, list, parse};
+use crate::failure::Failure;
+use crate::say;
+
+/// What outlives one command of a restore: which revisions the backend has, and room for a rule's bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    revisions: HashMap<(Kind, &'static str, u8), bool>,
+    encoded: Encoded,
+}
+
+impl Command {
+    /// Carries the command out on an open table, without writing the table back.
+    pub(crate) fn run(
+        mut self,
+        session: &mut Session,
+        table: &mut Table,
+        backend: &mut dyn Backend,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
+        if self.action.takes_rule() {
+            self.resolve_target(table)?;
+        }
+        match self.action {
+            Action::Append | Action::Insert | Action::Replace | Action::Delete | Action::Check => {
+                self.rules(session, table, backend, out)?;
+            }
+            Action::DeleteNumber => table.delete_number(self.chain(), self.number.saturating_sub(1))?,
+            Action::Flush => self.each_chain(table, out, "Flushing", true, Table::flush)?,
+            Action::Zero => self.each_chain(table, out, "Zeroing", true, Table::zero)?,
+            Action::DeleteChain => self.each_chain(table, out, "Deleting", false, Table::delete_chain)?,
+            Action::ZeroNumber => table.zero_number(self.chain(), self.number)?,
+            Action::NewChain => table.create(self.chain())?,
+            Action::RenameChain => table.rename(self.chain(), self.new_name.as_deref().unwrap_or_default())?,
+            Action::SetPolicy => {
+                let counters = self.has_counters.then_some(self.rule.counters);
+                table.set_policy(self.chain(), self.policy.as_deref().unwrap_or_default(), counters)?;
+            }
+            Action::List => list::list(&self, table, out)?,
+            Action::ListRules => list::list_rules(&self, table, out)?,
+        }
+        match self.also {
+            Some(Action::Zero) => self.each_chain(table, out, "Zeroing", true, Table::zero)?,
+            Some(Action::ZeroNumber) => table.zero_number(self.chain(), self.number)?,
+            _ => (),
+        }
+        if self.display.verbose > 1 {
+            list::dump(table, out)?;
+        }
+        Ok(())
+    }
+
+    fn chain(&self) -> &str {
+        self.chain.as_deref().unwrap_or_default()
+    }
+
+    /// What the word after `-j` or `-g` means in this table, and whether the interfaces fit the chain.
+    fn resolve_target(&mut self, table: &Table) -> Result<(), Failure> {
+        let (chain, header) = (self.chain.as_deref().unwrap_or_default(), &self.rule.header);
+        let misplaced = |letter: char| Err(Failure::Usage(format!("Can't use -{letter} with {chain}\n")));
+        match chain {
+            "PREROUTING" | "INPUT" if is_given(header, 'o') => return misplaced('o'),
+            "POSTROUTING" | "OUTPUT" if is_given(header, 'i') => return misplaced('i'),
+            _ => (),
+        }
+        let word = &self.jump.word;
+        let is_chain = table.find(word).is_some();
+        if matches!(self.rule.target, Target::Extension(_)) {
+            if is_chain {
+                say!("Warning: using chain {word}, not extension");
+                self.rule.target = Target::Chain(word.clone());
+            }
+            return Ok(());
+        }
+        self.rule.target = match verdict_number(word) {
+            _ if is_chain => Target::Chain(word.clone()),
+            _ if word.is_empty() => Target::None,
+            _ if self.jump.is_goto => return Err(Failure::Usage(format!("goto '{word}' is not a chain\n"))),
+            Some(verdict) => Target::Verdict(verdict),
+            None => return Err(parse::not_loaded("target", word)),
+        };
+        Ok(())
+    }
+
+    /// One rule for each pair of addresses. As upstream, a refusal of one does not keep the others from being tried.
+    fn rules(
+        &mut self,
+        session: &mut Session,
+        table: &mut Table,
+        backend: &mut dyn Backend,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
+        let Session { revisions, encoded } = session;
+        let af = self.rule.header.af;
+        let mut outcome = Ok(());
+        for &source in &self.sources {
+            for &destination in &self.destinations {
+                self.rule.header.source = source;
+                self.rule.header.destination = destination;
+                let mut revision = |object: &dyn Object| Some(choose(revisions, backend, af, object));
+                rule::encode(&self.rule, &mut revision, encoded)
+                    .map_err(|problem| Failure::Usage(problem.to_string()))?;
+                let new = encoded.as_new_rule();
+                if self.display.verbose > 0 {
+                    self.echo(af, &new, out)?;
+                }
+                let chain = self.chain.as_deref().unwrap_or_default();
+                let index = self.number.saturating_sub(1);
+                let done = match self.action {
+                    Action::Append => table.append(chain, &new),
+                    Action::Insert => table.insert(chain, &new, index),
+                    Action::Replace => table.replace(chain, &new, index),
+                    Action::Delete => table.delete(chain, &new),
+                    _ => table.check(chain, &new),
+                };
+                if let Err(refused) = done {
+                    outcome = Err(refused.into());
+                }
+            }
+        }
+        outcome
+    }
+
+    /// The rule as `-v` shows it before it is edited in.
+    fn echo(&self, af: Af, new: &NewRule<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+        let Ok(entry) = blob::entry_at(af, new.bytes, 0) else { return Ok(()) };
+        let is_module = matches!(self.rule.target, Target::Extension(_));
+        let shown = table::Rule { entry, target: &self.jump.word, is_module };
+        let columns = rule::Columns { numeric: true, echo: true, ..rule::Columns::default() };
+        let mut text = String::new();
+        if rule::list_line(&mut text, &shown, 0, columns).is_ok() {
+            out.write_all(text.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// The chain named, or all of them (`for_each_chain4`).
+    fn each_chain(
+        &self,
+        table: &mut Table,
+        out: &mut dyn Write,
+        doing: &str,
+        built_in_too: bool,
+        edit: fn(&mut Table, &str) -> Result<(), table::Refused>,
+    ) -> Result<(), Failure> {
+        let names = match &self.chain {
+            Some(chain) => vec![chain.clone()],
+            None => {
+                let wanted = |&id: &ChainId| built_in_too || table.describe(id).policy.is_none();
+                table.chains().filter(wanted).map(|id| table.describe(id).name.to_owned()).collect()
+            }
+        };
+        let mut outcome = Ok(());
+        for name in names {
+            if self.display.verbose > 0 {
+                writeln!(out, "{doing} chain `{name}'")?;
+            }
+            if let Err(refused) = edit(table, &name) {
+                outcome = Err(refused.into());
+            }
+        }
+        outcome
+    }
+}
+
+fn is_given(header: &Header, letter: char) -> bool {
+    let interface = if letter == 'o' { &header.output } else { &header.input };
+    interface.name != [0; 16]
+}
+
+/// The first revision, in the order of the extension's table, that the backend has and that can say the value.
+fn choose(
+    known: &mut HashMap<(Kind, &'static str, u8), bool>,
+    backend: &mut dyn Backend,
+    af: Af,
+    object: &dyn Object,
+) -> Revision {
+    let mut first = None;
+    for &revision in object.revisions().iter().filter(|revision| revision.families.contain(af)) {
+        let key = (object.kind(), object.name(), revision.number);
+        let has = *known.entry(key).or_insert_with(|| has_revision(backend, key));
+        if has && object.fits(revision.number) {
+            return revision;
+        }
+        first = first.or(Some(revision));
+    }
+    let oldest = object.revisions().iter().filter(|revision| revision.families.contain(af)).min_by_key(|r| r.number);
+    let any_known = object
+        .revisions()
+        .iter()
+        .any(|revision| known.get(&(object.kind(), object.name(), revision.number)) == Some(&true));
+    if !any_known {
+        let (name, number) = (object.name(), oldest.map_or(0, |revision| revision.number));
+        say!("Warning: Extension {name} revision {number} not supported, missing kernel module?");
+    }
+    oldest.copied().or(first).unwrap_or(Revision::new(0, 0))
+}
+
+/// As `compatible_revision()`: a kernel too old for the question has revision 0 alone.
+fn has_revision(backend: &mut dyn Backend, (kind, name, number): (Kind, &str, u8)) -> bool {
+    let Some(mut question) = GetRevision::question(name, number) else { return false };
+    let what = match kind {
+        Kind::Match => Get::RevisionMatch,
+        Kind::Target => Get::RevisionTarget,
+    };
+    match backend.get(what, &mut question) {
+        Ok(()) => true,
+        Err(error) => match error.raw_os_error() {
+            Some(libc::ENOENT | libc::EPROTONOSUPPORT) => false,
+            Some(libc::ENOPROTOOPT) => number == 0,
+            _ => true,
+        },
+    }
+}

@@ -11,6 +11,7 @@
 
 pub mod attr;
 pub mod conntrack;
+pub mod expect;
 pub mod message;
 pub mod nftables;
 pub mod queue;

@@ -120,7 +120,8 @@ impl Filter {
     /// Whether a flow passes. As ctnetlink_filter_match().
     pub fn matches(&self, flow: &Flow) -> bool {
         let same = |wanted: Option<(u32, u32)>, value: Option<u32>| {
-            wanted.is_none_or(|(wanted, mask)| value.unwrap_or(0) & mask == wanted & mask)
+            // The wanted bits are not masked: one outside the mask lets nothing through.
+            wanted.is_none_or(|(wanted, mask)| value.unwrap_or(0) & mask == wanted)
         };
         (self.family == 0 || self.family == flow.family)
             && same(self.mark, flow.mark)

@@ -1,0 +1,542 @@
+//! The command line as a value: what is asked, of which table, with which template and filters.
+
+use std::net::IpAddr;
+
+use nfnl::conntrack::{Flow, NatRange};
+
+use crate::error::{Error, PROGRAM};
+use crate::getopt::{Getopt, Long, Step};
+use crate::labels::Labels;
+use crate::options::{self, Given, LONG, Opt, Word};
+use crate::parse;
+use crate::protocol::Protocol;
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    List,
+    Create,
+    Add,
+    Update,
+    Delete,
+    Get,
+    Flush,
+    Event,
+    Counter,
+    Stats,
+    Help,
+    Version,
+}
+
+/// Of which table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Table {
+    Conntrack,
+    Expect,
+    Dying,
+    Unconfirmed,
+}
+
+/// `-o`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Output {
+    pub(crate) xml: bool,
+    pub(crate) extended: bool,
+    pub(crate) timestamp: bool,
+    pub(crate) id: bool,
+    pub(crate) ktimestamp: bool,
+    pub(crate) labels: bool,
+    pub(crate) save: bool,
+}
+
+/// `-e`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EventMask {
+    pub(crate) new: bool,
+    pub(crate) update: bool,
+    pub(crate) destroy: bool,
+}
+
+/// What an entry shall be or look like.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Template {
+    /// What was said of it. Its status holds the bits that were named without `!`.
+    pub(crate) flow: Flow,
+    /// The status bits that were named at all.
+    pub(crate) status_mask: u32,
+    /// The mark and its mask.
+    pub(crate) mark: Option<(u32, u32)>,
+    /// Source and destination as networks: address and mask.
+    pub(crate) networks: [Option<(IpAddr, IpAddr)>; 2],
+    /// What `-l`, `--label-add` and `--label-del` name.
+    pub(crate) labels: Option<u128>,
+    /// Fields that options of the protocol gave.
+    pub(crate) fields: u16,
+}
+
+/// A whole command line.
+#[derive(Debug)]
+pub(crate) struct Command {
+    pub(crate) action: Action,
+    pub(crate) table: Table,
+    pub(crate) given: Given,
+    /// `AF_INET`, `AF_INET6`, or 0 if nothing told.
+    pub(crate) family: u8,
+    pub(crate) protocol: Option<Protocol>,
+    pub(crate) template: Template,
+    pub(crate) output: Output,
+    pub(crate) events: EventMask,
+    pub(crate) buffer_size: Option<u64>,
+    /// The names of label bits, if the file could be read.
+    pub(crate) label_names: Option<Labels>,
+    /// Warnings, to be written before anything is done.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Reads the words; nothing is done yet.
+pub(crate) fn parse(words: &[Vec<u8>]) -> Result<Command, Error> {
+    let mut reader = Reader {
+        action: None,
+        command: Command {
+            action: Action::Help,
+            table: Table::Conntrack,
+            given: Given::default(),
+            family: 0,
+            protocol: None,
+            template: Template::default(),
+            output: Output::default(),
+            events: EventMask::default(),
+            buffer_size: None,
+            label_names: None,
+            warnings: Vec::new(),
+        },
+        masks: [None; 2],
+    };
+    match reader.read(words) {
+        Ok(()) => reader.finish(),
+        Err(error) => {
+            // The original has written them by then.
+            reader.command.warn();
+            Err(error)
+        }
+    }
+}
+
+impl Command {
+    /// Writes the warnings.
+    pub(crate) fn warn(&self) {
+        for warning in &self.warnings {
+            eprintln!("{warning}");
+        }
+    }
+
+    /// The summary line.
+    pub(crate) fn summary(count: u64, what: &str) {
+        eprintln!("{PROGRAM}: {count} {what}");
+    }
+}
+
+struct Reader {
+    action: Option<Action>,
+    command: Command,
+    masks: [Option<IpAddr>; 2],
+}
+
+impl Reader {
+    fn read(&mut self, words: &[Vec<u8>]) -> Result<(), Error> {
+        let mut getopt = Getopt::new(words);
+        let mut long = LONG.to_vec();
+        while let Some(step) = getopt.step(options::short, &long) {
+            match step {
+                Step::Unknown(word) => {
+                    return Err(Error::Parameter(format!("unknown option `{}'", parse::text(word))));
+                }
+                Step::Missing(word) => {
+                    return Err(Error::Parameter(format!("option `{}' requires an argument", parse::text(word))));
+                }
+                Step::Short(letter, value) | Step::Long(Word::Letter(letter), value) => {
+                    self.letter(letter, value, &getopt)?;
+                    if letter == b'p' {
+                        long = LONG.to_vec();
+                        let own = self.command.protocol.into_iter().flat_map(Protocol::long);
+                        long.extend(own.map(|(index, name, argument)| Long {
+                            name,
+                            argument,
+                            is: Word::Protocol(index),
+                        }));
+                    }
+                }
+                Step::Long(Word::Protocol(index), value) => {
+                    if let Some(protocol) = self.command.protocol {
+                        protocol.take(index, value.unwrap_or_default(), &mut self.command.template)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn letter(&mut self, letter: u8, value: Option<&[u8]>, getopt: &Getopt<'_>) -> Result<(), Error> {
+        if let Some(action) = action(letter) {
+            // A word in the option's own word is passed over: -Lexpect lists connections.
+            return self.act(action, getopt.loose_word().filter(|_| value.is_none()));
+        }
+        let given = value.unwrap_or_default();
+        let command = &mut self.command;
+        let flow = &mut command.template.flow;
+        let option = match letter {
+            b's' | b'd' => {
+                let (ip, mask) = parse::network(given)?;
+                self.family(ip)?;
+                let (index, option) = if letter == b's' { (0, Opt::Source) } else { (1, Opt::Destination) };
+                let flow = &mut self.command.template.flow;
+                *if index == 0 { &mut flow.original.source } else { &mut flow.original.destination } = Some(ip);
+                if let Some(mask) = mask {
+                    self.masks[index] = Some(mask);
+                    self.command.given.add(if index == 0 { Opt::MaskSource } else { Opt::MaskDestination });
+                }
+                option
+            }
+            b'r' | b'q' => {
+                let (option, name) = match letter {
+                    b'r' => (Opt::ReplySource, "reply-src"),
+                    _ => (Opt::ReplyDestination, "reply-dst"),
+                };
+                let (ip, mask) = parse::network(given)?;
+                if mask.is_some() {
+                    return Err(Error::Parameter(format!("CIDR notation unavailable for `--{name}'")));
+                }
+                self.family(ip)?;
+                let reply = &mut self.command.template.flow.reply;
+                *if letter == b'r' { &mut reply.source } else { &mut reply.destination } = Some(ip);
+                option
+            }
+            b'{' | b'}' => {
+                let ip = parse::address(given)?;
+                self.family(ip)?;
+                let (index, option) = if letter == b'{' { (0, Opt::MaskSource) } else { (1, Opt::MaskDestination) };
+                self.masks[index] = Some(ip);
+                option
+            }
+            b'[' | b']' => {
+                let ip = parse::address(given)?;
+                self.family(ip)?;
+                if letter == b'[' { Opt::TupleSource } else { Opt::TupleDestination }
+            }
+            b'p' => {
+                let protocol = Protocol::find(given)?;
+                command.protocol = Some(protocol);
+                protocol.begin(&mut command.template);
+                Opt::Protocol
+            }
+            b't' => {
+                flow.timeout = Some(parse::low32(given));
+                Opt::Timeout
+            }
+            b'u' => {
+                self.status(given)?;
+                Opt::Status
+            }
+            b'e' => {
+                for (_, event) in parse::words(given, EVENTS)? {
+                    let mask = &mut command.events;
+                    mask.new |= event.new;
+                    mask.update |= event.update;
+                    mask.destroy |= event.destroy;
+                }
+                Opt::EventMask
+            }
+            b'o' => {
+                for (_, set) in parse::words(given, OUTPUTS)? {
+                    set(&mut command.output);
+                }
+                let Output { save, xml, extended, timestamp, id, ktimestamp, labels } = command.output;
+                if save && (xml || extended || timestamp || id || ktimestamp || labels) {
+                    return Err(Error::Other(
+                        "cannot combine save output with any other output type, use -o save only".into(),
+                    ));
+                }
+                if labels && command.label_names.is_none() {
+                    command.label_names = Labels::load(&mut command.warnings);
+                }
+                Opt::Output
+            }
+            b'z' => Opt::Zero,
+            b'a' => {
+                command.warnings.push("WARNING: ignoring -a, deprecated option.".into());
+                return Ok(());
+            }
+            b'm' => {
+                command.template.mark = Some(parse::masked(given, b'm')?);
+                Opt::Mark
+            }
+            b'c' => {
+                flow.secmark = u32::try_from(parse::number(given, b'c', u64::from(u32::MAX))?).ok();
+                Opt::Secmark
+            }
+            b'i' => {
+                flow.id = u32::try_from(parse::number(given, b'i', u64::from(u32::MAX))?).ok();
+                Opt::Id
+            }
+            b'w' | b'(' | b')' => {
+                let zone = u16::try_from(parse::number(given, b'w', u64::from(u16::MAX))?).ok();
+                match letter {
+                    b'w' => flow.zone = zone,
+                    b'(' => flow.original.zone = zone,
+                    _ => flow.reply.zone = zone,
+                }
+                match letter {
+                    b'w' => Opt::Zone,
+                    b'(' => Opt::OriginalZone,
+                    _ => Opt::ReplyZone,
+                }
+            }
+            b'f' => {
+                let family = match given {
+                    b"ipv4" => 2,
+                    b"ipv6" => 10,
+                    _ => {
+                        let text = parse::text(given);
+                        return Err(Error::Parameter(format!("`{text}' unsupported protocol")));
+                    }
+                };
+                self.set_family(family)?;
+                Opt::Family
+            }
+            b'n' | b'g' | b'j' => {
+                let option = match letter {
+                    b'n' => Opt::SourceNat,
+                    b'g' => Opt::DestinationNat,
+                    _ => Opt::AnyNat,
+                };
+                self.nat(letter, value.or_else(|| getopt.loose_word()))?;
+                option
+            }
+            b'b' => {
+                command.buffer_size = Some(u64::try_from(parse::atol(given)).unwrap_or(0));
+                Opt::BufferSize
+            }
+            b'l' | b'<' | b'>' => {
+                let list = if letter == b'>' { value.or_else(|| getopt.loose_word()) } else { value };
+                self.labels(list)?;
+                match letter {
+                    b'l' => Opt::Label,
+                    b'<' => Opt::LabelAdd,
+                    _ => Opt::LabelDel,
+                }
+            }
+            _ => return Ok(()),
+        };
+        self.command.given.add(option);
+        if self.command.given.has(Opt::LabelAdd) && self.command.given.has(Opt::LabelDel) {
+            return Err(Error::Other("cannot use --label-add and --label-del at the same time".into()));
+        }
+        Ok(())
+    }
+
+    /// A command's letter; the table's name may follow as a word.
+    fn act(&mut self, action: Action, word: Option<&[u8]>) -> Result<(), Error> {
+        if action == Action::Version {
+            return self.set_action(action);
+        }
+        let table = match word {
+            None => Table::Conntrack,
+            Some(word) => [
+                ("expect", Table::Expect),
+                ("conntrack", Table::Conntrack),
+                ("dying", Table::Dying),
+                ("unconfirmed", Table::Unconfirmed),
+            ]
+            .into_iter()
+            .find(|(name, _)| name.as_bytes().starts_with(word))
+            .map(|(_, table)| table)
+            .ok_or_else(|| Error::Parameter(format!("unknown type `{}'", parse::text(word))))?,
+        };
+        if action == Action::Update && table == Table::Expect {
+            return Err(Error::Parameter("Can't do --update on expectations".into()));
+        }
+        if matches!(table, Table::Dying | Table::Unconfirmed) && action != Action::List {
+            return Err(Error::Parameter("Can't do that command with tables `dying' and `unconfirmed'".into()));
+        }
+        self.set_action(action)?;
+        self.command.table = table;
+        Ok(())
+    }
+
+    fn set_action(&mut self, action: Action) -> Result<(), Error> {
+        match self.action.replace(action) {
+            None => Ok(()),
+            Some(_) => Err(Error::Parameter("Invalid commands combination".into())),
+        }
+    }
+
+    fn family(&mut self, ip: IpAddr) -> Result<(), Error> {
+        self.set_family(if ip.is_ipv4() { 2 } else { 10 })
+    }
+
+    fn set_family(&mut self, family: u8) -> Result<(), Error> {
+        if self.command.family != 0 && self.command.family != family {
+            return Err(Error::Parameter("mismatched address family".into()));
+        }
+        self.command.family = family;
+        self.command.template.flow.family = family;
+        Ok(())
+    }
+
+    fn status(&mut self, list: &[u8]) -> Result<(), Error> {
+        let (mut bits, mut mask) = (0, 0);
+        for word in list.split(|&byte| byte == b',') {
+            if word.starts_with(b"UNREPLIED") {
+                mask |= SEEN_REPLY;
+                continue;
+            }
+            for (negated, (value, warning)) in parse::words(word, STATUSES)? {
+                if let Some(warning) = warning {
+                    self.command.warnings.push(warning.into());
+                }
+                mask |= value;
+                if !negated {
+                    bits |= value;
+                }
+            }
+        }
+        let template = &mut self.command.template;
+        template.flow.status = Some(template.flow.status.unwrap_or(0) | bits);
+        template.status_mask |= mask;
+        Ok(())
+    }
+
+    fn nat(&mut self, letter: u8, value: Option<&[u8]>) -> Result<(), Error> {
+        let (ip, port) = match value {
+            Some(value) => parse::address_and_port(value)?,
+            None => (None, None),
+        };
+        if let Some(ip) = ip {
+            self.family(ip)?;
+        }
+        let range = NatRange { min: ip, max: None, ports: port.map(|port| (port, port)) };
+        let flow = &mut self.command.template.flow;
+        if matches!(letter, b'n' | b'j') {
+            flow.source_nat = Some(range);
+        }
+        if matches!(letter, b'g' | b'j') {
+            flow.destination_nat = Some(range);
+        }
+        Ok(())
+    }
+
+    fn labels(&mut self, list: Option<&[u8]>) -> Result<(), Error> {
+        let command = &mut self.command;
+        if command.label_names.is_none() {
+            command.label_names = Labels::load(&mut command.warnings);
+        }
+        let mut bits = 0u128;
+        for name in list.into_iter().flat_map(|list| list.split(|&byte| byte == b',')) {
+            let bit = command.label_names.as_ref().and_then(|names| names.bit(name));
+            bits |= 1u128 << bit.ok_or_else(|| Error::Parameter(format!("unknown label '{}'", parse::text(name))))?;
+        }
+        command.template.labels = Some(bits);
+        Ok(())
+    }
+
+    /// Checks what can only be checked at the end.
+    fn finish(mut self) -> Result<Command, Error> {
+        let checked = self.check();
+        if checked.is_err() {
+            self.command.warn();
+        }
+        checked.map(|()| self.command)
+    }
+
+    fn check(&mut self) -> Result<(), Error> {
+        let action = self.action.unwrap_or(Action::Help);
+        self.command.action = action;
+        let command = &mut self.command;
+        let given = command.given;
+        for (index, (masked, plain, name)) in
+            [(Opt::MaskSource, Opt::Source, "src"), (Opt::MaskDestination, Opt::Destination, "dst")]
+                .into_iter()
+                .enumerate()
+        {
+            if given.has(masked) && !given.has(plain) && command.table == Table::Conntrack {
+                return Err(Error::Parameter(format!("Can't use --mask-{name} without --{name}")));
+            }
+            let original = &mut command.template.flow.original;
+            let place = if index == 0 { &mut original.source } else { &mut original.destination };
+            if let (Some(mask), Some(ip)) = (self.masks.get(index).copied().flatten(), *place)
+                && !matches!(action, Action::Create | Action::Add | Action::Get)
+            {
+                *place = None;
+                if let Some(network) = command.template.networks.get_mut(index) {
+                    *network = Some((ip, mask));
+                }
+            }
+        }
+        if given.has(Opt::AnyNat) && given.any(&[Opt::SourceNat, Opt::DestinationNat]) {
+            return Err(Error::Parameter("cannot specify `--src-nat' or `--dst-nat' with `--any-nat'".into()));
+        }
+        if matches!(action, Action::Help | Action::Version) {
+            return Ok(());
+        }
+        options::check(action, command.table, given)?;
+        if let Some(protocol) = command.protocol {
+            protocol.check(action, &command.template)?;
+        }
+        Ok(())
+    }
+}
+
+fn action(letter: u8) -> Option<Action> {
+    Some(match letter {
+        b'L' => Action::List,
+        b'I' => Action::Create,
+        b'A' => Action::Add,
+        b'U' => Action::Update,
+        b'D' => Action::Delete,
+        b'G' => Action::Get,
+        b'F' => Action::Flush,
+        b'E' => Action::Event,
+        b'C' => Action::Counter,
+        b'S' => Action::Stats,
+        b'h' => Action::Help,
+        b'V' => Action::Version,
+        _ => return None,
+    })
+}
+
+/// `IPS_SEEN_REPLY`, which UNREPLIED is the lack of.
+const SEEN_REPLY: u32 = 1 << 1;
+
+/// Bits of `-u`, and the warning of those that it does not take.
+const STATUSES: &[(&str, (u32, Option<&str>))] = &[
+    ("SRC_NAT", (0, Some("WARNING: ignoring SRC_NAT, use --src-nat instead"))),
+    ("DST_NAT", (0, Some("WARNING: ignoring DST_NAT, use --dst-nat instead"))),
+    ("ASSURED", (1 << 2, None)),
+    ("SEEN_REPLY", (1 << 1, None)),
+    ("UNSET", (0, None)),
+    ("FIXED_TIMEOUT", (1 << 10, None)),
+    ("EXPECTED", (1 << 0, None)),
+    ("OFFLOAD", (1 << 14, None)),
+    ("HW_OFFLOAD", (1 << 15, None)),
+];
+
+const EVENTS: &[(&str, EventMask)] = &[
+    ("ALL", EventMask { new: true, update: true, destroy: true }),
+    ("NEW", EventMask { new: true, update: false, destroy: false }),
+    ("UPDATES", EventMask { new: false, update: true, destroy: false }),
+    ("DESTROY", EventMask { new: false, update: false, destroy: true }),
+];
+
+/// What a word of `-o` switches on.
+type Switch = fn(&mut Output);
+
+const OUTPUTS: &[(&str, Switch)] = &[
+    ("xml", |output| output.xml = true),
+    ("extended", |output| output.extended = true),
+    ("timestamp", |output| output.timestamp = true),
+    ("id", |output| output.id = true),
+    ("ktimestamp", |output| output.ktimestamp = true),
+    ("labels", |output| output.labels = true),
+    ("userspace", |_| {}),
+    ("save", |output| output.save = true),
+];

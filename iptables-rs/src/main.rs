@@ -1,9 +1,13 @@
 //! `iptables` and its kin: one program, told apart by the name it is called by.
 #![allow(unsafe_code)]
 
+mod clock;
 mod command;
 mod failure;
+mod options;
 mod program;
+mod restore;
+mod save;
 
 use std::env;
 use std::io::{self, Write};
@@ -40,7 +44,8 @@ fn main() -> ExitCode {
     };
     let done = match program.role {
         Role::Command => run(program, &words),
-        Role::Save | Role::Restore => Err(Failure::Other("not yet".to_owned())),
+        Role::Save => return ExitCode::from(save::run(program, &words)),
+        Role::Restore => return ExitCode::from(restore::run(program, &words)),
     };
     let flushed = io::stdout().flush();
     match done {

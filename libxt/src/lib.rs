@@ -15,5 +15,6 @@ pub mod getopt;
 pub mod lock;
 pub mod rule;
 pub mod rundir;
+pub mod save;
 pub mod table;
 pub mod value;

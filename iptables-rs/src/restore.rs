@@ -1,0 +1,445 @@
+//! `iptables-restore`: reads a save and brings the tables to what it says, table by table.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+
+use libxt::backend::{self, Backend, Counters};
+use libxt::errno;
+use libxt::lock::{Lock, Wait};
+use libxt::save::{BadLine, Line, MAX_LINE, parse_counters, split_words};
+use libxt::table::Table;
+
+use crate::command::{self, Parsed, Session};
+use crate::failure::Failure;
+use crate::options::{self, Item, Options, Takes};
+use crate::program::{Program, VERSION};
+
+/// Does what `words` (the program's name first) ask for, and returns the exit code.
+pub(crate) fn run(program: Program, words: &[String]) -> u8 {
+    let mut line = 0;
+    let outcome = Settings::parse(program, words).and_then(|settings| {
+        let input: Box<dyn BufRead> = match &settings.file {
+            Some(file) => Box::new(BufReader::with_capacity(
+                1 << 16,
+                File::open(file).map_err(|error| {
+                    let why = errno::text(error.raw_os_error().unwrap_or(libc::EIO));
+                    Quit::Said(1, format!("Can't open {file}: {why}"))
+                })?,
+            )),
+            None => Box::new(BufReader::with_capacity(1 << 16, io::stdin().lock())),
+        };
+        Restore::new(program, &settings).read(input, &mut line)
+    });
+    match outcome {
+        Ok(()) => 0,
+        Err(Quit::Silent(code)) => code,
+        Err(Quit::Said(code, text)) => {
+            eprintln!("{text}");
+            code
+        }
+        Err(Quit::Failure(failure)) => {
+            eprint!("{}", failure.text(program, Some(line)));
+            failure.exit_code()
+        }
+    }
+}
+
+enum Quit {
+    Silent(u8),
+    /// A text that stands alone.
+    Said(u8, String),
+    Failure(Failure),
+}
+
+impl From<Failure> for Quit {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+fn usage(text: impl Into<String>) -> Quit {
+    Quit::Failure(Failure::Usage(text.into()))
+}
+
+/// What the command line asks for.
+#[derive(Debug, Default)]
+struct Settings {
+    counters: bool,
+    verbose: usize,
+    test: bool,
+    keep: bool,
+    wait: Wait,
+    table: Option<String>,
+    file: Option<String>,
+}
+
+impl Settings {
+    fn parse(program: Program, words: &[String]) -> Result<Self, Quit> {
+        let mut settings = Self::default();
+        let (mut waits, mut has_interval) = (false, false);
+        let mut operands = Vec::new();
+        let mut options = Options::new(OPTIONS, words);
+        while let Some(item) = options.next() {
+            match item {
+                Item::Option('b', _) => eprintln!("-b/--binary option is not implemented"),
+                Item::Option('c', _) => settings.counters = true,
+                Item::Option('v', _) => settings.verbose += 1,
+                Item::Option('V', _) => {
+                    // Nobody can be told that the output is closed.
+                    let _ = writeln!(io::stdout(), "{} v{VERSION} (legacy)", program.name());
+                    return Err(Quit::Silent(0));
+                }
+                Item::Option('t', _) => settings.test = true,
+                Item::Option('h', _) => {
+                    eprint!("{}", help(program));
+                    return Err(Quit::Silent(0));
+                }
+                Item::Option('n', _) => settings.keep = true,
+                Item::Option('w', argument) => {
+                    waits = true;
+                    let argument = argument.or_else(|| options.take_operand().map(str::to_owned));
+                    settings.wait = match argument {
+                        None => Wait::Forever,
+                        Some(text) => match leading_int(&text) {
+                            Some(-1) => Wait::Forever,
+                            Some(seconds) => Wait::Seconds(seconds),
+                            None => return Err(usage("wait seconds not numeric")),
+                        },
+                    };
+                }
+                Item::Option('W', argument) => {
+                    let micros = argument.as_deref().and_then(leading_int);
+                    match micros.map(i32::cast_unsigned) {
+                        None => return Err(usage("wait interval not numeric")),
+                        Some(micros) if micros > 999_999 => {
+                            return Err(usage(format!("too long usec wait {micros} > 999999 usec")));
+                        }
+                        Some(_) => eprintln!("Ignoring deprecated --wait-interval option."),
+                    }
+                    has_interval = true;
+                }
+                Item::Option('T', name) => settings.table = name,
+                // -M: tables of the datapath need no module, and the kernel loads its own.
+                Item::Option(..) => {}
+                Item::Operand(word) => operands.push(word),
+                Item::Bad(message) => {
+                    let called = words.first().map_or("", String::as_str);
+                    let name = program.name();
+                    let text = format!("{called}: {message}\nTry `{name} -h' for more information.");
+                    return Err(Quit::Said(1, text));
+                }
+            }
+        }
+        if operands.len() > 1 {
+            return Err(Quit::Said(1, "Unknown arguments found on commandline".to_owned()));
+        }
+        settings.file = operands.pop();
+        if has_interval && !waits {
+            return Err(Quit::Said(1, "Option --wait-interval requires option --wait".to_owned()));
+        }
+        Ok(settings)
+    }
+}
+
+/// A restore under way.
+struct Restore<'a> {
+    program: Program,
+    settings: &'a Settings,
+    session: Session,
+    backend: Option<Box<dyn Backend>>,
+    out: BufWriter<io::Stdout>,
+    words: Vec<String>,
+    section: Section,
+}
+
+/// Where in the input we are.
+enum Section {
+    /// Before `*`, or after `COMMIT`.
+    Between,
+    /// In a table that `-T` leaves out.
+    Skipped,
+    /// In a table. The lock is held until its `COMMIT`.
+    Table(Box<Table>, #[allow(dead_code)] Lock),
+}
+
+impl<'a> Restore<'a> {
+    fn new(program: Program, settings: &'a Settings) -> Self {
+        Self {
+            program,
+            settings,
+            session: Session::default(),
+            backend: None,
+            out: BufWriter::new(io::stdout()),
+            words: Vec::new(),
+            section: Section::Between,
+        }
+    }
+
+    fn read(mut self, mut input: Box<dyn BufRead>, number: &mut usize) -> Result<(), Quit> {
+        let outcome = self.read_lines(&mut input, number);
+        // What was printed before a failure stands before its message. Nobody can be told that the output is closed.
+        let _ = self.out.flush();
+        outcome
+    }
+
+    fn read_lines(&mut self, input: &mut dyn BufRead, number: &mut usize) -> Result<(), Quit> {
+        let name = self.program.name();
+        let mut bytes = Vec::new();
+        loop {
+            bytes.clear();
+            let mut limited = (&mut *input).take(MAX_LINE as u64);
+            match limited.read_until(b'\n', &mut bytes) {
+                // Upstream takes an unreadable file for an empty one.
+                Ok(0) | Err(_) => break,
+                Ok(_) => *number += 1,
+            }
+            if let Some(end) = bytes.iter().position(|&byte| byte == 0) {
+                bytes.truncate(end);
+            }
+            let text = String::from_utf8_lossy(&bytes);
+            if self.line(&text, *number)? == Progress::Failed {
+                return Err(Quit::Said(1, format!("{name}: line {number} failed")));
+            }
+        }
+        match self.section {
+            Section::Between => Ok(()),
+            Section::Skipped | Section::Table(..) => {
+                Err(Quit::Said(1, format!("{name}: COMMIT expected at line {}", *number + 1)))
+            }
+        }
+    }
+
+    fn line(&mut self, text: &str, number: usize) -> Result<Progress, Quit> {
+        let name = self.program.name();
+        let in_table = !matches!(self.section, Section::Between);
+        let line = Line::parse(text, in_table).map_err(|bad| match bad {
+            BadLine::TableName | BadLine::ChainName => usage(format!("{name}: line {number} {bad}\n")),
+            BadLine::Bracket => usage(format!("Bad line {number}: {bad}\n")),
+            BadLine::LongWord | BadLine::ManyWords => usage(bad.to_string()),
+        });
+        match line? {
+            Line::Empty => Ok(Progress::Done),
+            Line::Comment => {
+                if self.settings.verbose > 0 {
+                    self.print(text);
+                }
+                Ok(Progress::Done)
+            }
+            Line::Commit => self.commit(),
+            Line::Table(table) => self.begin(table),
+            Line::Chain { name, policy, counters } => self.chain(name, policy, counters, number),
+            Line::Command { counters, words } => self.command(counters, words),
+            Line::Stray if self.settings.table.is_some() => Ok(Progress::Done),
+            Line::Stray => Ok(Progress::Failed),
+        }
+    }
+
+    fn begin(&mut self, name: &str) -> Result<Progress, Quit> {
+        if self.settings.table.as_deref().is_some_and(|only| only != name) {
+            self.section = Section::Skipped;
+            return Ok(Progress::Done);
+        }
+        let lock = Lock::acquire(self.settings.wait).map_err(|unlocked| Quit::Said(4, unlocked.to_string()))?;
+        let me = self.program.name();
+        let cannot = |reason: Option<String>| {
+            if let Some(reason) = reason {
+                eprintln!("{me}: {reason}");
+            }
+            usage(format!("{me}: unable to initialize table '{name}'\n"))
+        };
+        if self.backend.is_none() {
+            self.backend = Some(backend::open(self.program.af).map_err(|unavailable| cannot(unavailable.reason))?);
+        }
+        let Some(backend) = &mut self.backend else { return Ok(Progress::Failed) };
+        let mut table = Table::open(backend.as_mut(), name).map_err(|refused| cannot(refused.reason))?;
+        if !self.settings.keep {
+            let chains: Vec<(String, bool)> = table
+                .chains()
+                .map(|id| table.describe(id))
+                .map(|chain| (chain.name.to_owned(), chain.policy.is_some()))
+                .collect();
+            for (chain, _) in &chains {
+                if self.settings.verbose > 0 {
+                    self.print(&format!("Flushing chain `{chain}'\n"));
+                }
+                table.flush(chain).map_err(Failure::from)?;
+            }
+            for (chain, _) in chains.iter().filter(|(_, builtin)| !builtin) {
+                if self.settings.verbose > 0 {
+                    self.print(&format!("Deleting chain `{chain}'\n"));
+                }
+                table.delete_chain(chain).map_err(Failure::from)?;
+            }
+        }
+        self.section = Section::Table(Box::new(table), lock);
+        Ok(Progress::Done)
+    }
+
+    fn commit(&mut self) -> Result<Progress, Quit> {
+        let section = std::mem::replace(&mut self.section, Section::Between);
+        let (Section::Table(table, _lock), Some(backend)) = (section, &mut self.backend) else {
+            return Ok(Progress::Done);
+        };
+        if self.settings.test {
+            return Ok(Progress::Done);
+        }
+        match table.commit(backend.as_mut()) {
+            Ok(()) => Ok(Progress::Done),
+            Err(refused) => {
+                if let Some(reason) = refused.reason {
+                    eprintln!("{}: {reason}", self.program.name());
+                }
+                Ok(Progress::Failed)
+            }
+        }
+    }
+
+    fn chain(
+        &mut self,
+        chain: &str,
+        policy: Option<&str>,
+        counters: Option<&str>,
+        number: usize,
+    ) -> Result<Progress, Quit> {
+        let Section::Table(table, _) = &mut self.section else { return Ok(Progress::Done) };
+        if chain.len() >= MAX_CHAIN_NAME {
+            let max = MAX_CHAIN_NAME - 1;
+            return Err(usage(format!("Invalid chain name `{chain}' ({max} chars max)")));
+        }
+        if !table.is_builtin(chain) {
+            if self.settings.keep && table.find(chain).is_some() {
+                table.flush(chain).map_err(Failure::from)?;
+            } else if let Err(refused) = table.create(chain) {
+                let why = errno::text(refused.errno);
+                return Err(usage(format!("error creating chain '{chain}':{why}\n")));
+            }
+        }
+        let Some(policy) = policy else {
+            let name = self.program.name();
+            return Err(usage(format!("{name}: line {number} policy invalid\n")));
+        };
+        if policy == "-" {
+            return Ok(Progress::Done);
+        }
+        let set = if self.settings.counters {
+            counters
+                .and_then(parse_counters)
+                .ok_or_else(|| usage(format!("invalid policy counters for chain '{chain}'\n")))?
+        } else {
+            Counters::default()
+        };
+        table.set_policy(chain, policy, Some(set)).map_err(|refused| {
+            let text = format!("Can't set policy `{policy}' on `{chain}' line {number}: {refused}\n");
+            Quit::Failure(Failure::Other(text))
+        })?;
+        Ok(Progress::Done)
+    }
+
+    fn command(&mut self, counters: Option<(&str, &str)>, text: &str) -> Result<Progress, Quit> {
+        let (Section::Table(table, _), Some(backend)) = (&mut self.section, &mut self.backend) else {
+            return Ok(Progress::Done);
+        };
+        self.words.clear();
+        self.words.extend([self.program.name().to_owned(), "-t".to_owned(), table.name().to_owned()]);
+        self.words.extend(std::iter::repeat_n("-v".to_owned(), self.settings.verbose));
+        if let (Some((packets, bytes)), true) = (counters, self.settings.counters) {
+            self.words.extend(["--set-counters".to_owned(), packets.to_owned(), bytes.to_owned()]);
+        }
+        split_words(text, &mut self.words, MAX_WORDS).map_err(|bad| usage(bad.to_string()))?;
+        match command::parse(self.program, &self.words)? {
+            Parsed::Nothing => Ok(Progress::Done),
+            Parsed::Show(text) => {
+                self.print(&text);
+                Err(Quit::Silent(0))
+            }
+            Parsed::Run(command) => {
+                match command.run(&mut self.session, table, backend.as_mut(), &mut self.out) {
+                    Ok(()) => Ok(Progress::Done),
+                    // Upstream says no more than the line here.
+                    Err(Failure::Refused(_)) => Ok(Progress::Failed),
+                    Err(failure) => Err(failure.into()),
+                }
+            }
+        }
+    }
+
+    fn print(&mut self, text: &str) {
+        // Nobody can be told that the output is closed.
+        let _ = self.out.write_all(text.as_bytes());
+    }
+}
+
+/// Whether upstream's `ret` is 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Done,
+    Failed,
+}
+
+/// As `%i` of scanf.
+fn leading_int(text: &str) -> Option<i32> {
+    let text = text.trim_start();
+    let (negative, text) = match text.as_bytes().first() {
+        Some(b'-') => (true, &text[1..]),
+        Some(b'+') => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let (radix, digits) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => (16, digits),
+        None if text.starts_with('0') => (8, text),
+        None => (10, text),
+    };
+    let mut value: Option<i64> = None;
+    for digit in digits.chars().map_while(|c| c.to_digit(radix)) {
+        value = Some(value.unwrap_or(0).saturating_mul(radix.into()).saturating_add(digit.into()));
+    }
+    value.map(|value| (if negative { value.wrapping_neg() } else { value }) as i32)
+}
+
+fn help(program: Program) -> String {
+    let mut text = format!("Usage: {} [options] [file]\n", program.name());
+    for (letter, long, takes) in OPTIONS.iter().filter(|(letter, ..)| *letter != 'b') {
+        let argument = match (letter, takes) {
+            ('w', _) => "[=seconds]",
+            ('W', _) => "=microseconds",
+            ('T', _) => "=table",
+            (_, Takes::Required) => "=command",
+            _ => "",
+        };
+        text += &format!("  -{letter}, --{long}{argument}\n");
+    }
+    text
+}
+
+/// XT_EXTENSION_MAXNAMELEN.
+const MAX_CHAIN_NAME: usize = 29;
+/// Words of a command at most, the three before the line's own among them.
+const MAX_WORDS: usize = 254;
+
+const OPTIONS: options::Table = &[
+    ('b', "binary", Takes::Nothing),
+    ('c', "counters", Takes::Nothing),
+    ('v', "verbose", Takes::Nothing),
+    ('V', "version", Takes::Nothing),
+    ('t', "test", Takes::Nothing),
+    ('h', "help", Takes::Nothing),
+    ('n', "noflush", Takes::Nothing),
+    ('M', "modprobe", Takes::Required),
+    ('T', "table", Takes::Required),
+    ('w', "wait", Takes::Optional),
+    ('W', "wait-interval", Takes::Required),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_scanf_reads_them() {
+        assert_eq!(leading_int("5x"), Some(5));
+        assert_eq!(leading_int("-0x10"), Some(-16));
+        assert_eq!(leading_int("010"), Some(8));
+        assert_eq!(leading_int("0"), Some(0));
+        assert_eq!(leading_int("x"), None);
+    }
+}

@@ -1,0 +1,276 @@
+//! The iptables-save format: tables as text, and the lines of such a text.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use crate::backend::Counters;
+use crate::rule::{SaveError, save_line};
+use crate::table::{Table, verdict_name};
+
+/// Writes one table, from `*TABLE` to `COMMIT`; with `counters` every rule has its own.
+pub fn write_table(w: &mut dyn Write, table: &Table, counters: bool) -> Result<(), Unsaved> {
+    writeln!(w, "*{}", table.name())?;
+    for id in table.chains() {
+        let chain = table.describe(id);
+        match chain.policy {
+            Some((verdict, Counters { packets, bytes })) => {
+                writeln!(w, ":{} {} [{packets}:{bytes}]", chain.name, verdict_name(verdict))?;
+            }
+            None => writeln!(w, ":{} - [0:0]", chain.name)?,
+        }
+    }
+    let mut line = String::new();
+    for id in table.chains() {
+        let name = table.describe(id).name;
+        for rule in table.rules(id) {
+            line.clear();
+            if counters {
+                let Counters { packets, bytes } = rule.entry.counters();
+                line = format!("[{packets}:{bytes}] ");
+            }
+            save_line(&mut line, name, &rule, false)?;
+            line.push('\n');
+            w.write_all(line.as_bytes())?;
+        }
+    }
+    Ok(writeln!(w, "COMMIT")?)
+}
+
+/// Why a table was not written out.
+#[derive(Debug)]
+pub enum Unsaved {
+    /// A rule that this library cannot say.
+    Rule(SaveError),
+    /// The output.
+    Output(io::Error),
+}
+
+impl From<SaveError> for Unsaved {
+    fn from(error: SaveError) -> Self {
+        Self::Rule(error)
+    }
+}
+
+impl From<io::Error> for Unsaved {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// What one line of a restore input says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// Nothing.
+    Empty,
+    /// `# …`
+    Comment,
+    /// `COMMIT`, inside a table.
+    Commit,
+    /// `*TABLE`, outside of one.
+    Table(&'a str),
+    /// `:CHAIN POLICY [P:B]`, inside a table. `-` is the policy of a user chain.
+    Chain {
+        /// Its name.
+        name: &'a str,
+        /// What follows the name.
+        policy: Option<&'a str>,
+        /// What follows the policy, unread.
+        counters: Option<&'a str>,
+    },
+    /// `[P:B] -A …` or any other command, inside a table.
+    Command {
+        /// What stands between the brackets, unread.
+        counters: Option<(&'a str, &'a str)>,
+        /// The words, still quoted.
+        words: &'a str,
+    },
+    /// Nothing that may stand outside of a table.
+    Stray,
+}
+
+/// Why a line cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadLine {
+    /// `*` without a name.
+    TableName,
+    /// `:` without a name.
+    ChainName,
+    /// `[` without the rest of the counters.
+    Bracket,
+    /// A word of more than [`MAX_WORD`] bytes.
+    LongWord,
+    /// Too many words.
+    ManyWords,
+}
+
+impl fmt::Display for BadLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TableName => "table name invalid",
+            Self::ChainName => "chain name invalid",
+            Self::Bracket => "need ]",
+            Self::LongWord => "Parameter too long!",
+            Self::ManyWords => "Parser cannot handle more arguments",
+        })
+    }
+}
+
+impl std::error::Error for BadLine {}
+
+/// Bytes of a line, newline included; what is longer counts as several lines, as with upstream's buffer.
+pub const MAX_LINE: usize = 10_239;
+/// Bytes of a word.
+pub const MAX_WORD: usize = 1023;
+
+impl<'a> Line<'a> {
+    /// Reads a line, which still has its newline: `COMMIT` without one is none.
+    pub fn parse(line: &'a str, in_table: bool) -> Result<Self, BadLine> {
+        Ok(match (line.as_bytes().first(), in_table) {
+            (None | Some(b'\n'), _) => Self::Empty,
+            (Some(b'#'), _) => Self::Comment,
+            (_, true) if line == "COMMIT\n" => Self::Commit,
+            (Some(b'*'), false) => Self::Table(fields(line).next().ok_or(BadLine::TableName)?),
+            (Some(b':'), true) => {
+                let mut fields = fields(line);
+                let name = fields.next().ok_or(BadLine::ChainName)?;
+                Self::Chain { name, policy: fields.next(), counters: fields.next() }
+            }
+            (Some(b'['), true) => {
+                let (_, words) = line.split_once(']').ok_or(BadLine::Bracket)?;
+                // Two strtok()s: delimiters before a field are skipped, and the second field may start anywhere.
+                let inside = line[1..].trim_start_matches(':');
+                let (packets, rest) = inside.split_once(':').ok_or(BadLine::Bracket)?;
+                let rest = rest.trim_start_matches(']');
+                let bytes = rest.split(']').next().filter(|bytes| !bytes.is_empty()).ok_or(BadLine::Bracket)?;
+                Self::Command { counters: Some((packets, bytes)), words }
+            }
+            (_, true) => Self::Command { counters: None, words: line },
+            (_, false) => Self::Stray,
+        })
+    }
+}
+
+/// Adds the words of a command to `words`, at most until there are `limit`.
+///
+/// Blanks separate words. Double quotes may open anywhere and end the word where they close; a backslash takes the next
+/// character as it is, but only between quotes.
+pub fn split_words(text: &str, words: &mut Vec<String>, limit: usize) -> Result<(), BadLine> {
+    let mut word = String::new();
+    let (mut quoted, mut escaped) = (false, false);
+    let mut finish = |word: &mut String| {
+        if words.len() >= limit {
+            return Err(BadLine::ManyWords);
+        }
+        words.push(std::mem::take(word));
+        Ok(())
+    };
+    for c in text.chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => {
+                escaped = true;
+                continue;
+            }
+            '"' => {
+                if quoted {
+                    finish(&mut word)?;
+                }
+                quoted = !quoted;
+                continue;
+            }
+            ' ' | '\t' | '\n' if !quoted => {
+                if !word.is_empty() {
+                    finish(&mut word)?;
+                }
+                continue;
+            }
+            _ => {}
+        }
+        word.push(c);
+        if word.len() > MAX_WORD {
+            return Err(BadLine::LongWord);
+        }
+    }
+    if !word.is_empty() {
+        finish(&mut word)?;
+    }
+    Ok(())
+}
+
+/// The counters of a policy, `[P:B]`; the closing bracket is not looked for.
+pub fn parse_counters(text: &str) -> Option<Counters> {
+    let (packets, rest) = leading_number(text.strip_prefix('[')?)?;
+    let (bytes, _) = leading_number(rest.strip_prefix(':')?)?;
+    Some(Counters { packets, bytes })
+}
+
+/// As `%llu` of scanf: a sign is allowed, and too large a number is the largest.
+fn leading_number(text: &str) -> Option<(u64, &str)> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let len = digits.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, rest) = digits.split_at_checked(len).filter(|(digits, _)| !digits.is_empty())?;
+    let number = digits.parse().unwrap_or(u64::MAX);
+    let negative = text.starts_with('-') && number != u64::MAX;
+    Some((if negative { number.wrapping_neg() } else { number }, rest))
+}
+
+/// What strtok() finds after the first character.
+fn fields(line: &str) -> impl Iterator<Item = &str> {
+    line.get(1..).unwrap_or_default().split([' ', '\t', '\n']).filter(|field| !field.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        split_words(text, &mut words, 100).unwrap();
+        words
+    }
+
+    #[test]
+    fn quotes_end_the_word_where_they_close() {
+        assert_eq!(words("-A INPUT  -j\tACCEPT\n"), ["-A", "INPUT", "-j", "ACCEPT"]);
+        assert_eq!(words("\"a b\"c\n"), ["a b", "c"]);
+        assert_eq!(words("a\"b c\"d\n"), ["ab c", "d"]);
+        assert_eq!(words(r#""a\\b\"c" \x"#), [r#"a\b"c"#, r"\x"]);
+        assert_eq!(words("\"\" x\n"), ["", "x"]);
+        assert_eq!(words("\"unclosed\n"), ["unclosed\n"]);
+    }
+
+    #[test]
+    fn words_and_their_number_are_bounded() {
+        let mut all = Vec::new();
+        assert_eq!(split_words(&"x".repeat(1023), &mut all, 10), Ok(()));
+        assert_eq!(split_words(&"x".repeat(1024), &mut all, 10), Err(BadLine::LongWord));
+        assert_eq!(split_words(&"x ".repeat(10), &mut all, 10), Err(BadLine::ManyWords));
+    }
+
+    #[test]
+    fn a_line_means_what_its_place_makes_of_it() {
+        assert_eq!(Line::parse("*nat x\n", false), Ok(Line::Table("nat")));
+        assert_eq!(Line::parse("*\n", false), Err(BadLine::TableName));
+        assert_eq!(Line::parse("*nat\n", true), Ok(Line::Command { counters: None, words: "*nat\n" }));
+        assert_eq!(Line::parse("COMMIT\n", false), Ok(Line::Stray));
+        assert_eq!(Line::parse("COMMIT", true), Ok(Line::Command { counters: None, words: "COMMIT" }));
+        let chain = Line::Chain { name: "a", policy: Some("-"), counters: None };
+        assert_eq!(Line::parse(":a -\n", true), Ok(chain));
+        let rule = Line::Command { counters: Some(("1", "2 x")), words: "-A a\n" };
+        assert_eq!(Line::parse("[1:2 x]-A a\n", true), Ok(rule));
+        assert_eq!(Line::parse("[12] -A a\n", true), Err(BadLine::Bracket));
+        assert_eq!(Line::parse("[1:2 -A a\n", true), Err(BadLine::Bracket));
+        // Seen with the real tool: the second strtok() skips the bracket.
+        let odd = Line::Command { counters: Some(("1", " -A a\n")), words: " -A a\n" };
+        assert_eq!(Line::parse("[1:] -A a\n", true), Ok(odd));
+    }
+
+    #[test]
+    fn counters_are_read_as_scanf_reads_them() {
+        assert_eq!(parse_counters("[1:2]"), Some(Counters { packets: 1, bytes: 2 }));
+        assert_eq!(parse_counters("[1:2"), Some(Counters { packets: 1, bytes: 2 }));
+        assert_eq!(parse_counters("[-1:0x2]"), Some(Counters { packets: u64::MAX, bytes: 0 }));
+        assert_eq!(parse_counters("[x:y]"), None);
+        assert_eq!(parse_counters("1:2"), None);
+    }
+}

@@ -121,6 +121,7 @@ fn prepare(config: Config, store: Option<&Store>) -> Result<State, String> {
         log,
         config: Mutex::new(config),
         stopping: AtomicBool::new(false),
+        gone: Mutex::default(),
         refreshed: Mutex::default(),
     })
 }
@@ -208,8 +209,8 @@ impl Keeper {
                 self.follow_settings();
             }
             if Instant::now() >= next_tick {
-                next_tick = Instant::now() + TICK;
-                self.expire();
+                let more = self.expire();
+                next_tick = Instant::now() + if more { HURRY } else { TICK };
             }
         }
     }
@@ -231,24 +232,36 @@ impl Keeper {
         Ok([ready(0), ready(1), ready(2)])
     }
 
-    fn expire(&mut self) {
+    /// Ages the engine by a bounded piece and ends what was bound to addresses that are gone. Whether more is due at once.
+    fn expire(&mut self) -> bool {
         self.effects.clear();
-        {
+        let gone = std::mem::take(&mut *lock(&self.state.gone));
+        let aged = {
             let mut engine = self.state.engine();
-            let effects = &mut self.effects;
-            let aged = catch_unwind(AssertUnwindSafe(|| engine.expire(clock::now(), effects)));
-            if let (Err(_), Some(counts)) = (aged, self.state.counts.first()) {
-                count(&counts.panics, 1);
-            }
+            let (effects, now) = (&mut self.effects, clock::now());
+            let aged = catch_unwind(AssertUnwindSafe(|| {
+                for device in gone.devices {
+                    engine::nat::address_gone(engine.tracker_mut(), device, None, now, effects);
+                }
+                for (device, address) in gone.addresses {
+                    engine::nat::address_gone(engine.tracker_mut(), device, Some(address), now, effects);
+                }
+                engine.expire(now, effects)
+            }));
             self.state.outbox.post(&mut self.effects.events);
+            aged
+        };
+        if let (Err(_), Some(counts)) = (&aged, self.state.counts.first()) {
+            count(&counts.panics, 1);
         }
         self.view.refresh(&self.state.host);
         self.delivery.deliver(&self.effects, &self.state, 0, self.view.tables());
+        aged.unwrap_or(false)
     }
 
     fn follow_routes(&mut self) {
         match Tables::take() {
-            Ok(tables) => drop(self.state.host.replace(tables)),
+            Ok(tables) => self.state.put_host(tables),
             Err(error) => complain(&format!("routing tables: {error}")),
         }
     }
@@ -342,5 +355,7 @@ pub(crate) fn complain(text: &str) {
 
 /// How often time passes for connections.
 const TICK: Duration = Duration::from_millis(200);
+/// The next piece of a long ageing; packets are judged between the pieces.
+const HURRY: Duration = Duration::from_millis(5);
 /// How often the chains and the settings are looked at although nobody told of a change.
 const LOOK: Duration = Duration::from_secs(5);

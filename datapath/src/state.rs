@@ -13,7 +13,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::attach::{Attachment, Unattached};
 use crate::config::Config;
-use crate::host::{Current, Tables};
+use crate::host::{Current, Gone, Tables};
 use crate::log::Sink;
 
 /// Shared by all threads. Locks are taken in this order: `config`, `attachment`, `engine`, `outbox`.
@@ -27,6 +27,8 @@ pub(crate) struct State {
     pub(crate) log: Sink,
     pub(crate) config: Mutex<Config>,
     pub(crate) stopping: AtomicBool,
+    /// Devices and addresses that went away and that connections may still be bound to.
+    pub(crate) gone: Mutex<Gone>,
     /// When devices, addresses and routes were last asked for.
     pub(crate) refreshed: Mutex<Option<Instant>>,
 }
@@ -99,9 +101,17 @@ impl State {
             return;
         }
         if let Ok(tables) = Tables::take() {
-            self.host.replace(tables);
+            self.put_host(tables);
         }
         *last = Some(Instant::now());
+    }
+
+    /// Puts new devices, addresses and routes in force, and notes what went away with the old ones.
+    pub(crate) fn put_host(&self, tables: Tables) {
+        let gone = self.host.replace(tables);
+        let mut noted = lock(&self.gone);
+        noted.devices.extend(gone.devices);
+        noted.addresses.extend(gone.addresses);
     }
 
     /// Whether the datapath is to end.

@@ -42,8 +42,11 @@ fn write(state: &State, text: &mut String) -> std::fmt::Result {
         for (af, name) in [(Af::V4, "IPv4"), (Af::V6, "IPv6")] {
             let names = engine.table_names(af);
             let names = if names.is_empty() { "none".to_owned() } else { names.join(" ") };
-            writeln!(text, "tables {name} {names}")?;
+            let tracked = if engine.tracks(af) { "tracked" } else { "not tracked" };
+            writeln!(text, "tables {name} {names} ({tracked})")?;
         }
+        let tracker = engine.tracker();
+        writeln!(text, "connections {} of {}", tracker.len(), tracker.settings().max)?;
     }
     writeln!(text, "log lines lost {}", state.log.lost())?;
     writeln!(text)?;

@@ -1,5 +1,7 @@
 //! The running datapath in namespaces of its own: packets through NFQUEUE, life and death, sockets and who may use them.
 
+#![allow(clippy::print_stdout, reason = "a test suite reports on its standard output")]
+
 mod oracle;
 mod process;
 mod rewriting;
@@ -63,7 +65,7 @@ fn has_chains(namespace: &Namespace) -> io::Result<bool> {
 fn traffic_passes() -> io::Result<()> {
     let chain = chain()?;
     let mut datapath = Process::start(&chain.router, &["--all-hooks"])?;
-    let body: Arc<Vec<u8>> = Arc::new((0..8_000_000u32).map(|at| (at * 7 >> 3) as u8).collect());
+    let body: Arc<Vec<u8>> = Arc::new((0..8_000_000u32).map(|at| ((at * 7) >> 3) as u8).collect());
     for (listen, to) in [("10.2.0.2:80", "10.2.0.2:80"), ("[fd02::2]:80", "[fd02::2]:80")] {
         let _server = Server::http(&chain.server, listen, Arc::clone(&body))?;
         assert!(traffic::fetch(&chain.client, to, "/")? == *body, "{to}: the bytes arrived changed");

@@ -33,7 +33,7 @@ pub(crate) fn ttl() -> io::Result<()> {
     oracle::load(&chain.router, "mangle", &["-A POSTROUTING -j TTL --ttl-set 33"])?;
     let mut wire = Port::open(&chain.server, "eth0")?;
     // Sockets send these unfinished, as super-packets: what is written back must be complete.
-    let body: Arc<Vec<u8>> = Arc::new((0..4_000_000u32).map(|at| (at * 13 >> 4) as u8).collect());
+    let body: Arc<Vec<u8>> = Arc::new((0..4_000_000u32).map(|at| ((at * 13) >> 4) as u8).collect());
     let _server = Server::http(&chain.client, "10.1.0.2:80", Arc::clone(&body))?;
     assert!(traffic::fetch(&chain.server, "10.1.0.2:80", "/")? == *body, "the bytes arrived changed");
     let mut seen = 0;

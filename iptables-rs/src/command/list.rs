@@ -125,8 +125,9 @@ fn heading(info: &ChainInfo<'_>, columns: Columns) -> String {
 
 /// `-vv`: the table's bytes in words.
 pub(super) fn dump(table: &Table, out: &mut dyn Write) -> Result<(), Failure> {
-    let _ = (table, out);
-    Ok(())
+    let mut text = String::new();
+    table.dump(&mut text).map_err(|_| io::Error::other("fmt"))?;
+    Ok(out.write_all(text.as_bytes())?)
 }
 
 fn no_such_chain() -> Failure {

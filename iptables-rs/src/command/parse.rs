@@ -225,8 +225,9 @@ impl<'a> Reader<'a> {
                 self.on_chains(Action::Zero, optional)?;
                 if let Some(word) = self.scanner.take_operand() {
                     self.number = rule_number(word)?;
-                    let zero = if self.also.is_some() { &mut self.also } else { &mut self.action };
-                    *zero = Some(Action::ZeroNumber);
+                    // As upstream, where the number makes it forget a -L before it.
+                    self.action = Some(Action::ZeroNumber);
+                    self.also = None;
                 }
             }
             b'N' => {
@@ -264,6 +265,7 @@ impl<'a> Reader<'a> {
                 }
             }
             b'w' | b'W' => self.waiting(letter, optional)?,
+            b'b' => return Err(usage("Unknown arg \"(null)\"")),
             _ => self.rule_option(letter, argument)?,
         }
         Ok(None)
@@ -395,7 +397,7 @@ impl<'a> Reader<'a> {
                 self.action = Some(action);
             }
             Some(old) => {
-                let text = format!("Cannot use -{} with -{}\n", action.letter(), old.letter());
+                let text = format!("Cannot use -{} with -{}", action.letter(), old.letter());
                 return Err(Failure::Usage(text));
             }
         }
@@ -544,6 +546,9 @@ impl<'a> Reader<'a> {
         if let Some(chain) = self.chain.filter(|chain| chain.len() >= EXTENSION_NAME_LEN) {
             return Err(too_long(chain));
         }
+        if action.takes_rule() {
+            self.check_interfaces()?;
+        }
         let has = |letter: u8| self.given.contains(&letter);
         let display = Display { numeric: has(b'n'), exact: has(b'x'), line_numbers: has(b'0'), verbose: self.verbose };
         let jump = Jump { word: self.jump.unwrap_or_default().to_owned(), is_goto: self.header.is_goto() };
@@ -590,11 +595,25 @@ impl<'a> Reader<'a> {
         Ok((sources, destinations))
     }
 
+    /// The interface that a built-in chain's packets do not have yet.
+    fn check_interfaces(&self) -> Result<(), Failure> {
+        let chain = self.chain.unwrap_or_default();
+        let letter = match chain {
+            "PREROUTING" | "INPUT" => b'o',
+            "POSTROUTING" | "OUTPUT" => b'i',
+            _ => return Ok(()),
+        };
+        if !self.given.contains(&letter) {
+            return Ok(());
+        }
+        Err(Failure::Usage(format!("Can't use -{} with {chain}\n", char::from(letter))))
+    }
+
     fn check_legality(&self, action: Action) -> Result<(), Failure> {
         for &option in ONCE.iter().filter(|option| self.given.contains(option)) {
             let also = self.also.is_some_and(|also| also.admits(option));
             if !action.admits(option) && !also {
-                return Err(Failure::Usage(format!("Illegal option `-{}' with this command\n", char::from(option))));
+                return Err(Failure::Usage(format!("Illegal option `-{}' with this command", char::from(option))));
             }
         }
         Ok(())
@@ -622,10 +641,10 @@ fn check_chain_name(af: Af, name: &str) -> Result<(), Failure> {
         return Err(too_long(name));
     }
     if let Some(first @ ('-' | '!')) = name.chars().next() {
-        return Err(Failure::Usage(format!("chain name not allowed to start with `{first}'\n")));
+        return Err(Failure::Usage(format!("chain name not allowed to start with `{first}'")));
     }
-    if verdict_number(name).is_some() || ext::find(Kind::Target, name, af).is_some() {
-        return Err(usage("chain name may not clash with target name\n"));
+    if name.is_empty() || verdict_number(name).is_some() || ext::find(Kind::Target, name, af).is_some() {
+        return Err(usage("chain name may not clash with target name"));
     }
     if name.bytes().any(is_space) {
         return Err(Failure::Usage(format!("Invalid chain name `{name}'")));

@@ -10,7 +10,6 @@ use libxt::ext::{Kind, Object, Revision};
 use libxt::family::Af;
 use libxt::rule::{self, Encoded, Target};
 use libxt::table::{self, ChainId, NewRule, Table, verdict_number};
-use libxt::value::header::Header;
 
 use super::options::Action;
 use super::{Command, list, parse};
@@ -69,15 +68,8 @@ impl Command {
         self.chain.as_deref().unwrap_or_default()
     }
 
-    /// What the word after `-j` or `-g` means in this table, and whether the interfaces fit the chain.
+    /// What the word after `-j` or `-g` means in this table.
     fn resolve_target(&mut self, table: &Table) -> Result<(), Failure> {
-        let (chain, header) = (self.chain.as_deref().unwrap_or_default(), &self.rule.header);
-        let misplaced = |letter: char| Err(Failure::Usage(format!("Can't use -{letter} with {chain}\n")));
-        match chain {
-            "PREROUTING" | "INPUT" if is_given(header, 'o') => return misplaced('o'),
-            "POSTROUTING" | "OUTPUT" if is_given(header, 'i') => return misplaced('i'),
-            _ => (),
-        }
         let word = &self.jump.word;
         let is_chain = table.find(word).is_some();
         if matches!(self.rule.target, Target::Extension(_)) {
@@ -90,7 +82,7 @@ impl Command {
         self.rule.target = match verdict_number(word) {
             _ if is_chain => Target::Chain(word.clone()),
             _ if word.is_empty() => Target::None,
-            _ if self.jump.is_goto => return Err(Failure::Usage(format!("goto '{word}' is not a chain\n"))),
+            _ if self.jump.is_goto => return Err(Failure::Usage(format!("goto '{word}' is not a chain"))),
             Some(verdict) => Target::Verdict(verdict),
             None => return Err(parse::not_loaded("target", word)),
         };
@@ -176,11 +168,6 @@ impl Command {
         }
         outcome
     }
-}
-
-fn is_given(header: &Header, letter: char) -> bool {
-    let interface = if letter == 'o' { &header.output } else { &header.input };
-    interface.name != [0; 16]
 }
 
 /// The first revision, in the order of the extension's table, that the backend has and that can say the value.

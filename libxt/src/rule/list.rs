@@ -70,34 +70,28 @@ pub fn count(number: u64, exact: bool) -> String {
     }
     let mut number = number;
     for unit in ["K", "M", "G"] {
-        number = number.saturating_add(500) / 1000;
+        number = number.wrapping_add(500) / 1000;
         if number <= 9999 {
             return format!("{number:>4}{unit} ");
         }
     }
-    format!("{:>4}T ", number.saturating_add(500) / 1000)
+    format!("{:>4}T ", number.wrapping_add(500) / 1000)
 }
 
 fn list_header(w: &mut dyn Write, header: &Header, columns: Columns) -> fmt::Result {
     let inverted = |bit: u8| header.inversions & bit != 0;
     w.write_char(sign(inverted(header::INV_PROTOCOL)))?;
-    match u8::try_from(header.protocol).ok().and_then(protocol::name) {
-        Some(name) if columns.echo => write!(w, "{name} ")?,
-        Some(name) => write!(w, "{name:<5}")?,
-        None if columns.echo => write!(w, "{} ", header.protocol)?,
-        None => write!(w, "{:<4} ", header.protocol)?,
+    let known = if columns.numeric { protocol::built_in_name } else { protocol::name };
+    match u8::try_from(header.protocol).ok().and_then(known) {
+        Some(name) => pad(w, name, 4, columns)?,
+        None => pad(w, &header.protocol.to_string(), 4, columns)?,
     }
     if columns.echo {
         w.write_str("opt ")?;
     }
-    match header.af {
-        Af::V4 => {
-            w.write_char(if inverted(header::INV_FRAGMENT) { '!' } else { '-' })?;
-            w.write_char(if header.flags & header::F_FRAGMENT_V4 != 0 { 'f' } else { '-' })?;
-            w.write_char(' ')?;
-        }
-        Af::V6 => w.write_str("   ")?,
-    }
+    let fragment = header.af == Af::V4 && header.flags & header::F_FRAGMENT_V4 != 0;
+    w.write_char(if inverted(header::INV_FRAGMENT) { '!' } else { '-' })?;
+    w.write_str(if fragment { "f " } else { "- " })?;
     if columns.verbose || columns.echo {
         list_interfaces(w, header, columns)?;
     }

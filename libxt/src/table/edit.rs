@@ -232,7 +232,13 @@ impl Table {
                 && blob::entry_at(self.af, self.bytes_of(*stored), 0)
                     .is_ok_and(|entry| is_same(&entry, &wanted, leads, rule.user_sizes))
         };
-        let number = self.chain(id).rules.iter().position(same).ok_or_else(|| refused(libc::ENOENT))?;
+        // Upstream looks the target up among the chains first, and then forgets what it was doing.
+        let missing = match leads {
+            Leads::Next | Leads::Verdict => During::DeleteRule,
+            Leads::Chain(_) | Leads::Module => During::Edit,
+        };
+        let number = self.chain(id).rules.iter().position(same);
+        let number = number.ok_or_else(|| Refused::new(missing, libc::ENOENT))?;
         Ok((id, number))
     }
 }

@@ -10,6 +10,7 @@ use crate::blob::{self, Entry};
 use crate::family::Af;
 
 mod commit;
+mod dump;
 mod edit;
 mod read;
 mod refused;

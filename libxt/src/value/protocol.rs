@@ -4,20 +4,20 @@ use std::sync::OnceLock;
 
 use super::number;
 
-/// The names the tools know themselves, before `/etc/protocols`.
+/// The names the tools know themselves, before `/etc/protocols`; the first of a number is the one shown.
 const BUILT_IN: [(&str, u8); 13] = [
     ("tcp", 6),
     ("sctp", 132),
     ("udp", 17),
     ("udplite", 136),
     ("icmp", 1),
-    ("icmpv6", 58),
     ("ipv6-icmp", 58),
+    ("icmpv6", 58),
     ("esp", 50),
     ("ah", 51),
+    ("mobility-header", 135),
     ("ipv6-mh", 135),
     ("mh", 135),
-    ("mobility-header", 135),
     ("all", 0),
 ];
 
@@ -43,7 +43,8 @@ pub fn name(number: u8) -> Option<&'static str> {
     }
 }
 
-fn built_in_name(number: u8) -> Option<&'static str> {
+/// The built-in name of a number: what `-L -n` shows, which looks no file up.
+pub fn built_in_name(number: u8) -> Option<&'static str> {
     BUILT_IN.iter().find(|&&(_, own)| own == number).map(|&(name, _)| name)
 }
 
@@ -73,7 +74,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn built_in_names_need_no_file() {
+    /// The built-in name of a number: what `-L -n` shows, which looks no file up.
+    pub fn built_in_names_need_no_file() {
         assert_eq!(parse("TCP"), Some(6));
         assert_eq!(parse("ipv6-icmp"), Some(58));
         assert_eq!(parse("all"), Some(0));

@@ -1,4 +1,85 @@
 # Everything a person or a machine runs: see README.md.
-.PHONY: test
-test:
-	cargo test --workspace
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CARGO ?= cargo
+# Seconds that `make test` fuzzes each of the four targets.
+FUZZ_SECONDS ?= 75
+
+sbin = $(DESTDIR)$(PREFIX)/sbin
+links = $(DESTDIR)$(PREFIX)/lib/xtables-rs
+man8 = $(DESTDIR)$(PREFIX)/share/man/man8
+units = $(DESTDIR)$(PREFIX)/lib/systemd/system
+tables = iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore
+
+.PHONY: all demo test lint unit compare bench fuzz fuzz-short hunt install alternatives needs-demo needs-test
+
+all:
+	$(CARGO) build --release --workspace --bins
+
+# A legacy firewall script, real traffic, and a list of what was proved: as started, and as root also rootless.
+demo: needs-demo all
+	target/release/demo
+	@if [ "$$(id -u)" = 0 ]; then target/release/demo --rootless; fi
+
+# Everything that must hold. Installs the tools it compares with when it may, and says what is missing when it may not.
+test: needs-test lint unit compare fuzz-short
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+
+unit:
+	$(CARGO) build --workspace --bins
+	$(CARGO) test --workspace
+
+# Our datapath against the kernel: the demo's claims on both, scenarios as root and rootless, random cases.
+compare: all
+	target/release/demo --judge kernel
+	target/release/demo
+	@if [ "$$(id -u)" = 0 ]; then target/release/demo --rootless; fi
+	LAB_JUDGE=datapath XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test scenarios
+	LAB_JUDGE=datapath XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test differential
+	LAB_RIGHTS=rootless LAB_JUDGE=datapath XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test scenarios
+
+# Ours and the kernel's side by side.
+bench: needs-test all
+	target/release/bench
+
+# Coverage-guided fuzzing: a minute or so of each target, or all of them until one finds something.
+fuzz-short:
+	fuzz/run $(FUZZ_SECONDS)
+
+fuzz:
+	fuzz/run 0
+
+# Random cases through both routers until they differ.
+hunt: needs-test all
+	target/release/hunt
+
+needs-demo:
+	datapath/lab/needs ip
+
+needs-test:
+	datapath/lab/needs ip iptables-legacy ip6tables-legacy iptables-legacy-restore conntrack nft g++ python3
+
+# Plain names go into a folder of their own, so that nothing of the system is covered up; see `make alternatives`.
+install: all
+	install -d $(sbin) $(links) $(man8) $(units)
+	install -m 755 target/release/xtables-rs-multi target/release/xt-datapath $(sbin)
+	install -m 755 target/release/conntrack $(links)/conntrack
+	for name in $(tables); do ln -sf ../../sbin/xtables-rs-multi $(links)/$$name; done
+	install -m 644 man/*.8 $(man8)
+	for unit in dist/*.service; do \
+		sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' $$unit > $(units)/$$(basename $$unit); \
+	done
+
+# Offers the commands to Debian's alternatives, at a priority that takes over nothing.
+alternatives:
+	update-alternatives --install /usr/sbin/iptables iptables $(PREFIX)/lib/xtables-rs/iptables 5 \
+		--slave /usr/sbin/iptables-save iptables-save $(PREFIX)/lib/xtables-rs/iptables-save \
+		--slave /usr/sbin/iptables-restore iptables-restore $(PREFIX)/lib/xtables-rs/iptables-restore
+	update-alternatives --install /usr/sbin/ip6tables ip6tables $(PREFIX)/lib/xtables-rs/ip6tables 5 \
+		--slave /usr/sbin/ip6tables-save ip6tables-save $(PREFIX)/lib/xtables-rs/ip6tables-save \
+		--slave /usr/sbin/ip6tables-restore ip6tables-restore $(PREFIX)/lib/xtables-rs/ip6tables-restore

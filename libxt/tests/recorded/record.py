@@ -52,6 +52,16 @@ def tail_of(line, af, numeric, dest):
     i = line.rfind(want.ljust(19) + " ")
     return None if i < 0 else line[i + 20:]
 
+def family(af): return "@family " + ("both" if af == 46 else str(af))
+
+def quoted(line):
+    """The rule with double quotes and backslashes only, as the corpus wants it."""
+    if "'" not in line: return line
+    def word(w):
+        if w and re.fullmatch(r"[\w.,:/=!-]+", w): return w
+        return '"' + re.sub(r'(["\\\\])', r"\\\1", w) + '"'
+    return " ".join(word(w) for w in shlex.split(line))
+
 def o_any(outcome): return next(iter(outcome.values()))
 
 def run(*a): return subprocess.run(a, capture_output=True, text=True, errors="surrogateescape")
@@ -62,7 +72,7 @@ def main(src, t, rec):
     for line in open(src):
         line = line.rstrip("\n")
         if line == "" or line.startswith("#"): tt.append(line); continue
-        if line in ("ipv4", "ipv6", "both"): af = {"ipv4": 4, "ipv6": 6, "both": 46}[line]; tt.append(line); continue
+        if line in ("ipv4", "ipv6", "both"): af = {"ipv4": 4, "ipv6": 6, "both": 46}[line]; tt.append(family(af)); continue
         if line[0] == "*": table = line[1:]; tt.append(line); continue
         if line[0] == ":": chain = line[1:].split(",")[0]; tt.append(line); continue
         if line[0] == "@":
@@ -94,12 +104,12 @@ def main(src, t, rec):
                 cut = tail_of(text, fam, numeric, None)
                 if cut is not None: rr.append("%s %s" % (key, cut))
             run(tool, "-t", table, "-F")
-            o = ";=;OK" if saved == line else ";%s;OK" % saved
+            o = ";=;OK" if saved == quoted(line) else ";%s;OK" % saved
             outcome[fam] = o
         if len(set(outcome.values())) == 1:
-            tt.append(line + o_any(outcome))
+            tt.append(quoted(line) + o_any(outcome))
         else:
-            tt += ["ipv4", line + outcome[4], "ipv6", line + outcome[6], "both"]
+            tt += [family(4), quoted(line) + outcome[4], family(6), quoted(line) + outcome[6], family(46)]
     open(t, "w").write("\n".join(tt) + "\n")
     open(rec, "w").write("\n".join(rr) + "\n")
 

@@ -4,11 +4,11 @@
 -m addrtype --src-type UNICAST;=;OK
 -m addrtype ! --src-type LOCAL;=;OK
 -m addrtype --dst-type local;-m addrtype --dst-type LOCAL;OK
-ipv4
+@family 4
 -m addrtype --dst-type UNSPEC,UNICAST,LOCAL,BLACKHOLE,UNREACHABLE,PROHIBIT;=;OK
-ipv6
+@family 6
 -m addrtype --dst-type UNSPEC,UNICAST,LOCAL,BLACKHOLE,UNREACHABLE,PROHIBIT;;FAIL
-both
+@family both
 -m addrtype --src-type UNICAST,;;FAIL
 -m addrtype --src-type "";;FAIL
 -m addrtype --src-type LOCAL --src-type LOCAL;;FAIL
@@ -17,15 +17,15 @@ both
 -m addrtype --src-type LOCAL --limit-iface-out;;FAIL
 -m addrtype --src-type LOCAL --limit-iface-in --limit-iface-out;;FAIL
 -m addrtype --src-type LOCAL ! --limit-iface-in;;FAIL
-ipv4
+@family 4
 -m addrtype --dst-type BROADCAST,ANYCAST,MULTICAST;=;OK
 -m addrtype --dst-type THROW;=;OK
 -m addrtype --dst-type NAT;=;OK
 -m addrtype --dst-type XRESOLVE;=;OK
-ipv6
+@family 6
 -m addrtype --dst-type ANYCAST,MULTICAST;=;OK
 -m addrtype --dst-type BROADCAST;;FAIL
-ipv4
+@family 4
 :OUTPUT
 -m addrtype --src-type LOCAL --limit-iface-out;=;OK
 -m addrtype --src-type LOCAL --limit-iface-in;;FAIL

@@ -2,7 +2,7 @@
 -m comment --comment foo;=;OK
 -m comment --comment "hi there";=;OK
 -m comment --comment "it's";-m comment --comment "it\'s";OK
--m comment --comment 'say "hi" \ now';-m comment --comment "say \"hi\" \\ now";OK
+-m comment --comment "say \"hi\" \\ now";=;OK
 -m comment --comment "";=;OK
 -m comment;;FAIL
 -m comment ! --comment foo;;FAIL

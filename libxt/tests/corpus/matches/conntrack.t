@@ -53,7 +53,7 @@
 -m conntrack --ctdir foo;;FAIL
 -m conntrack ! --ctdir ORIGINAL;;FAIL
 -p tcp -m conntrack --ctproto 6 --ctorigsrcport 1 --ctdir REPLY --ctstate NEW --ctstatus NONE;-p tcp -m conntrack --ctstate NEW --ctproto 6 --ctorigsrcport 1 --ctstatus NONE --ctdir REPLY;OK
-ipv4
+@family 4
 -m conntrack --ctorigsrc 10.0.0.1;=;OK
 -m conntrack --ctorigsrc 10.0.0.0/8;=;OK
 -m conntrack ! --ctorigdst 10.0.0.0/255.0.255.0;-m conntrack ! --ctorigdst 10.0.0.0;OK
@@ -63,7 +63,7 @@ ipv4
 -m conntrack --ctorigsrc ::1;;FAIL
 -m conntrack --ctorigsrc 1.2.3.4/33;-m conntrack --ctorigsrc 1.2.3.4;OK
 -m conntrack --ctorigsrc 1.2.3.4 ! --ctorigdst 5.6.7.8 --ctreplsrc 9.9.9.0/24 ! --ctrepldst 8.0.0.0/8;=;OK
-ipv6
+@family 6
 -m conntrack --ctorigsrc fe80::1;=;OK
 -m conntrack --ctorigsrc fe80::/10;=;OK
 -m conntrack ! --ctorigdst fe80::/ffff::ff00;-m conntrack ! --ctorigdst fe80::;OK
@@ -71,7 +71,7 @@ ipv6
 -m conntrack --ctrepldst 2001:db8::1/64;=;OK
 -m conntrack --ctorigsrc 1.2.3.4;;FAIL
 -m conntrack --ctorigsrc fe80::/129;;FAIL
-ipv4
+@family 4
 -m conntrack --ctorigsrc 1.2.3.4/32;-m conntrack --ctorigsrc 1.2.3.4;OK
 -m conntrack --ctorigsrc 1.2.3.4/128;-m conntrack --ctorigsrc 1.2.3.4;OK
 -m conntrack --ctorigsrc 1.2.3.4/0.0.0.0;-m conntrack --ctorigsrc 1.2.3.4/0;OK
@@ -82,6 +82,6 @@ ipv4
 -m conntrack --ctexpire 1x;;FAIL
 -m conntrack --ctexpire 1:x;;FAIL
 -m conntrack --ctexpire "";-m conntrack --ctexpire 0;OK
-ipv6
+@family 6
 -m conntrack --ctorigsrc fe80::1/128;-m conntrack --ctorigsrc fe80::1;OK
 -m conntrack --ctorigsrc fe80::1/ffff::;-m conntrack --ctorigsrc fe80::1/16;OK

@@ -1,4 +1,4 @@
-ipv6
+@family 6
 :INPUT,FORWARD,OUTPUT
 -m hl --hl-eq 0;=;OK
 -m hl --hl-eq 255;=;OK

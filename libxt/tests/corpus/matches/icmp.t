@@ -1,4 +1,4 @@
-ipv4
+@family 4
 :INPUT,FORWARD,OUTPUT
 -p icmp -m icmp --icmp-type any;=;OK
 -p icmp -m icmp --icmp-type 8;=;OK

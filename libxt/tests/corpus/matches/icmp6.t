@@ -1,4 +1,4 @@
-ipv6
+@family 6
 :INPUT,FORWARD,OUTPUT
 -p ipv6-icmp -m icmp6 --icmpv6-type any;;FAIL
 -p ipv6-icmp -m icmp6 --icmpv6-type 128;=;OK

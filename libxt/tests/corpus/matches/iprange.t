@@ -1,6 +1,6 @@
 :INPUT,FORWARD,OUTPUT
 -m iprange;;FAIL
-ipv4
+@family 4
 -m iprange --src-range 1.1.1.1-1.1.1.10;=;OK
 -m iprange ! --src-range 1.1.1.1-1.1.1.10;=;OK
 -m iprange --dst-range 1.1.1.1-1.1.1.10;=;OK
@@ -15,7 +15,7 @@ ipv4
 -m iprange --src-range ::1-::2;;FAIL
 -m iprange --src-range 1.1.1.1-1.1.1.2 --dst-range 2.2.2.2-2.2.2.3;=;OK
 -m iprange --src-range 1.1.1.1-1.1.1.2 --src-range 2.2.2.2-2.2.2.3;;FAIL
-ipv6
+@family 6
 -m iprange --src-range fe80::1-fe80::10;=;OK
 -m iprange ! --dst-range fe80::1-fe80::10;=;OK
 -m iprange --dst-range fe80::1;-m iprange --dst-range fe80::1-fe80::1;OK

@@ -1,4 +1,4 @@
-ipv4
+@family 4
 :INPUT,FORWARD,OUTPUT
 -m ttl --ttl-eq 0;=;OK
 -m ttl --ttl-eq 255;=;OK

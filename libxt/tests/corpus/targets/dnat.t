@@ -1,6 +1,6 @@
 *nat
 :PREROUTING,OUTPUT
-ipv4
+@family 4
 -j DNAT --to-destination 1.1.1.1;=;OK
 -j DNAT --to-destination 1.1.1.1-1.1.1.10;=;OK
 -j DNAT --to-destination 1.1.1.10-1.1.1.1;=;OK
@@ -60,7 +60,7 @@ ipv4
 -p udplite -j DNAT --to-destination :x;;FAIL
 -p tcp -j DNAT --to-destination 1.1.1.x:y;;FAIL
 -p tcp -j DNAT --to-destination 1.1.1.x:80;;FAIL
-ipv6
+@family 6
 -j DNAT --to-destination dead::beef;=;OK
 -j DNAT --to-destination dead::beef-dead::fee7;=;OK
 -p tcp -j DNAT --to-destination [dead::beef]:1025-65535;=;OK

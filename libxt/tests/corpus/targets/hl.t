@@ -1,4 +1,4 @@
-ipv6
+@family 6
 :PREROUTING,INPUT,FORWARD,OUTPUT,POSTROUTING
 *mangle
 -j HL --hl-set 0;=;OK

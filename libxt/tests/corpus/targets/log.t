@@ -2,7 +2,7 @@
 -j LOG;=;OK
 -j LOG --log-prefix "test: ";=;OK
 -j LOG --log-prefix test;=;OK
--j LOG --log-prefix 'a "b" \c';-j LOG --log-prefix "a \"b\" \\c";OK
+-j LOG --log-prefix "a \"b\" \\c";=;OK
 -j LOG --log-prefix 12345678901234567890123456789;=;OK
 -j LOG --log-prefix 123456789012345678901234567890;-j LOG --log-prefix 12345678901234567890123456789;OK
 -j LOG --log-prefix "";;FAIL

@@ -1,16 +1,16 @@
 :INPUT,FORWARD,OUTPUT
-ipv4
+@family 4
 -j REJECT;-j REJECT --reject-with icmp-port-unreachable;OK
-ipv6
+@family 6
 -j REJECT;-j REJECT --reject-with icmp6-port-unreachable;OK
-both
+@family both
 -p tcp -j REJECT --reject-with tcp-reset;=;OK
 -j REJECT --reject-with tcp-reset;;FAIL
 ! -p tcp -j REJECT --reject-with tcp-reset;;FAIL
 -p udp -j REJECT --reject-with tcp-reset;;FAIL
 -j REJECT --reject-with foo;;FAIL
 -j REJECT ! --reject-with tcp-reset;;FAIL
-ipv4
+@family 4
 -j REJECT --reject-with icmp-net-unreachable;=;OK
 -j REJECT --reject-with icmp-host-unreachable;=;OK
 -j REJECT --reject-with icmp-proto-unreachable;=;OK
@@ -36,7 +36,7 @@ ipv4
 -j REJECT --reject-with icmp-net-unreachablex;;FAIL
 -j REJECT --reject-with icmp6-no-route;;FAIL
 -j REJECT --reject-with icmp-net-unreachable --reject-with tcp-reset;;FAIL
-ipv6
+@family 6
 -j REJECT --reject-with icmp6-no-route;=;OK
 -j REJECT --reject-with no-route;-j REJECT --reject-with icmp6-no-route;OK
 -j REJECT --reject-with icmp6-adm-prohibited;=;OK
@@ -54,7 +54,7 @@ ipv6
 -j REJECT --reject-with icmp6-;-j REJECT --reject-with icmp6-no-route;OK
 -j REJECT --reject-with "";-j REJECT --reject-with icmp6-no-route;OK
 -p tcp -j REJECT --reject-with tcp;-p tcp -j REJECT --reject-with tcp-reset;OK
-both
+@family both
 *nat
 :PREROUTING
 -j REJECT;;FAIL

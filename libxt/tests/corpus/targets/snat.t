@@ -1,6 +1,6 @@
 *nat
 :POSTROUTING
-ipv4
+@family 4
 -j SNAT --to-source 1.1.1.1;=;OK
 -j SNAT --to-source 1.1.1.1-1.1.1.10;=;OK
 -j SNAT --to-source 1.1.1.10-1.1.1.1;=;OK
@@ -43,7 +43,7 @@ ipv4
 -p tcp -j SNAT --to-source :80 --random-fully;=;OK
 -p tcp -j SNAT --to-source 0x10;;FAIL
 -p tcp -j SNAT --to-source :0x10;-p tcp -j SNAT --to-source :16;OK
-ipv6
+@family 6
 -j SNAT --to-source dead::beef;=;OK
 -j SNAT --to-source dead::beef-dead::fee7;=;OK
 -p tcp -j SNAT --to-source [dead::beef]:1025-65535;=;OK

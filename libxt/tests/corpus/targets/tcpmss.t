@@ -3,11 +3,11 @@
 -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j TCPMSS --set-mss 1400;=;OK
 -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j TCPMSS --clamp-mss-to-pmtu;=;OK
 -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 0;=;OK
-ipv4
+@family 4
 -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 65515;=;OK
-ipv6
+@family 6
 -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 65515;;FAIL
-both
+@family both
 -j TCPMSS --set-mss 1400;;FAIL
 -p tcp -j TCPMSS --set-mss 1400;;FAIL
 -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 65516;;FAIL

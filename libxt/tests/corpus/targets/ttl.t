@@ -1,4 +1,4 @@
-ipv4
+@family 4
 :PREROUTING,INPUT,FORWARD,OUTPUT,POSTROUTING
 *mangle
 -j TTL --ttl-set 0;=;OK

@@ -122,14 +122,15 @@ impl Given<'_> {
 
     /// `host[/mask]` of the rule's family (`XTTYPE_HOSTMASK`).
     pub fn network(&self) -> Result<Network, Problem> {
-        let Self { extension, option, around, .. } = self;
-        Network::parse(self.value, around.af).map_err(|refused| match refused {
-            network::Refused::Mask => Problem::new(format!(
-                "{extension}: bad value for option \"--{option}\", neither a valid network mask nor valid CIDR (0-{}).\n",
-                around.af.address_len() * 8
-            )),
+        Network::parse(self.value, self.around.af).map_err(|refused| match refused {
+            network::Refused::Mask => self.bad_mask(),
             other => host_problem(other, self.value),
         })
+    }
+
+    /// A mask as a prefix length or dotted (`XTTYPE_PLENMASK`), as a `union nf_inet_addr`.
+    pub fn mask(&self) -> Result<[u8; 16], Problem> {
+        network::parse_mask(self.value, self.around.af).ok_or_else(|| self.bad_mask())
     }
 
     /// One address of the rule's family (`XTTYPE_HOST`), as a `union nf_inet_addr`.
@@ -142,6 +143,14 @@ impl Given<'_> {
     /// `X: Bad value for "--y" option: "z"` (`xtables_param_act` with `XTF_BAD_VALUE`).
     pub fn bad_param(&self, value: &str) -> Problem {
         Problem::new(format!("{}: Bad value for \"--{}\" option: \"{value}\"", self.extension, self.option))
+    }
+
+    fn bad_mask(&self) -> Problem {
+        let Self { extension, option, around, .. } = self;
+        let bits = around.af.address_len() * 8;
+        Problem::new(format!(
+            "{extension}: bad value for option \"--{option}\", neither a valid network mask nor valid CIDR (0-{bits}).\n"
+        ))
     }
 
     fn too_many(&self) -> Problem {

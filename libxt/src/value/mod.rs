@@ -18,6 +18,7 @@ pub mod protocol;
 pub mod rate;
 pub mod resolve;
 pub mod service;
+pub mod spi;
 pub mod syslog;
 pub mod tcp_flags;
 pub mod text;

@@ -136,8 +136,8 @@ pub fn resolve(host: &str, af: Af) -> Result<IpAddr, Refused> {
     }
 }
 
-/// The mask after the slash, as 16 bytes.
-fn parse_mask(text: &str, af: Af) -> Option<[u8; 16]> {
+/// A mask as a length or dotted, as 16 bytes; oddities as in [`Network::parse`].
+pub fn parse_mask(text: &str, af: Af) -> Option<[u8; 16]> {
     let bits = af.address_len() as u64 * 8;
     let len = match number::parse(text, 0, u32::MAX.into()) {
         Some(len) if len <= bits => len,

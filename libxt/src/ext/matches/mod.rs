@@ -3,10 +3,16 @@
 use super::{Entry, Families, instance};
 
 pub mod addrtype;
+pub mod ah;
 pub mod comment;
+pub mod connbytes;
+pub mod connlimit;
 pub mod connmark;
 pub mod conntrack;
 pub mod dscp;
+pub mod ecn;
+pub mod esp;
+pub mod helper;
 pub mod hl;
 pub mod icmp;
 pub mod icmp6;
@@ -18,8 +24,10 @@ pub mod mark;
 pub mod multiport;
 pub mod owner;
 pub mod pkttype;
+pub mod quota;
 pub mod statistic;
 pub mod tcp;
+pub mod tcpmss;
 pub mod tos;
 pub mod ttl;
 pub mod udp;
@@ -27,10 +35,17 @@ pub mod udp;
 /// Every match name, in the order of the alphabet.
 pub const ENTRIES: &[Entry] = &[
     Entry::of::<addrtype::Addrtype>(Families::Both),
+    Entry::of::<ah::Ah4>(Families::V4).of_protocol(51),
+    Entry::of::<ah::Ah6>(Families::V6),
     Entry::of::<comment::Comment>(Families::Both),
+    Entry::of::<connbytes::Connbytes>(Families::Both),
+    Entry::of::<connlimit::Connlimit>(Families::Both),
     Entry::of::<connmark::Connmark>(Families::Both),
     Entry::of::<conntrack::Conntrack>(Families::Both),
     Entry::of::<dscp::Dscp>(Families::Both),
+    Entry::of::<ecn::Ecn>(Families::Both),
+    Entry::of::<esp::Esp>(Families::Both).of_protocol(50),
+    Entry::of::<helper::Helper>(Families::Both),
     Entry::of::<hl::Hl>(Families::V6),
     Entry::of::<icmp::Icmp4>(Families::V4).of_protocol(1),
     Entry::of::<icmp6::Icmp6>(Families::V6).of_protocol(58),
@@ -42,9 +57,11 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<multiport::Multiport>(Families::Both),
     Entry::of::<owner::Owner>(Families::Both),
     Entry::of::<pkttype::Pkttype>(Families::Both),
+    Entry::of::<quota::Quota>(Families::Both),
     Entry::of::<conntrack::StateAlias>(Families::Both).alias("state", || instance(conntrack::StateAlias::default())),
     Entry::of::<statistic::Statistic>(Families::Both),
     Entry::of::<tcp::Tcp>(Families::Both).of_protocol(6),
+    Entry::of::<tcpmss::Tcpmss>(Families::Both),
     Entry::of::<tos::Tos>(Families::Both),
     Entry::of::<ttl::Ttl>(Families::V4),
     Entry::of::<udp::Udp>(Families::Both).of_protocol(17),

@@ -2,40 +2,52 @@
 
 use super::{Entry, Families, instance};
 
+pub mod classify;
 pub mod connmark;
 pub mod ct;
 pub mod dnat;
 pub mod dscp;
+pub mod ecn;
 pub mod hl;
 pub mod log;
 pub mod mark;
 pub mod masquerade;
 mod nat_option;
 pub mod netmap;
+pub mod nflog;
+pub mod nfqueue;
 pub mod redirect;
 pub mod reject;
 pub mod snat;
 pub mod tcpmss;
+pub mod tcpoptstrip;
+pub mod tee;
 pub mod tos;
 pub mod trace;
 pub mod ttl;
 
 /// Every target name, in the order of the alphabet.
 pub const ENTRIES: &[Entry] = &[
+    Entry::of::<classify::Classify>(Families::Both),
     Entry::of::<connmark::Connmark>(Families::Both),
     Entry::of::<ct::Ct>(Families::Both),
     Entry::of::<dnat::Dnat>(Families::Both),
     Entry::of::<dscp::Dscp>(Families::Both),
+    Entry::of::<ecn::Ecn>(Families::V4),
     Entry::of::<hl::Hl>(Families::V6),
     Entry::of::<log::Log>(Families::Both),
     Entry::of::<mark::Mark>(Families::Both),
     Entry::of::<masquerade::Masquerade>(Families::Both),
     Entry::of::<netmap::Netmap>(Families::Both),
+    Entry::of::<nflog::Nflog>(Families::Both),
+    Entry::of::<nfqueue::Nfqueue>(Families::Both),
     Entry::of::<ct::Notrack>(Families::Both).alias("NOTRACK", || instance(ct::Notrack::default())),
     Entry::of::<redirect::Redirect>(Families::Both),
     Entry::of::<reject::Reject>(Families::Both),
     Entry::of::<snat::Snat>(Families::Both),
     Entry::of::<tcpmss::Tcpmss>(Families::Both),
+    Entry::of::<tcpoptstrip::Tcpoptstrip>(Families::Both),
+    Entry::of::<tee::Tee>(Families::Both),
     Entry::of::<tos::Tos>(Families::Both),
     Entry::of::<trace::Trace>(Families::Both),
     Entry::of::<ttl::Ttl>(Families::V4),

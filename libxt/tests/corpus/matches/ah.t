@@ -1,0 +1,33 @@
+:INPUT,FORWARD,OUTPUT
+@family 4
+-p ah -m ah --ahspi 0;=;OK
+-p ah -m ah --ahspi 4294967295;=;OK
+-p ah -m ah --ahspi 0:4294967295;-p ah -m ah;OK
+-p ah -m ah ! --ahspi 0:4294967295;-p ah -m ah;OK
+-p ah -m ah ! --ahspi 0;=;OK
+-p ah -m ah --ahspi 5:3;=;OK
+-p ah -m ah --ahspi -1;;FAIL
+-p ah -m ah --ahspi 4294967296;;FAIL
+-p ah -m ah --ahspi 0:4294967296;;FAIL
+-p ah -m ah --ahspi invalid;;FAIL
+-p ah -m ah --ahspi 5:10;=;OK
+-p ah -m ah;=;OK
+-m ah --ahspi 0;;FAIL
+-m ah;;FAIL
+-p ah --ahspi 7;-p ah -m ah --ahspi 7;OK
+-p ah -m ah --ahres;;FAIL
+@family 6
+-m ah --ahspi 0;=;OK
+-m ah --ahspi 0 ! --ahlen 0;=;OK
+-m ah --ahspi 0 --ahlen 5 --ahres;=;OK
+-m ah --ahres;=;OK
+-m ah --ahlen 4294967295;=;OK
+-m ah --ahlen 4294967296;;FAIL
+-m ah --ahspi 4294967296;;FAIL
+-m ah --ahspi 5:10;=;OK
+-m ah ! --ahspi 5:10;=;OK
+-m ah ! --ahspi 0:4294967295;-m ah;OK
+-m ah ! --ahlen 0;=;OK
+-m ah --ahlen 0;-m ah;OK
+-m ah;=;OK
+-m ah ! --ahres;;FAIL

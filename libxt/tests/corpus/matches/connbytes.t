@@ -1,0 +1,23 @@
+:INPUT,FORWARD,OUTPUT
+-m connbytes;;FAIL
+-m connbytes --connbytes 0:1000 --connbytes-mode packets --connbytes-dir original;=;OK
+-m connbytes ! --connbytes 0:1000 --connbytes-mode packets --connbytes-dir original;=;OK
+-m connbytes --connbytes 0:1000 --connbytes-mode packets --connbytes-dir reply;=;OK
+-m connbytes --connbytes 0:1000 --connbytes-mode packets --connbytes-dir both;=;OK
+-m connbytes --connbytes 0:1000 --connbytes-mode bytes --connbytes-dir both;=;OK
+-m connbytes --connbytes 0:1000 --connbytes-mode avgpkt --connbytes-dir both;=;OK
+-m connbytes --connbytes 10 --connbytes-mode bytes --connbytes-dir both;=;OK
+-m connbytes --connbytes 10: --connbytes-mode bytes --connbytes-dir both;-m connbytes --connbytes 10 --connbytes-mode bytes --connbytes-dir both;OK
+-m connbytes --connbytes :10 --connbytes-mode bytes --connbytes-dir both;-m connbytes --connbytes 0:10 --connbytes-mode bytes --connbytes-dir both;OK
+-m connbytes --connbytes 10:5 --connbytes-mode bytes --connbytes-dir both;;FAIL
+-m connbytes ! --connbytes 10: --connbytes-mode bytes --connbytes-dir both;-m connbytes ! --connbytes 10 --connbytes-mode bytes --connbytes-dir both;OK
+-m connbytes --connbytes 0:18446744073709551615 --connbytes-mode bytes --connbytes-dir both;-m connbytes --connbytes 0 --connbytes-mode bytes --connbytes-dir both;OK
+-m connbytes --connbytes 0:18446744073709551616 --connbytes-mode bytes --connbytes-dir both;;FAIL
+-m connbytes --connbytes -1:0 --connbytes-mode bytes --connbytes-dir both;;FAIL
+-m connbytes --connbytes 0:1000 --connbytes-mode packets --connbytes-dir wrong;;FAIL
+-m connbytes --connbytes 0:1000 --connbytes-mode wrong --connbytes-dir both;;FAIL
+-m connbytes --connbytes 0:1000;;FAIL
+-m connbytes --connbytes 0:1000 --connbytes-mode packets;;FAIL
+-m connbytes --connbytes 0:1000 --connbytes-dir both;;FAIL
+-m connbytes --connbytes-mode packets --connbytes-dir both;;FAIL
+-m connbytes --connbytes a --connbytes-mode packets --connbytes-dir both;;FAIL

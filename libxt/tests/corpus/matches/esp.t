@@ -1,0 +1,15 @@
+:INPUT,FORWARD,OUTPUT
+-p esp -m esp --espspi 0;=;OK
+-p esp -m esp --espspi :32;-p esp -m esp --espspi 0:32;OK
+-p esp -m esp --espspi 0:4294967295;-p esp -m esp;OK
+-p esp -m esp ! --espspi 0:4294967294;=;OK
+-p esp -m esp ! --espspi 0:4294967295;-p esp -m esp;OK
+-p esp -m esp --espspi 5:3;=;OK
+-p esp -m esp --espspi -1;;FAIL
+-p esp -m esp --espspi 4294967296;;FAIL
+-p esp -m esp --espspi 5;=;OK
+-p esp -m esp --espspi 0x10:;-p esp -m esp --espspi 16:4294967295;OK
+-p esp -m esp;=;OK
+-m esp;;FAIL
+-p esp --espspi 7;-p esp -m esp --espspi 7;OK
+-p esp -m esp --espspi 7 --espspi 8;;FAIL

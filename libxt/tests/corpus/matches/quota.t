@@ -1,0 +1,11 @@
+:INPUT,FORWARD,OUTPUT
+-m quota;;FAIL
+-m quota --quota 0;=;OK
+-m quota ! --quota 0;=;OK
+-m quota --quota 18446744073709551615;=;OK
+-m quota ! --quota 18446744073709551615;=;OK
+-m quota --quota 18446744073709551616;;FAIL
+-m quota --quota -1;;FAIL
+-m quota --quota a;;FAIL
+-m quota --quota 5 --quota 6;;FAIL
+-m quota --quota 0x10;-m quota --quota 16;OK

@@ -1,0 +1,12 @@
+:INPUT,FORWARD,OUTPUT
+-m tcpmss --mss 42;;FAIL
+-p tcp -m tcpmss --mss 42;=;OK
+-p tcp -m tcpmss --mss :13;-p tcp -m tcpmss --mss 0:13;OK
+-p tcp -m tcpmss --mss 13:;-p tcp -m tcpmss --mss 13:65535;OK
+-p tcp -m tcpmss --mss 1:13;=;OK
+-p tcp -m tcpmss ! --mss 1:13;=;OK
+-p tcp -m tcpmss --mss 13:1;;FAIL
+-p tcp -m tcpmss --mss 65536;;FAIL
+-p tcp -m tcpmss --mss -1;;FAIL
+-p tcp -m tcpmss;;FAIL
+-p tcp -m tcpmss --mss 5 --mss 6;;FAIL

@@ -1,0 +1,23 @@
+:INPUT,FORWARD,OUTPUT
+-j NFLOG;=;OK
+-j NFLOG --nflog-group 1;=;OK
+-j NFLOG --nflog-group 0;-j NFLOG;OK
+-j NFLOG --nflog-group 65535;=;OK
+-j NFLOG --nflog-group 65536;;FAIL
+-j NFLOG --nflog-range 1;=;OK
+-j NFLOG --nflog-range 4294967295;=;OK
+-j NFLOG --nflog-range 4294967296;;FAIL
+-j NFLOG --nflog-size 0;=;OK
+-j NFLOG --nflog-size 1;=;OK
+-j NFLOG --nflog-size 4294967296;;FAIL
+-j NFLOG --nflog-size 5 --nflog-range 6;;FAIL
+-j NFLOG --nflog-threshold 1;=;OK
+-j NFLOG --nflog-threshold 0;-j NFLOG;OK
+-j NFLOG --nflog-threshold 65536;;FAIL
+-j NFLOG --nflog-prefix foo;=;OK
+-j NFLOG --nflog-prefix "a b: ";=;OK
+-j NFLOG --nflog-prefix "";;FAIL
+-j NFLOG --nflog-prefix xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx;=;OK
+-j NFLOG --nflog-prefix xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx;-j NFLOG --nflog-prefix xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx;OK
+-j NFLOG --nflog-prefix a --nflog-group 2 --nflog-size 100 --nflog-threshold 10;=;OK
+-j NFLOG --nflog-prefix a --nflog-prefix b;;FAIL

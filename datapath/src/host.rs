@@ -12,14 +12,17 @@ use engine::{Device, Host};
 use libxt::family::Af;
 use nfnl::route::{self, DEPRECATED, SECONDARY, Snapshot, TENTATIVE};
 
+use crate::routes::Routes;
+
 /// One moment's tables.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     devices: HashMap<u32, Device>,
+    /// Link-layer addresses of Ethernet devices and loopback.
+    stations: HashMap<u32, [u8; 6]>,
     addresses: Vec<route::Address>,
-    /// `RT_TABLE_LOCAL` and the other tables, each with the longest prefix first and then the lowest priority.
-    local: Vec<route::Route>,
-    others: Vec<route::Route>,
+    /// The tables that the kernel's usual rules ask, in their order: local, main, default.
+    routes: [Routes; 3],
 }
 
 /// The tables in force. Readers keep a copy of the pointer and look at one number to see that it is still the newest.
@@ -52,6 +55,8 @@ impl Tables {
     }
 
     fn new(snapshot: Snapshot) -> Self {
+        let stations = snapshot.links.iter().filter(|link| matches!(link.hardware, ETHERNET | LOOPBACK));
+        let stations = stations.filter_map(|link| Some((link.index, link.address?))).collect();
         let devices = snapshot.links.into_iter().map(|link| {
             let device = Device {
                 index: link.index,
@@ -71,15 +76,22 @@ impl Tables {
             }
             all.insert(index, device);
         }
-        let (mut local, mut others): (Vec<_>, Vec<_>) =
-            snapshot.routes.into_iter().partition(|route| route.table == TABLE_LOCAL);
-        for table in [&mut local, &mut others] {
-            table.sort_by_key(|route| (rank(route.table), u8::MAX - route.prefix, route.priority));
+        let mut split: [Vec<route::Route>; 3] = Default::default();
+        for route in snapshot.routes {
+            let place = [TABLE_LOCAL, TABLE_MAIN, TABLE_DEFAULT].iter().position(|&table| table == route.table);
+            if let Some(table) = place.and_then(|place| split.get_mut(place)) {
+                table.push(route);
+            }
         }
-        others.retain(|route| matches!(route.table, TABLE_MAIN | TABLE_DEFAULT));
-        let mut tables = Self { devices: all, addresses: snapshot.addresses, local, others };
+        let routes = split.map(|table| Routes::new(table.into_iter()));
+        let mut tables = Self { devices: all, stations, addresses: snapshot.addresses, routes };
         tables.addresses.retain(|address| up.contains(&address.index));
         tables
+    }
+
+    /// The Ethernet address of a device; `None` if it has no Ethernet header.
+    pub(crate) fn station(&self, device: u32) -> Option<[u8; 6]> {
+        self.stations.get(&device).copied()
     }
 
     /// What `self` had and `newer` has not.
@@ -104,10 +116,17 @@ impl Tables {
     }
 
     fn look_up(&self, destination: IpAddr, device: Option<u32>) -> Option<&route::Route> {
-        self.local.iter().chain(&self.others).find(|route| {
-            covers(route.destination, route.prefix, destination)
-                && device.is_none_or(|device| route.device == device || route.kind != RTN_UNICAST)
-        })
+        let fits =
+            |route: &route::Route| device.is_none_or(|device| route.device == device || route.kind != RTN_UNICAST);
+        self.routes.iter().find_map(|table| table.find(destination, fits))
+    }
+
+    /// What the local table says of an address.
+    fn local_kind(&self, address: IpAddr, device: Option<u32>) -> Option<AddressKind> {
+        let [local, ..] = &self.routes;
+        let route = local.find(address, |_| true)?;
+        // As __inet_dev_addr_type(): only the route that was found counts.
+        device.is_none_or(|device| route.device == device).then(|| kind(route.kind))
     }
 
     /// As inet_select_addr() for RT_SCOPE_UNIVERSE: the primary address whose network has the next hop, else the first.
@@ -187,18 +206,14 @@ impl Host for Tables {
     }
 
     fn address_kind(&self, address: IpAddr, device: Option<u32>) -> AddressKind {
-        let is_here = |route: &&route::Route| {
-            covers(route.destination, route.prefix, address) && device.is_none_or(|device| route.device == device)
-        };
         match address {
             // As __inet_dev_addr_type(): the local table alone decides.
             IpAddr::V4(v4) if v4.octets()[0] == 0 || v4.is_broadcast() => AddressKind::Broadcast,
             _ if address.is_multicast() => AddressKind::Multicast,
-            IpAddr::V4(_) => self.local.iter().find(is_here).map_or(AddressKind::Unicast, |route| kind(route.kind)),
-            IpAddr::V6(_) => match self.local.iter().find(is_here) {
-                Some(route) => kind(route.kind),
-                None => self.look_up(address, device).map_or(AddressKind::Unreachable, |route| kind(route.kind)),
-            },
+            IpAddr::V4(_) => self.local_kind(address, device).unwrap_or(AddressKind::Unicast),
+            IpAddr::V6(_) => self.local_kind(address, device).unwrap_or_else(|| {
+                self.look_up(address, device).map_or(AddressKind::Unreachable, |route| kind(route.kind))
+            }),
         }
     }
 
@@ -219,11 +234,6 @@ impl Host for Tables {
     fn device(&self, index: u32) -> Option<&Device> {
         self.devices.get(&index)
     }
-}
-
-/// The order in which the kernel's usual rules look tables up.
-fn rank(table: u32) -> u32 {
-    if table == TABLE_DEFAULT { 1 } else { 0 }
 }
 
 fn kind(number: u8) -> AddressKind {
@@ -270,6 +280,9 @@ const TABLE_DEFAULT: u32 = 253;
 const SCOPE_UNIVERSE: u8 = 0;
 const RTN_UNICAST: u8 = 1;
 const RTN_LOCAL: u8 = 2;
+/// `ARPHRD_ETHER`, `ARPHRD_LOOPBACK`.
+const ETHERNET: u16 = 1;
+const LOOPBACK: u16 = 772;
 const IFF_UP: u32 = 1;
 const IFF_LOOPBACK: u32 = 8;
 

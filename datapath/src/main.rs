@@ -17,6 +17,7 @@ mod inject;
 mod log;
 mod namespace;
 mod receive;
+mod routes;
 mod run_folder;
 mod state;
 mod status;

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::host::AddressKind;
 use engine::packet::{Buffer, Checksum, LinkHeader, Owner, PacketId};
 use engine::{Effects, Engine, Hook, Host, Now, Packet, Verdict};
 use libxt::family::Af;
@@ -18,7 +19,7 @@ use nfnl::queue::{
 };
 
 use crate::deliver::Delivery;
-use crate::host::View;
+use crate::host::{Tables, View};
 use crate::receive::{BATCH, Ring};
 use crate::state::{Counts, State, count};
 use crate::{checksum, clock};
@@ -185,14 +186,14 @@ struct Taken<'a> {
 }
 
 impl Taken<'_> {
-    fn judge(&self, slot: &mut [u8], engine: &mut Engine, now: Now, host: &dyn Host, out: &mut Effects) -> Outcome {
+    fn judge(&self, slot: &mut [u8], engine: &mut Engine, now: Now, host: &Tables, out: &mut Effects) -> Outcome {
         let message = self.message;
         let pass = |verdict, af| Outcome { id: message.id, verdict, af, mark: None, payload: None, partial: false };
         let (Some(af), Some(hook)) = (Af::from_number(message.family), Hook::from_number(message.hook)) else {
             // Nobody attached a chain of another family to our queues; whoever did wants the packet to pass.
             return pass(Verdict::Accept, Af::V4);
         };
-        let link = link_header(slot, message);
+        let link = link_header(slot, message, af, host);
         let end = if message.payload_is_last { slot.len() } else { message.payload.end };
         let start = message.payload.start;
         let length = message.payload.len();
@@ -242,15 +243,74 @@ impl Taken<'_> {
     }
 }
 
-fn link_header(slot: &[u8], message: &PacketMessage) -> LinkHeader {
-    let place = if message.link_header.is_empty() { &message.source_address } else { &message.link_header };
+/// The link-layer header. For IP hooks the kernel tells no more than the sender's address; what else an Ethernet header
+/// holds follows from the device, the destination and the protocol.
+fn link_header(slot: &[u8], message: &PacketMessage, af: Af, host: &Tables) -> LinkHeader {
     let mut link = LinkHeader::default();
-    for (to, from) in link.bytes.iter_mut().zip(slot.get(place.clone()).unwrap_or(&[])) {
-        *to = *from;
-        link.len += 1;
+    let mut fill = |parts: &[&[u8]]| {
+        for (to, from) in link.bytes.iter_mut().zip(parts.iter().copied().flatten()) {
+            *to = *from;
+            link.len += 1;
+        }
+    };
+    let source = slot.get(message.source_address.clone()).unwrap_or(&[]);
+    match host.station(message.in_device) {
+        _ if !message.link_header.is_empty() => fill(&[slot.get(message.link_header.clone()).unwrap_or(&[])]),
+        Some(station) if source.len() == 6 => {
+            let packet = slot.get(message.payload.clone()).unwrap_or(&[]);
+            fill(&[&destination(af, packet, station, host), source, &message.hw_protocol.to_be_bytes()]);
+        }
+        _ => fill(&[source]),
     }
     link
 }
 
+/// Where a frame with this packet was sent: a group's address (RFC 1112, RFC 2464), everybody's, or the device's own.
+fn destination(af: Af, packet: &[u8], station: [u8; 6], host: &Tables) -> [u8; 6] {
+    match af {
+        Af::V4 => match packet.get(16..).and_then(<[u8]>::first_chunk::<4>) {
+            Some(&address) if host.address_kind(address.into(), None) == AddressKind::Broadcast => [0xff; 6],
+            Some(&[224..=239, b, c, d]) => [1, 0, 0x5e, b & 0x7f, c, d],
+            _ => station,
+        },
+        Af::V6 => match packet.get(24..).and_then(<[u8]>::first_chunk::<16>) {
+            Some(&[0xff, .., a, b, c, d]) => [0x33, 0x33, a, b, c, d],
+            _ => station,
+        },
+    }
+}
+
 /// Bytes of a verdict message without its payload, at most.
 const VERDICT: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_frame_of_a_packet_to_a_group_or_to_everybody_went_there() {
+        let host = Tables::default();
+        let to = |destination: [u8; 4]| {
+            let mut packet = [0; 20];
+            packet[16..].copy_from_slice(&destination);
+            super::destination(Af::V4, &packet, [2; 6], &host)
+        };
+        assert_eq!(to([10, 0, 0, 1]), [2; 6]);
+        assert_eq!(to([224, 129, 2, 3]), [1, 0, 0x5e, 1, 2, 3]);
+        assert_eq!(to([255; 4]), [0xff; 6]);
+        let mut packet = [0; 40];
+        packet[24] = 0xff;
+        packet[36..].copy_from_slice(&[9, 8, 7, 6]);
+        assert_eq!(super::destination(Af::V6, &packet, [2; 6], &host), [0x33, 0x33, 9, 8, 7, 6]);
+        assert_eq!(super::destination(Af::V6, &[], [2; 6], &host), [2; 6]);
+    }
+
+    #[test]
+    fn a_device_without_an_ethernet_header_tells_the_address_alone() {
+        let mut message = PacketMessage { source_address: 0..4, in_device: 9, ..PacketMessage::default() };
+        let link = link_header(&[1, 2, 3, 4, 5], &message, Af::V4, &Tables::default());
+        assert_eq!((&link.bytes[..4], link.len), (&[1, 2, 3, 4][..], 4));
+        message.link_header = 0..5;
+        assert_eq!(link_header(&[1, 2, 3, 4, 5], &message, Af::V4, &Tables::default()).len, 5);
+    }
+}

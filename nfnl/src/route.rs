@@ -27,6 +27,8 @@ pub struct Link {
     pub group: u32,
     /// `ARPHRD_*`.
     pub hardware: u16,
+    /// Its link-layer address, if that is six bytes long.
+    pub address: Option<[u8; 6]>,
 }
 
 /// An address on a device.
@@ -188,6 +190,7 @@ fn link(message: &Message<'_>) -> Option<Link> {
                     *to = *from;
                 }
             }
+            IFLA_ADDRESS => link.address = attribute.payload.try_into().ok(),
             IFLA_MTU => link.mtu = attribute.u32().ok()?,
             IFLA_GROUP => link.group = attribute.u32().ok()?,
             _ => {}
@@ -284,6 +287,7 @@ const RTNLGRP_IPV4_IFADDR: u32 = 5;
 const RTNLGRP_IPV4_ROUTE: u32 = 7;
 const RTNLGRP_IPV6_IFADDR: u32 = 9;
 const RTNLGRP_IPV6_ROUTE: u32 = 11;
+const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_GROUP: u16 = 27;

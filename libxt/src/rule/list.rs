@@ -40,7 +40,8 @@ pub fn list_line(w: &mut dyn Write, rule: &Rule<'_>, number: usize, columns: Col
         let counters = rule.entry.counters();
         write!(w, "{}{}", count(counters.packets, columns.exact), count(counters.bytes, columns.exact))?;
     }
-    let name = decoded.as_ref().map_or(rule.target, |object| object.shown_name());
+    // The kernel's name, where -S shows the alias.
+    let name = target.as_ref().map_or(rule.target, |part| part.name);
     pad(w, name, 9, columns)?;
     list_header(w, header, columns)?;
     if columns.echo {
@@ -134,7 +135,11 @@ fn list_unknown_target(w: &mut dyn Write, part: &Part<'_>, around: &Surroundings
 }
 
 fn range(af: Af, range: &Range, numeric: bool) -> String {
-    if range.mask == [0; 16] && !numeric {
+    let any = match af {
+        Af::V4 => range.mask == [0; 16],
+        Af::V6 => range.address == [0; 16],
+    };
+    if any && !numeric {
         return "anywhere".to_owned();
     }
     let address = address::to_ip(af, &range.address);

@@ -13,12 +13,8 @@ use crate::value::interface::Interface;
 impl Table {
     /// Writes the entries that the backend gave, whatever was edited since.
     pub fn dump(&self, w: &mut dyn Write) -> fmt::Result {
-        let library = match self.af {
-            Af::V4 => "libiptc",
-            Af::V6 => "libip6tc",
-        };
         let info = &self.info;
-        writeln!(w, "{library} v{LIBRARY_VERSION}. {} bytes.", info.size)?;
+        writeln!(w, "libiptc v{LIBRARY_VERSION}. {} bytes.", info.size)?;
         writeln!(w, "Table `{}'", self.name)?;
         let [pre, input, forward, output, post] = info.hook_entry;
         writeln!(w, "Hooks: pre/in/fwd/out/post = {pre:x}/{input:x}/{forward:x}/{output:x}/{post:x}")?;
@@ -62,7 +58,7 @@ fn dump_range(w: &mut dyn Write, af: Af, name: &str, range: &Range) -> fmt::Resu
     match (af, address::mask_len(af, &range.mask)) {
         (Af::V4, _) => writeln!(w, "{name} IP: {address}/{mask}"),
         (Af::V6, Some(len)) => writeln!(w, "{name} IP: \n{address}\n/{len}"),
-        (Af::V6, None) => writeln!(w, "{name} IP: \n{address}\n/{mask}"),
+        (Af::V6, None) => writeln!(w, "{name} IP: \n{address}\n/{mask}\n"),
     }
 }
 

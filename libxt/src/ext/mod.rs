@@ -187,6 +187,9 @@ pub trait Object: Any + Send + Sync + fmt::Debug {
     fn value(&self) -> &dyn Any;
 }
 
+/// How an extension is made from a revision's number and info bytes.
+pub type Decode = fn(u8, &[u8], &Surroundings) -> Result<Box<dyn Object>, Malformed>;
+
 /// A name that `-m` or `-j` accepts, and how to make the extension behind it.
 #[derive(Clone, Copy)]
 pub struct Entry {
@@ -201,7 +204,7 @@ pub struct Entry {
     /// A fresh one, before any option.
     pub new: fn() -> Box<dyn Object>,
     /// One from bytes.
-    pub decode: fn(u8, &[u8], &Surroundings) -> Result<Box<dyn Object>, Malformed>,
+    pub decode: Decode,
 }
 
 impl Entry {

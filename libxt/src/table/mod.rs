@@ -14,6 +14,8 @@ mod dump;
 mod edit;
 mod read;
 mod refused;
+#[cfg(test)]
+mod tests;
 
 pub use refused::{During, Refused};
 

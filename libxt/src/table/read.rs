@@ -49,7 +49,9 @@ impl Table {
         let mut by_name = BTreeMap::new();
         for (number, chain) in reader.chains.iter().enumerate() {
             let id = ChainId(u32::try_from(number).map_err(|_| refused())?);
-            by_name.insert(chain.name.clone(), id);
+            if by_name.insert(chain.name.clone(), id).is_some() {
+                return Err(refused());
+            }
             if chain.hook.is_some() {
                 builtin.push(id);
             }
@@ -85,7 +87,8 @@ impl Reader {
             self.ended = true;
             return self.close();
         }
-        if let Some(name) = entry.error_name() {
+        if entry.target().name == abi::ERROR_TARGET {
+            let name = entry.error_name()?;
             self.close()?;
             self.start(name, None, entry.offset);
             return Some(());

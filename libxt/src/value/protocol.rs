@@ -74,8 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    /// The built-in name of a number: what `-L -n` shows, which looks no file up.
-    pub fn built_in_names_need_no_file() {
+    fn built_in_names_need_no_file() {
         assert_eq!(parse("TCP"), Some(6));
         assert_eq!(parse("ipv6-icmp"), Some(58));
         assert_eq!(parse("all"), Some(0));

@@ -2,6 +2,7 @@
 
 use super::{Maker, Scene};
 
+mod addrtype;
 mod comment;
 mod connmark;
 mod conntrack;
@@ -9,9 +10,15 @@ mod dscp;
 mod hl;
 mod icmp;
 mod icmp6;
+mod iprange;
+mod length;
 pub mod limit;
+mod mac;
 mod mark;
 mod multiport;
+mod owner;
+mod pkttype;
+pub mod statistic;
 mod tcp;
 mod tos;
 mod ttl;
@@ -20,6 +27,8 @@ mod udp;
 /// A compiled match.
 #[derive(Debug)]
 pub enum Match {
+    /// `-m addrtype`.
+    Addrtype(libxt::ext::matches::addrtype::Addrtype),
     /// `-m comment`.
     Comment,
     /// `-m connmark`.
@@ -34,12 +43,24 @@ pub enum Match {
     Icmp(libxt::ext::matches::icmp::Icmp4),
     /// `-m icmp6`.
     Icmp6(libxt::ext::matches::icmp6::Icmp6),
+    /// `-m iprange`.
+    Iprange(libxt::ext::matches::iprange::Iprange),
+    /// `-m length`.
+    Length(libxt::ext::matches::length::Length),
     /// `-m limit`.
     Limit(limit::Limit),
+    /// `-m mac`.
+    Mac(libxt::ext::matches::mac::Mac),
     /// `-m mark`.
     Mark(libxt::ext::matches::mark::Mark),
     /// `-m multiport`.
     Multiport(libxt::ext::matches::multiport::Multiport),
+    /// `-m owner`.
+    Owner(libxt::ext::matches::owner::Owner),
+    /// `-m pkttype`.
+    Pkttype(libxt::ext::matches::pkttype::Pkttype),
+    /// `-m statistic`.
+    Statistic(statistic::Statistic),
     /// `-m tcp`.
     Tcp(libxt::ext::matches::tcp::Tcp),
     /// `-m tos`.
@@ -52,6 +73,7 @@ pub enum Match {
 
 /// Every match, in the order of the alphabet.
 pub const MAKERS: &[Maker<Match>] = &[
+    addrtype::MAKER,
     comment::MAKER,
     connmark::MAKER,
     conntrack::MAKER,
@@ -59,9 +81,15 @@ pub const MAKERS: &[Maker<Match>] = &[
     hl::MAKER,
     icmp::MAKER,
     icmp6::MAKER,
+    iprange::MAKER,
+    length::MAKER,
     limit::MAKER,
+    mac::MAKER,
     mark::MAKER,
     multiport::MAKER,
+    owner::MAKER,
+    pkttype::MAKER,
+    statistic::MAKER,
     tcp::MAKER,
     tos::MAKER,
     ttl::MAKER,
@@ -72,20 +100,27 @@ impl Match {
     /// Whether the packet matches; may set [`Scene::hotdrop`].
     pub fn matches(&mut self, scene: &mut Scene<'_, '_>) -> bool {
         match self {
+            Self::Addrtype(value) => addrtype::matches(value, scene),
             Self::Comment => true,
             Self::Connmark(value) => connmark::matches(value, scene),
             Self::Conntrack(value) => conntrack::matches(value, scene),
-            Self::Icmp(value) => icmp::matches(value, scene),
-            Self::Icmp6(value) => icmp6::matches(value, scene),
-            Self::Limit(value) => limit::matches(value, scene),
-            Self::Multiport(value) => multiport::matches(value, scene),
-            Self::Tcp(value) => tcp::matches(value, scene),
-            Self::Udp(value) => udp::matches(value, scene),
             Self::Dscp(value) => dscp::matches(value, scene),
             Self::Hl(value) => hl::matches(value, scene),
+            Self::Icmp(value) => icmp::matches(value, scene),
+            Self::Icmp6(value) => icmp6::matches(value, scene),
+            Self::Iprange(value) => iprange::matches(value, scene),
+            Self::Length(value) => length::matches(value, scene),
+            Self::Limit(value) => limit::matches(value, scene),
+            Self::Mac(value) => mac::matches(value, scene),
             Self::Mark(value) => mark::matches(value, scene),
+            Self::Multiport(value) => multiport::matches(value, scene),
+            Self::Owner(value) => owner::matches(value, scene),
+            Self::Pkttype(value) => pkttype::matches(value, scene),
+            Self::Statistic(value) => statistic::matches(value, scene),
+            Self::Tcp(value) => tcp::matches(value, scene),
             Self::Tos(value) => tos::matches(value, scene),
             Self::Ttl(value) => ttl::matches(value, scene),
+            Self::Udp(value) => udp::matches(value, scene),
         }
     }
 }

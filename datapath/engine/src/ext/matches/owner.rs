@@ -1,0 +1,30 @@
+//! `-m owner`: whose socket a local packet came from.
+
+use libxt::ext::Families;
+use libxt::ext::matches::owner::{Ids, Owner};
+use libxt::value::condition::Condition;
+
+use super::Match;
+use crate::ext::{Maker, Scene, bit};
+use crate::packet::Hook;
+
+pub(super) const MAKER: Maker<Match> =
+    Maker::of::<Owner>(Families::Both, |revision, info, site| Ok(Match::Owner(site.decode(revision, info)?)))
+        .hooks(bit(Hook::Output) | bit(Hook::Postrouting));
+
+/// As owner_mt(). A packet without a socket matches only what asks for nothing but inverted conditions. Supplementary
+/// groups are not known of a queued packet: the group is the socket's own.
+pub(super) fn matches(owner: &Owner, scene: &Scene<'_, '_>) -> bool {
+    let Some(socket) = scene.packet.owner else {
+        let inverted = |condition: &Option<Condition<Ids>>| condition.as_ref().is_none_or(|ids| ids.inverted);
+        return inverted(&owner.user)
+            && inverted(&owner.group)
+            && owner.socket.as_ref().is_none_or(|socket| socket.inverted);
+    };
+    let holds = |condition: &Option<Condition<Ids>>, id: u32| {
+        condition.as_ref().is_none_or(|ids| ids.holds((ids.value.min..=ids.value.max).contains(&id)))
+    };
+    owner.socket.as_ref().is_none_or(|socket| !socket.inverted)
+        && holds(&owner.user, socket.uid)
+        && holds(&owner.group, socket.gid)
+}

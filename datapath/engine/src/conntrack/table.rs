@@ -272,15 +272,16 @@ impl Table {
         .map(|(index, kind)| (index, direction(kind)))
     }
 
-    /// The length of a tuple's chain, as far as it counts for `chaintoolong`.
-    pub(super) fn chain_len(&self, tuple: &Tuple, most: u32) -> u32 {
+    /// Whether a tuple's chain has more than `most` nodes of connections in the table.
+    pub(super) fn chain_exceeds(&self, tuple: &Tuple, most: u32) -> bool {
         let mut at = self.heads[self.bucket(self.hash(tuple))];
         let mut len = 0;
         while at != NONE && len <= most {
-            at = self.at(at >> 2).links[(at & 3) as usize];
-            len += 1;
+            let connection = self.at(at >> 2);
+            len += u32::from(connection.place == Place::Table);
+            at = connection.links[(at & 3) as usize];
         }
-        len
+        len > most
     }
 
     /// Connections of the table in a bucket, one after the other: the first whose node stands behind `after` (or at the

@@ -382,7 +382,7 @@ impl Tracker {
                 self.statistics.drop += 1;
                 return Verdict::Drop;
             }
-            if self.table.chain_len(tuple, CHAIN_MAX) > CHAIN_MAX {
+            if self.table.chain_exceeds(tuple, CHAIN_MAX) {
                 self.statistics.chain_too_long += 1;
                 self.statistics.insert_failed += 1;
                 return Verdict::Drop;

@@ -4,6 +4,8 @@
 mod choose;
 mod range;
 mod rewrite;
+#[cfg(test)]
+mod tests;
 
 pub use range::{Manip, Range, flags};
 

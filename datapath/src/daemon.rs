@@ -24,6 +24,7 @@ use nix::sys::time::TimeVal;
 use crate::attach::Attachment;
 use crate::config::{Config, Without};
 use crate::control::Control;
+use crate::ctnetlink::{self, Ctnetlink};
 use crate::deliver::Delivery;
 use crate::host::{Current, Tables, View};
 use crate::log::Sink;
@@ -72,6 +73,10 @@ pub(crate) fn run(read_config: &Reader) -> Result<(), String> {
         control.serve(&shared);
         Ok(())
     })?);
+    let server = Ctnetlink::bind(folder.path())
+        .map_err(|error| format!("{}: {error}", folder.path().join("conntrack").display()))?;
+    let shared = Arc::clone(&state);
+    threads.push(spawn(&state, "conntrack".to_owned(), move || ctnetlink::serve(server, &shared))?);
     let all = lock(&state.config).all_hooks;
     let attached = {
         let mut attachment = lock(&state.attachment);

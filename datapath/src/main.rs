@@ -1,7 +1,7 @@
 //! `xt-datapath`: takes packets from NFQUEUE at the netfilter hooks of its network namespace, lets the engine judge them,
 //! and serves the commands that change and show its tables and connections.
 //!
-//! Everything that waits is here: queues ([`worker`]), sockets of commands ([`tables`], [`control`]), time and the
+//! Everything that waits is here: queues ([`worker`]), sockets of commands ([`tables`], [`ctnetlink`], [`control`]), time and the
 //! kernel's news ([`daemon`]). What a packet's verdict is, the `engine` crate decides.
 #![deny(unsafe_code)]
 
@@ -10,6 +10,7 @@ mod checksum;
 mod clock;
 mod config;
 mod control;
+mod ctnetlink;
 mod daemon;
 mod deliver;
 mod host;

@@ -36,7 +36,7 @@ pub struct Datapath {
 /// The directories in which the datapath of the current network namespace may keep its sockets, the system's first.
 /// The first one is for root, the second (under `$XDG_RUNTIME_DIR`) for everyone else.
 pub fn directories() -> io::Result<Vec<PathBuf>> {
-    let inode = std::fs::metadata("/proc/self/ns/net")?.ino().to_string();
+    let inode = std::fs::metadata("/proc/thread-self/ns/net")?.ino().to_string();
     let mut all = vec![Path::new("/run/xt-datapath").join(&inode)];
     if let Some(runtime) = std::env::var_os("XDG_RUNTIME_DIR").filter(|value| !value.is_empty()) {
         all.push(PathBuf::from(runtime).join("xt-datapath").join(&inode));

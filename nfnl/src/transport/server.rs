@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -141,13 +142,38 @@ impl Server {
 
     /// Sends a frame of whole messages to every client in this group, or queues it; a client without room loses it.
     pub fn publish(&mut self, group: u32, frame: &[u8]) {
-        let bit = 1u32.checked_shl(group).unwrap_or(0);
+        self.publish_all(frame, &[(group, 0..frame.len())]);
+    }
+
+    /// Sends messages of several groups in their order: each part of the frame is for one group, and a client gets those
+    /// of its groups in one frame.
+    pub fn publish_all(&mut self, frame: &[u8], parts: &[(u32, Range<usize>)]) {
+        let bit = |group: u32| 1u32.checked_shl(group).unwrap_or(0);
+        let present = parts.iter().fold(0, |bits, (group, _)| bits | bit(*group));
+        let mut own = Vec::new();
         for (&token, client) in &mut self.clients {
-            if client.groups & bit == 0 {
-                continue;
+            match client.groups & present {
+                0 => continue,
+                wanted if wanted == present => client.publish(frame),
+                wanted => {
+                    own.clear();
+                    let parts = parts.iter().filter(|(group, _)| bit(*group) & wanted != 0);
+                    own.extend(parts.flat_map(|(_, part)| frame.get(part.clone()).unwrap_or(&[])));
+                    client.publish(&own);
+                }
             }
-            client.publish(frame);
             client.rearm(&self.epoll, token);
+        }
+    }
+
+    /// Tells every client in one of these groups that events were lost before they came here.
+    pub fn lose(&mut self, groups: &[u32]) {
+        let wanted = groups.iter().fold(0, |bits, &group| bits | 1u32.checked_shl(group).unwrap_or(0));
+        for (&token, client) in &mut self.clients {
+            if client.groups & wanted != 0 {
+                client.overrun = true;
+                client.rearm(&self.epoll, token);
+            }
         }
     }
 

@@ -212,6 +212,13 @@ impl Tracker {
             .map(|index| self.table.id(index))
     }
 
+    /// Sets a connection's counters to zero, as a dump with `GET_CTRZERO` does.
+    pub fn zero_counters(&mut self, id: ConnId) {
+        if let Some(connection) = self.table.get_mut(id) {
+            connection.counters = Default::default();
+        }
+    }
+
     /// How many connections are in the table.
     pub fn len(&self) -> usize {
         self.len as usize

@@ -1,0 +1,351 @@
+//! What each request does. Errors and their order are ctnetlink's.
+
+use std::collections::BTreeMap;
+
+use engine::conntrack::{Change, ConnId, Draft, ProtocolState};
+use engine::{Effects, Engine};
+use nfnl::conntrack::{CpuStats, Filter, Flow, GlobalStats, message};
+use nfnl::message::{Builder, Header, Message, Nfgen, flag, kind, netfilter, subsystem};
+use nfnl::transport::server::{Handler, Outcome, PART, Peer, Refusal};
+
+use super::{Home, convert};
+use crate::clock;
+
+/// The dumps under way, by client.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    dumps: BTreeMap<u64, Dump>,
+    effects: Effects,
+}
+
+/// A dump under way.
+#[derive(Debug)]
+struct Dump {
+    /// The request's header, whose sequence number and port the parts carry.
+    request: Header,
+    what: What,
+}
+
+/// What is dumped.
+#[derive(Debug)]
+enum What {
+    /// The table, from this place on.
+    Table { filter: Box<Filter>, place: u32, zero: bool },
+    /// The statistics.
+    Stats,
+    /// A table that is always empty.
+    Nothing,
+}
+
+/// The answers with the engine at hand.
+pub(super) struct At<'a> {
+    answers: &'a mut Answers,
+    home: &'a dyn Home,
+}
+
+impl Answers {
+    /// With the engine at hand.
+    pub(super) fn at<'a>(&'a mut self, home: &'a dyn Home) -> At<'a> {
+        At { answers: self, home }
+    }
+}
+
+impl Handler for At<'_> {
+    fn message(&mut self, peer: Peer, message: Message<'_>, reply: &mut Vec<u8>) -> Result<Outcome, Refusal> {
+        // As nfnetlink_rcv_msg(): too short to be for anyone.
+        let Ok((nfgen, attributes)) = message.netfilter() else { return Ok(Outcome::Done) };
+        let request = Header { port: peer.pid, ..message.header };
+        let wants_dump = request.flags & flag::DUMP == flag::DUMP;
+        match message.netfilter_kind() {
+            (subsystem::CTNETLINK, number) => {
+                let flow = || Flow::parse(nfgen, attributes).map_err(|_| errno(libc::EINVAL));
+                match number {
+                    message::GET | message::GET_CTRZERO if wants_dump => {
+                        let filter = Filter::parse(nfgen, attributes).map_err(|_| errno(libc::EINVAL))?;
+                        if filter.status.is_some_and(|(_, mask)| mask == 0) {
+                            return Err(Refusal { errno: libc::EINVAL, text: Some("empty status filter") });
+                        }
+                        let zero = number == message::GET_CTRZERO;
+                        self.dump(peer, request, What::Table { filter: Box::new(filter), place: 0, zero })
+                    }
+                    message::GET | message::GET_CTRZERO => self.get(request, number, &flow()?, reply),
+                    message::NEW => self.new(request, &flow()?),
+                    message::DELETE => self.delete(request, nfgen, &flow()?, Filter::parse(nfgen, attributes).ok()),
+                    message::GET_STATS_CPU if wants_dump => self.dump(peer, request, What::Stats),
+                    message::GET_STATS => self.stats(request, reply),
+                    message::GET_DYING | message::GET_UNCONFIRMED if wants_dump => {
+                        self.dump(peer, request, What::Nothing)
+                    }
+                    message::GET_STATS_CPU | message::GET_DYING | message::GET_UNCONFIRMED => {
+                        Err(errno(libc::EOPNOTSUPP))
+                    }
+                    _ => Err(errno(libc::EINVAL)),
+                }
+            }
+            (subsystem::CTNETLINK_EXP, nfnl::expect::GET | nfnl::expect::GET_STATS_CPU) if wants_dump => {
+                self.dump(peer, request, What::Nothing)
+            }
+            (subsystem::CTNETLINK_EXP, nfnl::expect::DELETE) => Ok(Outcome::Done),
+            (subsystem::CTNETLINK_EXP, nfnl::expect::GET) => Err(errno(libc::ENOENT)),
+            (subsystem::CTNETLINK_EXP, _) => Err(errno(libc::EOPNOTSUPP)),
+            _ => Err(Refusal { errno: libc::EINVAL, text: Some("no such netfilter subsystem here") }),
+        }
+    }
+
+    fn resume(&mut self, peer: Peer, reply: &mut Vec<u8>) -> bool {
+        let Some(dump) = self.answers.dumps.get_mut(&peer.client) else { return false };
+        let request = dump.request;
+        let done = match &mut dump.what {
+            What::Nothing => true,
+            What::Stats => {
+                write_cpu_stats(request, &self.home.engine(), reply);
+                true
+            }
+            What::Table { filter, place, zero } => {
+                write_entries(request, filter, place, *zero, &mut self.home.engine(), reply)
+            }
+        };
+        if done {
+            let header = Header { kind: kind::DONE, flags: flag::MULTI, ..request };
+            let mut builder = Builder::new(header, reply);
+            builder.raw(&[0; 4]);
+            let _ = builder.finish();
+            self.answers.dumps.remove(&peer.client);
+        }
+        !done
+    }
+
+    fn gone(&mut self, peer: Peer) {
+        self.answers.dumps.remove(&peer.client);
+    }
+}
+
+impl At<'_> {
+    fn dump(&mut self, peer: Peer, request: Header, what: What) -> Result<Outcome, Refusal> {
+        self.answers.dumps.insert(peer.client, Dump { request, what });
+        Ok(Outcome::Dump)
+    }
+
+    /// As ctnetlink_get_conntrack(): the answer is marked as one of many, and shows the reference that the look-up took.
+    fn get(&mut self, request: Header, number: u8, flow: &Flow, reply: &mut Vec<u8>) -> Result<Outcome, Refusal> {
+        let now = clock::now();
+        let mut engine = self.home.engine();
+        let id = find(&engine, flow)?.ok_or(errno(libc::ENOENT))?;
+        let mut entry = engine.tracker().snapshot(id, now).ok_or(errno(libc::ENOENT))?;
+        if number == message::GET_CTRZERO {
+            engine.tracker_mut().zero_counters(id);
+        }
+        drop(engine);
+        entry.uses = entry.uses.saturating_add(1);
+        let header = Header { kind: netfilter(subsystem::CTNETLINK, message::NEW), flags: flag::MULTI, ..request };
+        convert::write(header, &convert::flow(&entry), reply).map_err(|_| errno(libc::ENOMEM))?;
+        Ok(Outcome::Done)
+    }
+
+    /// As ctnetlink_new_conntrack(): changes an entry that is there, makes one that is not, as the flags allow.
+    fn new(&mut self, request: Header, flow: &Flow) -> Result<Outcome, Refusal> {
+        let now = clock::now();
+        let At { answers: Answers { effects, .. }, home } = self;
+        let mut engine = home.engine();
+        effects.clear();
+        let found = find(&engine, flow)?;
+        let tracker = engine.tracker_mut();
+        let done = match found {
+            Some(_) if request.flags & flag::EXCL != 0 => Err(errno(libc::EEXIST)),
+            Some(id) => {
+                if flow.source_nat.is_some() || flow.destination_nat.is_some() || flow.master.is_some() {
+                    return Err(errno(libc::EOPNOTSUPP));
+                }
+                let state = tracker.snapshot(id, now).map_or(ProtocolState::Stateless, |entry| entry.protocol);
+                let change = Change {
+                    status: flow.status,
+                    timeout: flow.timeout,
+                    mark: flow.mark.map(|mark| (mark, flow.mark_mask.unwrap_or(u32::MAX))),
+                    labels: flow.labels.map(|labels| (labels, flow.labels_mask.unwrap_or(u128::MAX))),
+                    protocol: flow.protocol.as_ref().and_then(|info| convert::state(info, state)),
+                };
+                tracker.update(id, &change, request.port, now, effects).map_err(|refusal| errno(refusal.errno()))
+            }
+            None if request.flags & flag::CREATE == 0 => Err(errno(libc::ENOENT)),
+            None => {
+                let draft = draft(flow)?;
+                let made = tracker.insert(&draft, request.port, now, effects);
+                made.map(|_| ()).map_err(|refusal| errno(refusal.errno()))
+            }
+        };
+        home.post(&mut effects.events);
+        done.map(|()| Outcome::Done)
+    }
+
+    /// As ctnetlink_del_conntrack(): one entry, or without a tuple all that pass the filter.
+    fn delete(
+        &mut self,
+        request: Header,
+        nfgen: Nfgen,
+        flow: &Flow,
+        filter: Option<Filter>,
+    ) -> Result<Outcome, Refusal> {
+        let filter = filter.ok_or(errno(libc::EINVAL))?;
+        if (flow.original.is_empty() && flow.reply.is_empty()) || filter.tuples.is_some() {
+            // Version 0 of the header is that of tools which set a family and mean all.
+            let family = if nfgen.version == 0 { 0 } else { nfgen.family };
+            self.flush(request, &Filter { family, ..filter });
+            return Ok(Outcome::Done);
+        }
+        let now = clock::now();
+        let At { answers: Answers { effects, .. }, home } = self;
+        let mut engine = home.engine();
+        effects.clear();
+        let id = find(&engine, flow)?.ok_or(errno(libc::ENOENT))?;
+        if let Some(wanted) = flow.id
+            && engine.tracker().snapshot(id, now).is_none_or(|entry| entry.id != wanted)
+        {
+            return Err(errno(libc::ENOENT));
+        }
+        let there = engine.tracker_mut().delete(id, request.port, now, effects);
+        home.post(&mut effects.events);
+        if there { Ok(Outcome::Done) } else { Err(errno(libc::ENOENT)) }
+    }
+
+    /// Deletes in parts, so that packets get the engine in between.
+    fn flush(&mut self, request: Header, filter: &Filter) {
+        let At { answers: Answers { effects, .. }, home } = self;
+        let mut place = Some(0);
+        while let Some(start) = place {
+            let now = clock::now();
+            let mut engine = home.engine();
+            effects.clear();
+            place = None;
+            let mut next = start;
+            for visited in 0.. {
+                let Some(id) = engine.tracker().from_place(next) else { break };
+                next = id.index.saturating_add(1);
+                let snapshot = engine.tracker().snapshot(id, now);
+                if snapshot.is_some_and(|entry| filter.matches(&convert::flow(&entry))) {
+                    engine.tracker_mut().delete(id, request.port, now, effects);
+                }
+                if visited >= VISITS {
+                    place = Some(next);
+                    break;
+                }
+            }
+            home.post(&mut effects.events);
+        }
+    }
+
+    fn stats(&mut self, request: Header, reply: &mut Vec<u8>) -> Result<Outcome, Refusal> {
+        let engine = self.home.engine();
+        let entries = u32::try_from(engine.tracker().len()).unwrap_or(u32::MAX);
+        let stats = GlobalStats { entries, max: Some(engine.tracker().settings().max) };
+        drop(engine);
+        let kind = netfilter(subsystem::CTNETLINK, message::GET_STATS);
+        let mut builder = Builder::netfilter(Header { kind, flags: flag::MULTI, ..request }, Nfgen::default(), reply);
+        stats.emit(&mut builder);
+        builder.finish().map_err(|_| errno(libc::ENOMEM))?;
+        Ok(Outcome::Done)
+    }
+}
+
+/// The entry that a request names by either tuple.
+fn find(engine: &Engine, flow: &Flow) -> Result<Option<ConnId>, Refusal> {
+    let zones = convert::zones(flow).map_err(errno)?;
+    let (tuple, direction) = match (flow.original.is_empty(), flow.reply.is_empty()) {
+        (false, _) => (&flow.original, 0),
+        (true, false) => (&flow.reply, 1),
+        (true, true) => return Err(errno(libc::EINVAL)),
+    };
+    let key = convert::key(flow.family, tuple).map_err(errno)?;
+    let zone = zones.get(direction).copied().unwrap_or(0);
+    Ok(engine.tracker().find(&key, zone, clock::now()).map(|(id, _)| id))
+}
+
+/// What a request wants made, or why not. As ctnetlink_create_conntrack().
+fn draft(flow: &Flow) -> Result<Draft, Refusal> {
+    let invalid = errno(libc::EINVAL);
+    if flow.original.is_empty() || flow.reply.is_empty() {
+        return Err(invalid);
+    }
+    let tuples = [
+        convert::key(flow.family, &flow.original).map_err(errno)?,
+        convert::key(flow.family, &flow.reply).map_err(errno)?,
+    ];
+    if tuples[0].protocol != tuples[1].protocol {
+        return Err(invalid);
+    }
+    if flow.master.is_some() {
+        return Err(errno(libc::ENOENT));
+    }
+    if flow.helper.is_some() {
+        return Err(Refusal { errno: libc::EOPNOTSUPP, text: Some("no such helper") });
+    }
+    Ok(Draft {
+        tuples,
+        zones: convert::zones(flow).map_err(errno)?,
+        status: flow.status.map_or(Ok(0), convert::new_status).map_err(errno)?,
+        timeout: flow.timeout.ok_or(invalid)?,
+        mark: flow.mark.unwrap_or(0),
+        labels: flow.labels,
+        protocol: flow.protocol.as_ref().and_then(|info| convert::state(info, ProtocolState::Stateless)),
+        nat: [&flow.source_nat, &flow.destination_nat].map(|range| range.as_ref().map(convert::range)),
+    })
+}
+
+/// Writes entries from a place on until the part is full; whether these were the last.
+fn write_entries(
+    request: Header,
+    filter: &Filter,
+    place: &mut u32,
+    zero: bool,
+    engine: &mut Engine,
+    reply: &mut Vec<u8>,
+) -> bool {
+    let now = clock::now();
+    let filtered = if filter.is_filtering() { flag::DUMP_FILTERED } else { 0 };
+    let kind = netfilter(subsystem::CTNETLINK, message::NEW);
+    let header = Header { kind, flags: flag::MULTI | filtered, ..request };
+    for _ in 0..VISITS {
+        let Some(id) = engine.tracker().from_place(*place) else { return true };
+        *place = id.index.saturating_add(1);
+        let Some(entry) = engine.tracker().snapshot(id, now) else { continue };
+        let flow = convert::flow(&entry);
+        if !filter.matches(&flow) || convert::write(header, &flow, reply).is_err() {
+            continue;
+        }
+        if zero {
+            engine.tracker_mut().zero_counters(id);
+        }
+        if reply.len() >= PART - ENTRY {
+            return false;
+        }
+    }
+    false
+}
+
+fn write_cpu_stats(request: Header, engine: &Engine, reply: &mut Vec<u8>) {
+    let all = engine.tracker().statistics();
+    let stats = CpuStats {
+        found: Some(all.found),
+        invalid: Some(all.invalid),
+        insert: Some(all.insert),
+        insert_failed: Some(all.insert_failed),
+        drop: Some(all.drop),
+        early_drop: Some(all.early_drop),
+        error: Some(all.error),
+        search_restart: Some(0),
+        clash_resolve: Some(all.clash_resolve),
+        chain_too_long: Some(all.chain_too_long),
+    };
+    let kind = netfilter(subsystem::CTNETLINK, message::GET_STATS_CPU);
+    let mut builder = Builder::netfilter(Header { kind, flags: flag::MULTI, ..request }, Nfgen::default(), reply);
+    stats.emit(&mut builder);
+    let _ = builder.finish();
+}
+
+const fn errno(errno: i32) -> Refusal {
+    Refusal { errno, text: None }
+}
+
+/// Entries looked at with the engine locked once.
+const VISITS: u32 = 1024;
+/// Bytes that one more entry may take.
+const ENTRY: usize = 1024;

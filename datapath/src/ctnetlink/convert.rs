@@ -1,0 +1,206 @@
+//! Entries as messages and messages as entries.
+
+use std::net::IpAddr;
+
+use engine::conntrack::tuple::Ports;
+use engine::conntrack::{Address, ProtocolState, Snapshot, Tuple, status};
+use engine::effects::{Event, EventKind};
+use engine::nat::{Range, flags as range_flag};
+use libxt::family::Af;
+use nfnl::attr::Malformed;
+use nfnl::conntrack::flow::{Adjustment, Traffic};
+use nfnl::conntrack::{self, Flow, NatRange, ProtocolInfo, message};
+use nfnl::message::{Builder, Header, Nfgen, flag, netfilter, subsystem};
+
+/// An entry as a dump or an answer shows it. As ctnetlink_fill_info().
+pub(super) fn flow(entry: &Snapshot) -> Flow {
+    let mut flow = Flow {
+        family: entry.tuples[0].af.number(),
+        original: tuple(&entry.tuples[0]),
+        reply: tuple(&entry.tuples[1]),
+        master: entry.master.as_ref().map(tuple),
+        status: Some(entry.status),
+        timeout: entry.timeout,
+        mark: Some(entry.mark),
+        labels: entry.labels,
+        counters: match entry.counters {
+            Some(both) => both.map(|one| Some(Traffic { packets: one.packets, bytes: one.bytes })),
+            None => [None; 2],
+        },
+        start: entry.times.map(|[start, _]| start),
+        stop: entry.times.map(|[_, stop]| stop).filter(|&stop| stop != 0),
+        protocol: protocol(entry.protocol),
+        helper: text(&entry.helper),
+        id: Some(entry.id),
+        uses: Some(entry.uses),
+        ..Flow::default()
+    };
+    match entry.zones {
+        [0, 0] => {}
+        [one, other] if one == other => flow.zone = Some(one),
+        [one, other] => {
+            flow.original.zone = Some(one).filter(|&zone| zone != 0);
+            flow.reply.zone = Some(other).filter(|&zone| zone != 0);
+        }
+    }
+    if let Some(both) = entry.adjustments {
+        flow.adjustments = both.map(|(position, before, after)| Some(Adjustment { position, before, after }));
+    }
+    flow
+}
+
+/// Writes an event. As ctnetlink_conntrack_event().
+pub(super) fn event(event: &Event, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    let mut flow = flow(&event.connection);
+    let (number, flags) = match event.kind {
+        EventKind::New => (message::NEW, flag::CREATE | flag::EXCL),
+        EventKind::Update => (message::NEW, 0),
+        EventKind::Destroy => (message::DELETE, 0),
+    };
+    flow.uses = None;
+    // A mark of zero is news only to who set it.
+    if event.connection.mark == 0 && (event.port == 0 || event.kind == EventKind::Destroy) {
+        flow.mark = None;
+    }
+    if event.kind == EventKind::Destroy {
+        flow.timeout = flow.timeout.filter(|&seconds| seconds != 0);
+        (flow.labels, flow.master, flow.helper, flow.adjustments) = (None, None, None, [None; 2]);
+        if let Some(ProtocolInfo::Tcp { scales, flags, .. }) = &mut flow.protocol {
+            (*scales, *flags) = ([None; 2], [None; 2]);
+        }
+    } else {
+        flow.counters = [None; 2];
+        (flow.start, flow.stop) = (None, None);
+    }
+    let header = Header { kind: netfilter(subsystem::CTNETLINK, number), flags, sequence: 0, port: event.port };
+    write(header, &flow, out)
+}
+
+/// Writes a flow as a message.
+pub(super) fn write(header: Header, flow: &Flow, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    let mut builder = Builder::netfilter(header, Nfgen::of(flow.family), out);
+    flow.emit(&mut builder);
+    builder.finish()
+}
+
+/// A tuple that a request names, or the errno. As ctnetlink_parse_tuple().
+pub(super) fn key(family: u8, tuple: &conntrack::Tuple) -> Result<Tuple, i32> {
+    let af = Af::from_number(family).ok_or(libc::EOPNOTSUPP)?;
+    let address =
+        |ip: Option<IpAddr>| ip.filter(|ip| ip.is_ipv4() == (af == Af::V4)).map(Address::from).ok_or(libc::EINVAL);
+    let protocol = tuple.protocol.ok_or(libc::EINVAL)?;
+    let (source, destination) = (address(tuple.source)?, address(tuple.destination)?);
+    let ends = tuple.source_port.zip(tuple.destination_port).ok_or(libc::EINVAL);
+    let ports = match protocol {
+        6 | 17 | 132 | 136 => ends.map(|(source, destination)| Ports::Ports { source, destination })?,
+        47 => ends.map(|(source, destination)| Ports::Keys { source, destination })?,
+        1 | 58 => {
+            let kind = tuple.icmp_type.ok_or(libc::EINVAL)?;
+            let known = match protocol {
+                1 => matches!(kind, 0 | 8 | 13..=18),
+                _ => matches!(kind, 128..=132 | 139 | 140),
+            };
+            if !known {
+                return Err(libc::EINVAL);
+            }
+            let code = tuple.icmp_code.ok_or(libc::EINVAL)?;
+            Ports::Icmp { kind, code, id: tuple.icmp_id.ok_or(libc::EINVAL)? }
+        }
+        _ => Ports::None,
+    };
+    Ok(Tuple { af, protocol, source, destination, ports })
+}
+
+/// The zone of each direction that a request names, or the errno. As ctnetlink_parse_tuple_zone(): one zone at most.
+pub(super) fn zones(flow: &Flow) -> Result<[u16; 2], i32> {
+    let given = [flow.zone, flow.original.zone, flow.reply.zone].map(|zone| zone.unwrap_or(0));
+    match given {
+        [both, 0, 0] => Ok([both; 2]),
+        [0, original, 0] => Ok([original, 0]),
+        [0, 0, reply] => Ok([0, reply]),
+        _ => Err(libc::EINVAL),
+    }
+}
+
+/// `CTA_PROTOINFO` of a request; what it leaves out is as in `now`.
+pub(super) fn state(info: &ProtocolInfo, now: ProtocolState) -> Option<ProtocolState> {
+    match (*info, now) {
+        (ProtocolInfo::Tcp { state, scales, flags }, now) => {
+            let (was, had_scales, had_flags) = match now {
+                ProtocolState::Tcp { state, scales, flags } => (state, scales, flags),
+                _ => (0, [0; 2], [0; 2]),
+            };
+            let both = [0, 1].map(|side: usize| {
+                let (wanted, mask) = flags[side].unwrap_or((0, 0));
+                (scales[side].unwrap_or(had_scales[side]), (had_flags[side] & !mask) | (wanted & mask))
+            });
+            Some(ProtocolState::Tcp {
+                state: state.unwrap_or(was),
+                scales: both.map(|(scale, _)| scale),
+                flags: both.map(|(_, flags)| flags),
+            })
+        }
+        (ProtocolInfo::Sctp { state: Some(state), tags: [Some(one), Some(other)] }, _) => {
+            Some(ProtocolState::Sctp { state, tags: [one, other] })
+        }
+        _ => None,
+    }
+}
+
+/// `CTA_NAT_SRC`, `CTA_NAT_DST` of a request.
+pub(super) fn range(range: &NatRange) -> Range {
+    let mut out = Range::default();
+    if let Some(min) = range.min {
+        out.flags |= range_flag::MAP_IPS;
+        out.min_address = min.into();
+        out.max_address = range.max.unwrap_or(min).into();
+    }
+    if let Some((min, max)) = range.ports {
+        out.flags |= range_flag::PROTO_SPECIFIED;
+        (out.min_port, out.max_port) = (min, max);
+    }
+    out
+}
+
+/// Whether a new entry may have this status, or the errno. As ctnetlink_change_status() on an entry that is CONFIRMED.
+pub(super) fn new_status(bits: u32) -> Result<u32, i32> {
+    let differs = status::CONFIRMED ^ bits;
+    if differs & (status::EXPECTED | status::CONFIRMED | status::DYING) != 0 { Err(libc::EBUSY) } else { Ok(bits) }
+}
+
+fn tuple(tuple: &Tuple) -> conntrack::Tuple {
+    let mut out = conntrack::Tuple {
+        source: Some(tuple.source.ip(tuple.af)),
+        destination: Some(tuple.destination.ip(tuple.af)),
+        protocol: Some(tuple.protocol),
+        ..conntrack::Tuple::default()
+    };
+    match tuple.ports {
+        Ports::Ports { source, destination } | Ports::Keys { source, destination } => {
+            (out.source_port, out.destination_port) = (Some(source), Some(destination));
+        }
+        Ports::Icmp { kind, code, id } => {
+            (out.icmp_type, out.icmp_code, out.icmp_id) = (Some(kind), Some(code), Some(id));
+        }
+        Ports::None => {}
+    }
+    out
+}
+
+fn protocol(state: ProtocolState) -> Option<ProtocolInfo> {
+    match state {
+        ProtocolState::Stateless => None,
+        ProtocolState::Tcp { state, scales, flags } => Some(ProtocolInfo::Tcp {
+            state: Some(state),
+            scales: scales.map(Some),
+            flags: flags.map(|flags| Some((flags, 0))),
+        }),
+        ProtocolState::Sctp { state, tags } => Some(ProtocolInfo::Sctp { state: Some(state), tags: tags.map(Some) }),
+    }
+}
+
+/// A NUL-filled name, if it is not empty.
+fn text(name: &[u8; 16]) -> Option<Vec<u8>> {
+    let text = name.split(|&byte| byte == 0).next().unwrap_or(&[]);
+    (!text.is_empty()).then(|| text.to_vec())
+}

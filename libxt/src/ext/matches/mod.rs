@@ -25,7 +25,9 @@ pub mod multiport;
 pub mod owner;
 pub mod pkttype;
 pub mod quota;
+pub mod recent;
 pub mod statistic;
+pub mod string;
 pub mod tcp;
 pub mod tcpmss;
 pub mod tos;
@@ -58,8 +60,10 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<owner::Owner>(Families::Both),
     Entry::of::<pkttype::Pkttype>(Families::Both),
     Entry::of::<quota::Quota>(Families::Both),
+    Entry::of::<recent::Recent>(Families::Both),
     Entry::of::<conntrack::StateAlias>(Families::Both).alias("state", || instance(conntrack::StateAlias::default())),
     Entry::of::<statistic::Statistic>(Families::Both),
+    Entry::of::<string::StringMatch>(Families::Both),
     Entry::of::<tcp::Tcp>(Families::Both).of_protocol(6),
     Entry::of::<tcpmss::Tcpmss>(Families::Both),
     Entry::of::<tos::Tos>(Families::Both),

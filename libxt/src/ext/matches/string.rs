@@ -1,0 +1,245 @@
+//! `-m string`: searches the packet for a pattern.
+
+use std::fmt::{self, Write};
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
+use crate::value::text::Text;
+
+/// The pattern is found, or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StringMatch {
+    /// The first byte of the packet at which a match may begin.
+    pub from: u16,
+    /// The last byte at which a match may begin.
+    pub to: u16,
+    /// The algorithm's name: `bm` or `kmp`.
+    pub algorithm: Text<16>,
+    /// The pattern; bytes from `len` on are of no meaning.
+    pub pattern: [u8; 128],
+    /// How many bytes the pattern has.
+    pub len: u8,
+    /// Capital and small letters are the same.
+    pub ignore_case: bool,
+    /// `!`.
+    pub inverted: bool,
+}
+
+impl Default for StringMatch {
+    fn default() -> Self {
+        Self {
+            from: 0,
+            to: u16::MAX,
+            algorithm: Text::default(),
+            pattern: [0; 128],
+            len: 0,
+            ignore_case: false,
+            inverted: false,
+        }
+    }
+}
+
+impl Extension for StringMatch {
+    const NAME: &'static str = "string";
+    const KIND: Kind = Kind::Match;
+    const REVISIONS: &'static [Revision] = &[Revision::new(1, size_of::<Info1>()).user_size(152)];
+    const OPTIONS: &'static [Opt<Self>] = &[
+        Opt::new("from", " offset", "where a match may begin at the earliest, 0 to 65535", set_from),
+        Opt::new("to", " offset", "where a match may begin at the latest, 0 to 65535", set_to),
+        Opt::new("algo", " name", "how to search: bm (Boyer-Moore) or kmp (Knuth-Morris-Pratt)", set_algorithm)
+            .mandatory(),
+        Opt::new("string", " pattern", "what to search for", set_string).invertible().excludes(&["hex-string"]),
+        Opt::new(
+            "hex-string",
+            " pattern",
+            "the same, with bytes in hexadecimal between bars: |0d 0a|",
+            set_hexadecimal,
+        )
+        .invertible()
+        .excludes(&["string"]),
+        Opt::flag("icase", "ignore case", set_ignore_case),
+    ];
+
+    fn check(&mut self, seen: u64, _around: &Surroundings) -> Result<(), Problem> {
+        if seen & (STRING | HEXADECIMAL) == 0 {
+            return Err(Problem::new("STRING match: You must specify `--string' or `--hex-string'"));
+        }
+        Ok(())
+    }
+
+    fn decode(_revision: u8, info: &[u8], _around: &Surroundings) -> Result<Self, Malformed> {
+        let (info, _) = Info1::read_from_prefix(info).map_err(|_| Malformed("string"))?;
+        if usize::from(info.len) > info.pattern.len() {
+            return Err(Malformed("string.patlen"));
+        }
+        Ok(Self {
+            from: info.from,
+            to: info.to,
+            algorithm: Text(info.algorithm),
+            pattern: info.pattern,
+            len: info.len,
+            ignore_case: info.flags & IGNORE_CASE != 0,
+            inverted: info.flags & INVERT != 0,
+        })
+    }
+
+    fn encode(&self, _revision: u8, info: &mut [u8], _around: &Surroundings) -> Result<(), Malformed> {
+        let bytes = Info1 {
+            from: self.from,
+            to: self.to,
+            algorithm: self.algorithm.0,
+            pattern: self.pattern,
+            len: self.len,
+            flags: if self.inverted { INVERT } else { 0 } | if self.ignore_case { IGNORE_CASE } else { 0 },
+            pad: [0; 2],
+            kernel: 0,
+        };
+        bytes.write_to_prefix(info).map_err(|_| Malformed("string"))
+    }
+
+    fn save(&self, w: &mut dyn Write, _around: &Surroundings) -> fmt::Result {
+        let option = if self.is_binary() { "hex-string" } else { "string" };
+        write!(w, "{} --{option} ", if self.inverted { " !" } else { "" })?;
+        self.write_pattern(w)?;
+        write!(w, " --algo {}", self.algorithm)?;
+        if self.from != 0 {
+            write!(w, " --from {}", self.from)?;
+        }
+        if self.to != u16::MAX {
+            write!(w, " --to {}", self.to)?;
+        }
+        if self.ignore_case { w.write_str(" --icase") } else { Ok(()) }
+    }
+
+    fn print(&self, w: &mut dyn Write, _around: &Surroundings, _numeric: bool) -> fmt::Result {
+        write!(w, " STRING match {} ", if self.inverted { "!" } else { "" })?;
+        self.write_pattern(w)?;
+        write!(w, " ALGO name {}", self.algorithm)?;
+        if self.from != 0 {
+            write!(w, " FROM {}", self.from)?;
+        }
+        if self.to != u16::MAX {
+            write!(w, " TO {}", self.to)?;
+        }
+        if self.ignore_case { w.write_str(" ICASE") } else { Ok(()) }
+    }
+}
+
+impl StringMatch {
+    /// The pattern's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        self.pattern.get(..usize::from(self.len)).unwrap_or(&self.pattern)
+    }
+
+    /// A pattern that text cannot show, or that would be read as hexadecimal's end.
+    fn is_binary(&self) -> bool {
+        self.bytes().last() == Some(&b'|') || self.bytes().iter().any(|byte| !(b' '..=b'~').contains(byte))
+    }
+
+    fn write_pattern(&self, w: &mut dyn Write) -> fmt::Result {
+        if self.is_binary() {
+            w.write_str("\"|")?;
+            for byte in self.bytes() {
+                write!(w, "{byte:02x}")?;
+            }
+            return w.write_str("|\"");
+        }
+        w.write_str("\"")?;
+        for byte in self.bytes() {
+            if matches!(byte, b'"' | b'\\') {
+                w.write_str("\\")?;
+            }
+            w.write_char((*byte).into())?;
+        }
+        w.write_str("\"")
+    }
+
+    fn set(&mut self, bytes: &[u8], given: &Given<'_>) -> Result<(), Problem> {
+        let room = self.pattern.get_mut(..bytes.len());
+        let room = room.ok_or_else(|| Problem::new(format!("STRING too long \"{}\"", given.value)))?;
+        room.copy_from_slice(bytes);
+        self.len = bytes.len() as u8;
+        self.inverted |= given.inverted;
+        Ok(())
+    }
+}
+
+fn set_from(to: &mut StringMatch, given: &Given<'_>) -> Result<(), Problem> {
+    to.from = given.word(0, u16::MAX)?;
+    Ok(())
+}
+
+fn set_to(to: &mut StringMatch, given: &Given<'_>) -> Result<(), Problem> {
+    to.to = given.word(0, u16::MAX)?;
+    Ok(())
+}
+
+fn set_algorithm(to: &mut StringMatch, given: &Given<'_>) -> Result<(), Problem> {
+    to.algorithm = given.text(0)?;
+    Ok(())
+}
+
+fn set_string(to: &mut StringMatch, given: &Given<'_>) -> Result<(), Problem> {
+    to.set(given.value.as_bytes(), given)
+}
+
+fn set_hexadecimal(to: &mut StringMatch, given: &Given<'_>) -> Result<(), Problem> {
+    to.set(&parse(given.value)?, given)
+}
+
+fn set_ignore_case(to: &mut StringMatch, _given: &Given<'_>) -> Result<(), Problem> {
+    to.ignore_case = true;
+    Ok(())
+}
+
+/// Text with bytes in hexadecimal between bars; a backslash takes the next character as it is.
+fn parse(text: &str) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    let mut hexadecimal = false;
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'\\' if hexadecimal => return Err(Problem::new("Cannot include literals in hex data")),
+            b'\\' => {
+                let next = rest.next();
+                bytes.push(next.ok_or_else(|| Problem::new("Bad literal placement at end of string"))?);
+            }
+            b'|' => hexadecimal = !hexadecimal,
+            b' ' if hexadecimal => {}
+            _ if hexadecimal => {
+                let low = rest.next().filter(|low| *low != b'|').ok_or_else(|| Problem::new("Invalid hex block"))?;
+                bytes.push(digit(byte)? << 4 | digit(low)?);
+            }
+            _ => bytes.push(byte),
+        }
+    }
+    if hexadecimal { Err(Problem::new("Invalid hex block")) } else { Ok(bytes) }
+}
+
+fn digit(byte: u8) -> Result<u8, Problem> {
+    let character = char::from(byte);
+    let digit = character.to_digit(16).ok_or_else(|| Problem::new(format!("Invalid hex char '{character}'")))?;
+    Ok(digit as u8)
+}
+
+/// Positions in the option table.
+const STRING: u64 = 0b1000;
+const HEXADECIMAL: u64 = 0b1_0000;
+
+const INVERT: u8 = 1;
+const IGNORE_CASE: u8 = 1 << 1;
+
+/// struct xt_string_info.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+struct Info1 {
+    from: u16,
+    to: u16,
+    algorithm: [u8; 16],
+    pattern: [u8; 128],
+    len: u8,
+    flags: u8,
+    pad: [u8; 2],
+    kernel: u64,
+}

@@ -1,0 +1,35 @@
+:INPUT,FORWARD,OUTPUT
+-m string;;FAIL
+-m string --algo bm --string test;-m string --string "test" --algo bm;OK
+-m string --algo kmp --string test;-m string --string "test" --algo kmp;OK
+-m string --algo fsm --string test;;FAIL
+-m string --algo foo --string test;;FAIL
+-m string --algo bm ! --string test;-m string ! --string "test" --algo bm;OK
+-m string --algo bm --string "a b";-m string --string "a b" --algo bm;OK
+-m string --algo bm --string "x\"y";-m string --string "x\"y" --algo bm;OK
+-m string --algo bm --string "";;FAIL
+-m string --algo bm --from 5 --string test;-m string --string "test" --algo bm --from 5;OK
+-m string --algo bm --to 65535 --string test;-m string --string "test" --algo bm;OK
+-m string --algo bm --to 65536 --string test;;FAIL
+-m string --algo bm --from 5 --to 10 --string test;-m string --string "test" --algo bm --from 5 --to 10;OK
+-m string --algo bm --from 10 --to 5 --string test;;FAIL
+-m string --algo bm --icase --string test;-m string --string "test" --algo bm --icase;OK
+-m string --algo bm --hex-string "|0102ff|";-m string --hex-string "|0102ff|" --algo bm;OK
+-m string --algo bm --hex-string "GET |20|/ HTTP";-m string --string "GET  / HTTP" --algo bm;OK
+-m string --algo bm --hex-string "|de ad|be|ef|";-m string --hex-string "|dead6265ef|" --algo bm;OK
+-m string --algo bm --hex-string "|d|";;FAIL
+-m string --algo bm --hex-string "|de";;FAIL
+-m string --algo bm --hex-string "|xx|";;FAIL
+-m string --algo bm --hex-string "a\\|b";-m string --string "a|b" --algo bm;OK
+-m string --algo bm --hex-string "|0d|";-m string --hex-string "|0d|" --algo bm;OK
+-m string --algo bm --hex-string abc;-m string --string "abc" --algo bm;OK
+-m string --algo bm ! --hex-string "|00|" --icase;-m string ! --hex-string "|00|" --algo bm --icase;OK
+-m string --string test;;FAIL
+-m string --algo bm;;FAIL
+-m string --algo bm --string a --hex-string b;;FAIL
+-m string --algo bm --string 1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567;-m string --string "1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567" --algo bm;OK
+-m string --algo bm --string 12345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678;-m string --string "12345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678" --algo bm;OK
+-m string --algo bm --string 123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789;;FAIL
+-m string --algo bm --string ä;-m string --hex-string "|c3a4|" --algo bm;OK
+-m string --algo bm --string "a\\b";-m string --string "a\\b" --algo bm;OK
+-m string --algo 1234567890123456 --string a;;FAIL

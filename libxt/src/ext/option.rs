@@ -1,6 +1,7 @@
 //! An extension's option table, and the checks upstream's guided parser makes on every option (`xtopt_*`).
 
 use std::fmt;
+use std::io::{self, Write};
 
 use super::Surroundings;
 
@@ -182,6 +183,12 @@ impl fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
+
+/// Says a line on stderr that is no reason to refuse the option, as upstream does while it reads a rule.
+pub(super) fn notice(line: &str) {
+    // Nobody can be told that stderr is closed.
+    let _ = writeln!(io::stderr(), "{line}");
+}
 
 /// Repetition and inversion, in the order of `xtables_option_parse`.
 pub(super) fn admit<E>(

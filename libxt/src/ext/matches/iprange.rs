@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::ext::option::notice;
 use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
 use crate::family::Af;
 use crate::value::condition::Condition;
@@ -121,7 +122,11 @@ fn parse(given: &Given<'_>) -> Result<Range, Problem> {
         let parsed = text.parse::<IpAddr>().ok();
         parsed.filter(|address| address.is_ipv4() == (given.around.af == Af::V4)).ok_or_else(|| given.bad_param(text))
     };
-    Ok(Range { first: address(first)?, last: address(last)? })
+    let range = Range { first: address(first)?, last: address(last)? };
+    if range.last < range.first {
+        notice(&format!("xt_iprange: range {range} is reversed and will never match"));
+    }
+    Ok(range)
 }
 
 const SOURCE: u8 = 1;

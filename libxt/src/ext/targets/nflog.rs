@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::ext::option::notice;
 use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
 use crate::value::text::{Quoted, Text};
 
@@ -101,6 +102,7 @@ fn set_prefix(to: &mut Nflog, given: &Given<'_>) -> Result<(), Problem> {
 
 fn set_range(to: &mut Nflog, given: &Given<'_>) -> Result<(), Problem> {
     to.length = given.long(0, u32::MAX)?;
+    notice("warn: --nflog-range has never worked and is no longer supported, please use --nflog-size instead");
     Ok(())
 }
 

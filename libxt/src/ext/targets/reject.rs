@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use crate::ext::option::notice;
 use crate::ext::{Extension, Families, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
 use crate::family::Af;
 
@@ -152,7 +153,12 @@ fn set_with(to: &mut Reject, given: &Given<'_>) -> Result<(), Problem> {
     let text = given.value;
     let begins = |name: &str| name.get(..text.len()).is_some_and(|head| head.eq_ignore_ascii_case(text));
     let row = rows(given.around.af).iter().find(|(name, other, ..)| begins(name) || begins(other));
-    let (_, _, with, _) = row.ok_or_else(|| Problem::new(format!("unknown reject type \"{text}\"")))?;
+    let (_, _, with, _) = row.ok_or_else(|| {
+        if given.around.af == Af::V4 && (begins("echo-reply") || begins("echoreply")) {
+            notice("--reject-with echo-reply no longer supported");
+        }
+        Problem::new(format!("unknown reject type \"{text}\""))
+    })?;
     to.with = Some(*with);
     Ok(())
 }

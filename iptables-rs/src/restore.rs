@@ -150,14 +150,14 @@ struct Restore<'a> {
     out: BufWriter<io::Stdout>,
     words: Vec<String>,
     section: Section,
+    /// The table named last, also one that `-T` leaves out.
+    current: String,
 }
 
 /// Where in the input we are.
 enum Section {
-    /// Before `*`, or after `COMMIT`.
+    /// Before `*`, after `COMMIT`, or in a table that `-T` leaves out.
     Between,
-    /// In a table that `-T` leaves out.
-    Skipped,
     /// In a table. The lock is held until its `COMMIT`.
     Table(Box<Table>, #[allow(dead_code)] Lock),
 }
@@ -172,6 +172,7 @@ impl<'a> Restore<'a> {
             out: BufWriter::new(io::stdout()),
             words: Vec::new(),
             section: Section::Between,
+            current: String::new(),
         }
     }
 
@@ -203,9 +204,7 @@ impl<'a> Restore<'a> {
         }
         match self.section {
             Section::Between => Ok(()),
-            Section::Skipped | Section::Table(..) => {
-                Err(Quit::Said(1, format!("{name}: COMMIT expected at line {}", *number + 1)))
-            }
+            Section::Table(..) => Err(Quit::Said(1, format!("{name}: COMMIT expected at line {}", *number + 1))),
         }
     }
 
@@ -213,8 +212,8 @@ impl<'a> Restore<'a> {
         let name = self.program.name();
         let in_table = !matches!(self.section, Section::Between);
         let line = Line::parse(text, in_table).map_err(|bad| match bad {
-            BadLine::TableName | BadLine::ChainName => usage(format!("{name}: line {number} {bad}\n")),
-            BadLine::Bracket => usage(format!("Bad line {number}: {bad}\n")),
+            BadLine::TableName | BadLine::ChainName => usage(format!("{name}: line {number} {bad}")),
+            BadLine::Bracket => usage(format!("Bad line {number}: {bad}")),
             BadLine::LongWord | BadLine::ManyWords => usage(bad.to_string()),
         });
         match line? {
@@ -229,14 +228,18 @@ impl<'a> Restore<'a> {
             Line::Table(table) => self.begin(table),
             Line::Chain { name, policy, counters } => self.chain(name, policy, counters, number),
             Line::Command { counters, words } => self.command(counters, words),
-            Line::Stray if self.settings.table.is_some() => Ok(Progress::Done),
+            Line::Stray if self.is_left_out() => Ok(Progress::Done),
             Line::Stray => Ok(Progress::Failed),
         }
     }
 
+    fn is_left_out(&self) -> bool {
+        self.settings.table.as_ref().is_some_and(|only| *only != self.current)
+    }
+
     fn begin(&mut self, name: &str) -> Result<Progress, Quit> {
-        if self.settings.table.as_deref().is_some_and(|only| only != name) {
-            self.section = Section::Skipped;
+        name.clone_into(&mut self.current);
+        if self.is_left_out() {
             return Ok(Progress::Done);
         }
         let lock = Lock::acquire(self.settings.wait).map_err(|unlocked| Quit::Said(4, unlocked.to_string()))?;
@@ -245,7 +248,7 @@ impl<'a> Restore<'a> {
             if let Some(reason) = reason {
                 eprintln!("{me}: {reason}");
             }
-            usage(format!("{me}: unable to initialize table '{name}'\n"))
+            usage(format!("{me}: unable to initialize table '{name}'"))
         };
         if self.backend.is_none() {
             self.backend = Some(backend::open(self.program.af).map_err(|unavailable| cannot(unavailable.reason))?);
@@ -311,12 +314,12 @@ impl<'a> Restore<'a> {
                 table.flush(chain).map_err(Failure::from)?;
             } else if let Err(refused) = table.create(chain) {
                 let why = errno::text(refused.errno);
-                return Err(usage(format!("error creating chain '{chain}':{why}\n")));
+                return Err(usage(format!("error creating chain '{chain}':{why}")));
             }
         }
         let Some(policy) = policy else {
             let name = self.program.name();
-            return Err(usage(format!("{name}: line {number} policy invalid\n")));
+            return Err(usage(format!("{name}: line {number} policy invalid")));
         };
         if policy == "-" {
             return Ok(Progress::Done);
@@ -324,12 +327,12 @@ impl<'a> Restore<'a> {
         let set = if self.settings.counters {
             counters
                 .and_then(parse_counters)
-                .ok_or_else(|| usage(format!("invalid policy counters for chain '{chain}'\n")))?
+                .ok_or_else(|| usage(format!("invalid policy counters for chain '{chain}'")))?
         } else {
             Counters::default()
         };
         table.set_policy(chain, policy, Some(set)).map_err(|refused| {
-            let text = format!("Can't set policy `{policy}' on `{chain}' line {number}: {refused}\n");
+            let text = format!("Can't set policy `{policy}' on `{chain}' line {number}: {refused}");
             Quit::Failure(Failure::Other(text))
         })?;
         Ok(Progress::Done)

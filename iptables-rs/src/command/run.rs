@@ -32,6 +32,21 @@ impl Command {
         backend: &mut dyn Backend,
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
+        let done = self.act(session, table, backend, out);
+        // As do_command4(): the dump comes whatever libiptc said, but not after a usage error, which exits at once.
+        if self.display.verbose > 1 && matches!(done, Ok(()) | Err(Failure::Refused(_))) {
+            list::dump(table, out)?;
+        }
+        done
+    }
+
+    fn act(
+        &mut self,
+        session: &mut Session,
+        table: &mut Table,
+        backend: &mut dyn Backend,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
         if self.action.takes_rule() {
             self.resolve_target(table)?;
         }
@@ -50,16 +65,13 @@ impl Command {
                 let counters = self.has_counters.then_some(self.rule.counters);
                 table.set_policy(self.chain(), self.policy.as_deref().unwrap_or_default(), counters)?;
             }
-            Action::List => list::list(&self, table, out)?,
-            Action::ListRules => list::list_rules(&self, table, out)?,
+            Action::List => list::list(self, table, out)?,
+            Action::ListRules => list::list_rules(self, table, out)?,
         }
         match self.also {
             Some(Action::Zero) => self.each_chain(table, out, "Zeroing", true, Table::zero)?,
             Some(Action::ZeroNumber) => table.zero_number(self.chain(), self.number)?,
             _ => (),
-        }
-        if self.display.verbose > 1 {
-            list::dump(table, out)?;
         }
         Ok(())
     }

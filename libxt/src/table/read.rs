@@ -128,14 +128,15 @@ impl Reader {
     }
 
     /// The last rule of a chain is its policy, or the RETURN at the end of a user chain.
+    ///
+    /// The policy's counters start at zero with every change of the table, as measured with the real tool.
     fn close(&mut self) -> Option<()> {
         if !std::mem::take(&mut self.open) {
             return Some(());
         }
         let number = self.chains.len().checked_sub(1)?;
         let chain = self.chains.last_mut()?;
-        let policy = chain.rules.pop_back()?;
-        chain.map = policy.map;
+        chain.rules.pop_back()?;
         while self.jumps.pop_if(|jump| jump.chain == number && jump.rule == chain.rules.len()).is_some() {}
         Some(())
     }

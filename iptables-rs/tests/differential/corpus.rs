@@ -1,0 +1,174 @@
+//! Every rule of libxt/tests/corpus through both tools (see the README there).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use libxt::family::Af;
+
+use crate::oracle::{Outcome, Twins, split};
+
+#[test]
+fn every_match_of_the_corpus_is_taken_printed_and_stored_as_the_real_tool_does() {
+    run_folder("matches");
+}
+
+#[test]
+fn every_target_of_the_corpus_is_taken_printed_and_stored_as_the_real_tool_does() {
+    run_folder("targets");
+}
+
+/// `XT_CORPUS=tcp,mark` runs only these files.
+fn run_folder(folder: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../libxt/tests/corpus").join(folder);
+    let only = std::env::var("XT_CORPUS").ok();
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "t"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} holds no corpus", folder.display());
+    let mut failures = Vec::new();
+    let mut rules = 0;
+    for file in files {
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        if only.as_ref().is_some_and(|only| !only.split(',').any(|wanted| wanted == name)) {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        for af in [Af::V4, Af::V6] {
+            run_file(&name, &text, af, &mut rules, &mut failures);
+        }
+    }
+    assert!(failures.is_empty(), "{} of {rules} rules:\n{}", failures.len(), failures.join("\n\n"));
+    assert!(rules > 0 || only.is_some(), "the corpus is empty");
+    println!("{rules} rules compared");
+}
+
+struct Case<'a> {
+    af: Af,
+    table: &'a str,
+    chain: &'a str,
+    rule: &'a str,
+    expected: &'a str,
+    good: bool,
+    /// Also what both tools print: the same in every chain.
+    whole: bool,
+}
+
+fn run_file(name: &str, text: &str, af: Af, rules: &mut usize, failures: &mut Vec<String>) {
+    let mut twins = Twins::new();
+    let mut families = vec![Af::V4, Af::V6];
+    let mut table = "filter";
+    let mut chains: Vec<&str> = Vec::new();
+    let mut made: Vec<(&str, &str)> = Vec::new();
+    let mut setup: Vec<&str> = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let place = format!("{name}.t:{} ({af:?})", number + 1);
+        let line = line.trim_end();
+        if let Some(named) = match line {
+            "@family 4" => Some(vec![Af::V4]),
+            "@family 6" => Some(vec![Af::V6]),
+            "@family both" => Some(vec![Af::V4, Af::V6]),
+            _ => None,
+        } {
+            families = named;
+        } else if line.is_empty() || line.starts_with('#') || !families.contains(&af) {
+            continue;
+        } else if let Some(command) = line.strip_prefix("@setup ") {
+            setup.push(command);
+            let outcome = attempt(|| twins.run(command));
+            match outcome {
+                Ok(outcome) if outcome.code == 0 => {}
+                Ok(outcome) => failures.push(format!("{place}: {command}: {outcome}")),
+                Err(difference) => failures.push(format!("{place}: {difference}")),
+            }
+        } else if let Some(names) = line.strip_prefix(':') {
+            chains = names.split(',').collect();
+        } else if let Some(name) = line.strip_prefix('*') {
+            table = name;
+        } else {
+            let fields: Vec<&str> = line.rsplitn(3, ';').collect();
+            let [verdict, expected, rule] = fields[..] else { panic!("{place}: not rule;expected;OK|FAIL") };
+            let good = match verdict.trim() {
+                "OK" => true,
+                "FAIL" => false,
+                other => panic!("{place}: neither OK nor FAIL: {other}"),
+            };
+            let expected = if expected == "=" { rule } else { expected };
+            assert!(!chains.is_empty(), "{place}: a rule before the first chain");
+            for (nth, &chain) in chains.iter().enumerate() {
+                if !BUILT_IN.contains(&chain) && !made.contains(&(table, chain)) {
+                    twins.run(&format!("{} -t {table} -N {chain}", program(af)));
+                    made.push((table, chain));
+                }
+                *rules += 1;
+                let case = Case { af, table, chain, rule, expected, good, whole: nth == 0 };
+                if let Err(difference) = attempt(|| run_case(&mut twins, &case)) {
+                    failures.push(format!("{place}: {difference}"));
+                    // What is left of the failed case would be seen in the next.
+                    twins = Twins::new();
+                    made.clear();
+                    for command in &setup {
+                        twins.run(command);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn run_case(twins: &mut Twins, case: &Case<'_>) {
+    let Case { af, table, chain, rule, expected, good, whole } = *case;
+    let program = program(af);
+    twins.forget();
+    let outcome = twins.run(&format!("{program} -t {table} -A {chain} {rule}"));
+    assert_eq!(outcome.code == 0, good, "the corpus is wrong about the real tool: {chain} {rule}: {outcome}");
+    twins.compare_tables(af, &[table]);
+    if !good {
+        return;
+    }
+    if !whole {
+        twins.run(&format!("{program} -t {table} -F {chain}"));
+        return;
+    }
+    let shown = twins.run(&format!("{program} -t {table} -S {chain}"));
+    let wanted = if expected.is_empty() { format!("-A {chain}") } else { format!("-A {chain} {expected}") };
+    assert!(
+        shown.stdout.lines().any(|line| line == wanted),
+        "the corpus is wrong about the real tool's text: wanted {wanted}\n{shown}"
+    );
+    twins.compare_reading(&format!("{program}-save -t {table}"));
+    twins.compare_reading(&format!("{program} -t {table} -L {chain} -n -v"));
+    twins.run(&format!("{program} -t {table} -C {chain} {rule}"));
+    twins.run(&format!("{program} -t {table} -D {chain} {rule}"));
+    let Outcome { stdout, .. } = twins.run(&format!("{program} -t {table} -S {chain}"));
+    assert!(!stdout.contains("\n-A"), "{rule} was not deleted: {stdout}");
+}
+
+/// A comparison that failed, as text.
+fn attempt<T>(compare: impl FnOnce() -> T) -> Result<T, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(compare)).map_err(|panic| {
+        panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+            .unwrap_or_else(|| "a panic without a text".to_owned())
+    })
+}
+
+fn program(af: Af) -> &'static str {
+    match af {
+        Af::V4 => "iptables",
+        Af::V6 => "ip6tables",
+    }
+}
+
+const BUILT_IN: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
+
+#[test]
+fn rules_may_hold_semicolons_before_the_last_two_fields() {
+    let fields: Vec<&str> = "a;b;=;OK".rsplitn(3, ';').collect();
+    assert_eq!(fields, ["OK", "=", "a;b"]);
+    assert_eq!(split("-m comment --comment \"a b\""), ["-m", "comment", "--comment", "a b"]);
+}

@@ -1,0 +1,11 @@
+//! Our commands beside the real ones: the same words in twin network namespaces, and everything seen compared.
+//!
+//! Needs root and the real `iptables-legacy` (`XT_ORACLE`, else `xtables-legacy-multi` in `PATH` or /usr/sbin). Without
+//! them these tests fail: a comparison with nothing is not a comparison. `UNDER_TEST=theirs` puts the real tool on both
+//! sides, which tests the tests.
+
+mod commands;
+mod corpus;
+mod oracle;
+mod random;
+mod restore;

@@ -1,0 +1,361 @@
+//! Two network namespaces that started alike, the real tool in one and ours in the other.
+
+use std::env;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::symlink;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+use std::thread;
+
+use libxt::backend::{Backend, Get, kernel::Kernel};
+use libxt::family::Af;
+use nix::sched::{CloneFlags, setns, unshare};
+use tempfile::TempDir;
+
+/// Which program stands behind the names `iptables`, `ip6tables-save` and so on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tool {
+    Theirs,
+    Ours,
+}
+
+/// A network namespace nobody else is in, with a lock file of its own.
+#[derive(Debug)]
+pub(crate) struct Namespace {
+    net: File,
+    folder: TempDir,
+}
+
+/// The two namespaces.
+#[derive(Debug)]
+pub(crate) struct Twins {
+    pub(crate) theirs: Namespace,
+    pub(crate) ours: Namespace,
+    /// What was done so far, for whoever reads a failure.
+    history: Vec<String>,
+}
+
+/// What a command left behind.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// The exit code, or 128 and the signal.
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Twins {
+    pub(crate) fn new() -> Self {
+        Self { theirs: Namespace::new(), ours: Namespace::new(), history: Vec::new() }
+    }
+
+    /// Starts the history anew, for tests that repeat from a known state.
+    pub(crate) fn forget(&mut self) {
+        self.history.clear();
+    }
+
+    /// Runs a command line (`iptables -A …`) with each tool and compares what they said. Returns what theirs did.
+    pub(crate) fn run(&mut self, line: &str) -> Outcome {
+        self.run_words(&split(line), "")
+    }
+
+    /// The same with words already split and something on standard input.
+    pub(crate) fn run_words(&mut self, words: &[String], stdin: &str) -> Outcome {
+        match self.try_words(words, stdin) {
+            Ok(outcome) => outcome,
+            Err(difference) => panic!("{}\n{difference}", self.history.join("\n")),
+        }
+    }
+
+    /// The same for tests that go on after a difference.
+    pub(crate) fn try_words(&mut self, words: &[String], stdin: &str) -> Result<Outcome, String> {
+        self.history.push(format!("{words:?}"));
+        let theirs = self.theirs.run(Tool::Theirs, words, stdin);
+        let ours = self.ours.run(under_test(), words, stdin);
+        if theirs == ours {
+            return Ok(theirs);
+        }
+        let stdin = if stdin.is_empty() { String::new() } else { format!("\n--- stdin\n{stdin}") };
+        Err(format!("{words:?}\n--- theirs\n{theirs}\n--- ours\n{ours}{stdin}"))
+    }
+
+    /// Compares the tables as the kernel holds them, byte for byte, and as both tools save them.
+    pub(crate) fn compare_tables(&self, af: Af, tables: &[&str]) {
+        for table in tables {
+            let theirs = self.theirs.entries(af, table);
+            let ours = self.ours.entries(af, table);
+            if theirs != ours {
+                let at = theirs.iter().zip(&ours).position(|(a, b)| a != b).unwrap_or(theirs.len().min(ours.len()));
+                let save = match af {
+                    Af::V4 => ["iptables-save".to_owned()],
+                    Af::V6 => ["ip6tables-save".to_owned()],
+                };
+                panic!(
+                    "{}\nthe bytes of {table} differ at {at} ({} and {} long)\n--- theirs\n{}\n--- ours\n{}\n{}\n{}",
+                    self.history.join("\n"),
+                    theirs.len(),
+                    ours.len(),
+                    hex(&theirs, at),
+                    hex(&ours, at),
+                    self.theirs.run(Tool::Theirs, &save, ""),
+                    self.ours.run(Tool::Theirs, &save, ""),
+                );
+            }
+        }
+    }
+
+    /// Has both tools read the same namespace (the real tool's), and compares what they print.
+    pub(crate) fn compare_reading(&mut self, line: &str) {
+        let words = split(line);
+        let theirs = self.theirs.run(Tool::Theirs, &words, "");
+        let ours = self.theirs.run(under_test(), &words, "");
+        if theirs != ours {
+            panic!("{}\nreading: {line}\n--- theirs\n{theirs}\n--- ours\n{ours}", self.history.join("\n"));
+        }
+    }
+}
+
+impl Namespace {
+    pub(crate) fn new() -> Self {
+        assert!(nix::unistd::geteuid().is_root(), "the differential tests need root (network namespaces)");
+        let net = thread::spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace");
+            File::open("/proc/thread-self/ns/net").expect("its file")
+        });
+        let net = net.join().expect("the thread that makes a namespace");
+        Self { net, folder: tempfile::tempdir().expect("a folder for the lock") }
+    }
+
+    /// Runs one command here. The calling thread stays here.
+    pub(crate) fn run(&self, tool: Tool, words: &[String], stdin: &str) -> Outcome {
+        let mut child = self.spawn(tool, words);
+        let mut input = child.stdin.take().expect("a pipe");
+        let stdin = stdin.as_bytes().to_vec();
+        // A program that does not read its input must not hang the test, nor one whose output fills the pipe.
+        let feeder = thread::spawn(move || {
+            let _ = input.write_all(&stdin);
+        });
+        let output = child.wait_with_output().expect("the command's output");
+        feeder.join().expect("the feeder");
+        Outcome {
+            code: output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0)),
+            stdout: protocols_as_numbers(&without_version(&String::from_utf8_lossy(&output.stdout))),
+            stderr: without_version(&String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+
+    /// Runs one command here and returns what it printed, nothing taken out.
+    pub(crate) fn run_exactly(&self, tool: Tool, words: &[String]) -> String {
+        let output = self.spawn(tool, words).wait_with_output().expect("the command's output");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Starts one command here, its input and output piped.
+    pub(crate) fn spawn(&self, tool: Tool, words: &[String]) -> std::process::Child {
+        self.enter();
+        let (name, arguments) = words.split_first().expect("a command");
+        Command::new(tool.path(name))
+            .arg0(name)
+            .args(arguments)
+            .env("XTABLES_LOCKFILE", self.lock_file())
+            .env("XT_BACKEND", "kernel")
+            .env("TZ", "UTC")
+            .env("LC_ALL", "C")
+            .current_dir(self.folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    pub(crate) fn lock_file(&self) -> PathBuf {
+        self.folder.path().join("xtables.lock")
+    }
+
+    /// A file in the folder that commands run in.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).expect("a file in the namespace's folder");
+    }
+
+    /// The table's entries as the kernel holds them, without `comefrom` and counters; empty if it has no such table.
+    pub(crate) fn entries(&self, af: Af, table: &str) -> Vec<u8> {
+        self.enter();
+        let mut kernel = Kernel::open(af).expect("a raw socket");
+        let mut info = table.as_bytes().to_vec();
+        info.resize(32, 0);
+        if kernel.get(Get::Info, &mut info).is_err() {
+            return Vec::new();
+        }
+        let size = u32::from_ne_bytes(info[80..84].try_into().expect("four bytes"));
+        let mut entries = info[..32].to_vec();
+        entries.extend(size.to_ne_bytes());
+        kernel.get(Get::Entries, &mut entries).expect("the table's entries");
+        let mut entries = entries.split_off(40);
+        let (next_offset, comefrom, counters) = match af {
+            Af::V4 => (90, 92..96, 96..112),
+            Af::V6 => (142, 144..148, 152..168),
+        };
+        let mut at = 0;
+        while at < entries.len() {
+            let entry = &mut entries[at..];
+            entry[comefrom.clone()].fill(0);
+            entry[counters.clone()].fill(0);
+            at += usize::from(u16::from_ne_bytes([entry[next_offset], entry[next_offset + 1]]));
+        }
+        // Valid hooks, hook entries, underflows and the number of entries belong to the table too.
+        entries.splice(0..0, info[32..80].iter().copied());
+        entries
+    }
+
+    fn enter(&self) {
+        setns(&self.net, CloneFlags::CLONE_NEWNET).expect("the namespace");
+    }
+}
+
+impl Tool {
+    fn path(self, name: &str) -> PathBuf {
+        match self {
+            Self::Theirs => LINKS.path().join("theirs").join(name),
+            Self::Ours => LINKS.path().join("ours").join(name),
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exit {}\nstdout: {:?}\nstderr: {:?}", self.code, self.stdout, self.stderr)
+    }
+}
+
+/// What stands on our side.
+pub(crate) fn under_test() -> Tool {
+    match env::var("UNDER_TEST").as_deref() {
+        Ok("theirs") => Tool::Theirs,
+        Ok("ours") | Err(_) => Tool::Ours,
+        Ok(other) => panic!("UNDER_TEST is `{other}', not ours or theirs"),
+    }
+}
+
+/// Words as a shell splits them: blanks, double quotes, single quotes, backslashes.
+pub(crate) fn split(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match (c, quote) {
+            ('\\', None | Some('"')) => word.get_or_insert_default().extend(chars.next()),
+            (_, Some(open)) if c == open => quote = None,
+            (_, Some(_)) => word.get_or_insert_default().push(c),
+            ('"' | '\'', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (' ' | '\t', None) => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// Versions and dates are the two things in which the programs may differ.
+fn without_version(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.split_inclusive('\n') {
+        let mut line = line.replace("1.8.9 (legacy)", "X").replace("1.8.11 (legacy)", "X");
+        if line.starts_with("# Generated by ") || line.starts_with("# Completed on ") {
+            line = line.replace("v1.8.9", "vX").replace("v1.8.11", "vX");
+            if let Some(date) = line.rfind("on ") {
+                line.truncate(date);
+                line.push_str("on DATE\n");
+            }
+        }
+        out.push_str(&line);
+    }
+    out
+}
+
+/// The protocol column of listings: 1.8.9 prints numbers with `-n`, every other release, and ours, names.
+fn protocols_as_numbers(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.split_inclusive('\n') {
+        let listing = !line.starts_with(['-', '*', ':', '[', '#']);
+        let column = PROTOCOLS.iter().filter_map(|(name, number)| {
+            let [shown, wanted] = [format!("{name:<4} "), format!("{number:<4} ")];
+            let is_column = |&at: &usize| {
+                let option = line[at + shown.len()..].get(..2);
+                line[..at].ends_with([' ', '!']) && option.is_some_and(|option| ["--", "-f", "!f"].contains(&option))
+            };
+            let at = line.match_indices(&shown).map(|(at, _)| at).find(is_column)?;
+            Some((at, shown, wanted))
+        });
+        match column.min().filter(|_| listing) {
+            Some((at, shown, wanted)) => {
+                out.push_str(&line[..at]);
+                out.push_str(&wanted);
+                out.push_str(&line[at + shown.len()..]);
+            }
+            None => out.push_str(line),
+        }
+    }
+    out
+}
+
+const PROTOCOLS: [(&str, u8); 12] = [
+    ("all", 0),
+    ("icmp", 1),
+    ("tcp", 6),
+    ("udp", 17),
+    ("gre", 47),
+    ("esp", 50),
+    ("ah", 51),
+    ("ospf", 89),
+    ("ipv6-icmp", 58),
+    ("sctp", 132),
+    ("ipv6-mh", 135),
+    ("udplite", 136),
+];
+
+fn hex(bytes: &[u8], at: usize) -> String {
+    let from = at.saturating_sub(16);
+    bytes.iter().skip(from).take(64).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn oracle() -> PathBuf {
+    let candidates = env::var_os("XT_ORACLE")
+        .into_iter()
+        .chain(["/usr/sbin/xtables-legacy-multi".into(), "/sbin/xtables-legacy-multi".into()]);
+    for candidate in candidates {
+        let mut first = [0; 4];
+        if File::open(&candidate).and_then(|mut file| file.read_exact(&mut first)).is_ok() {
+            return candidate.into();
+        }
+    }
+    panic!("the real iptables-legacy is not installed: these tests compare with it (Debian package iptables)")
+}
+
+/// One folder of names for each tool: what a program calls itself depends on argv[0].
+static LINKS: LazyLock<TempDir> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().expect("a folder");
+    let programs = [("theirs", oracle()), ("ours", Path::new(env!("CARGO_BIN_EXE_xtables-rs-multi")).to_owned())];
+    for (tool, program) in programs {
+        fs::create_dir(folder.path().join(tool)).expect("a folder");
+        for name in ["iptables", "ip6tables"] {
+            for suffix in ["", "-save", "-restore"] {
+                symlink(&program, folder.path().join(tool).join(format!("{name}{suffix}"))).expect("a link");
+            }
+        }
+    }
+    folder
+});
+
+#[test]
+fn words_are_split_as_a_shell_does() {
+    assert_eq!(split(r#"a  "b \"c" d\ e '' x"y"z"#), ["a", "b \"c", "d e", "", "xyz"]);
+}

@@ -129,7 +129,8 @@ impl Daemon {
     /// Starts it in a namespace and waits until `xt-datapath status` succeeds there, at most ten seconds.
     pub fn start(namespace: &Namespace) -> io::Result<Self> {
         let mut child = namespace.spawn("xt-datapath", |command| {
-            command.arg("run").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            // One queue keeps packets in order, so that a packet sent last is judged last.
+            command.args(["run", "--queues", "1", "--log", "stderr"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         })?;
         let said = Arc::new(Mutex::new(String::new()));
         if let Some(stream) = child.stdout.take() {

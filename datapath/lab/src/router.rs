@@ -130,7 +130,11 @@ impl Daemon {
     pub fn start(namespace: &Namespace) -> io::Result<Self> {
         let mut child = namespace.spawn("xt-datapath", |command| {
             // One queue keeps packets in order, so that a packet sent last is judged last.
-            command.args(["run", "--queues", "1", "--log", "stderr"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command
+                .args(["run", "--queues", "1", "--log", "stderr"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
         })?;
         let said = Arc::new(Mutex::new(String::new()));
         if let Some(stream) = child.stdout.take() {

@@ -394,11 +394,11 @@ fn normalise_save(text: &str) -> Vec<String> {
         if line.contains(&format!("-p {FENCE} ")) {
             continue;
         }
-        if line.starts_with('*') {
-            tables.push(Vec::new());
-        }
-        if let Some(table) = tables.last_mut() {
-            table.push(line.to_owned());
+        if let Some(name) = line.strip_prefix('*') {
+            tables.push(vec![name.to_owned()]);
+        } else if let Some(table) = tables.last_mut() {
+            let name = table.first().cloned().unwrap_or_default();
+            table.push(format!("{name} {line}"));
         }
     }
     tables.sort();

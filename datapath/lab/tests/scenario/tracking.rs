@@ -34,6 +34,13 @@ pub(crate) const TESTS: &[Test] = &[
             s.counted("-A PREROUTING -p udp", 0)
         })
     }),
+    ("a_nat_table_without_a_nat_target_sees_what_others_track", || {
+        play(&["-A FORWARD -m state --state NEW", "-t nat -A PREROUTING -p udp"], |s| {
+            arrives(&s.lan(client().udp(1, 53, b"x"))?)?;
+            arrives(&s.lan(client().udp(1, 53, b"x"))?)?;
+            s.counted("-A PREROUTING -p udp", 1)
+        })
+    }),
     ("a_nat_rule_for_a_device_that_is_not_there_starts_both", || {
         play(&["-t nat -A PREROUTING -p udp", "-t nat -A POSTROUTING -o nowhere -j MASQUERADE"], |s| {
             arrives(&s.lan(client().udp(1, 53, b"x"))?)?;

@@ -1,0 +1,110 @@
+//! `iptables` and its kin: one program, told apart by the name it is called by.
+#![allow(unsafe_code)]
+
+mod clock;
+mod command;
+mod failure;
+mod options;
+mod program;
+mod restore;
+mod save;
+
+use std::env;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use libxt::backend::{self, Backend};
+use libxt::lock::Lock;
+use libxt::table::Table;
+
+use command::{Parsed, Session};
+use failure::Failure;
+use program::{Program, Role};
+
+/// Writes a line to stderr; if that fails there is nobody to tell.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+pub(crate) use say;
+
+/// The whole program, told by its name which one it is.
+pub fn main() -> ExitCode {
+    // SAFETY: no handler is installed, only the default action put back, before any thread is started.
+    let _ = unsafe { nix::sys::signal::signal(nix::sys::signal::SIGPIPE, nix::sys::signal::SigHandler::SigDfl) };
+    let mut words: Vec<String> = env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let Some(program) = find_program(&mut words) else {
+        say!("ERROR: No valid subcommand given.\nValid subcommands:");
+        for name in Program::NAMES {
+            say!(" * {name}");
+        }
+        return ExitCode::from(1);
+    };
+    let done = match program.role {
+        Role::Command => run(program, &words),
+        Role::Save => return ExitCode::from(save::run(program, &words)),
+        Role::Restore => return ExitCode::from(restore::run(program, &words)),
+    };
+    let flushed = io::stdout().flush();
+    match done {
+        Ok(()) if flushed.is_ok() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::from(1),
+        Err(failure) => {
+            let _ = io::stderr().write_all(failure.text(program, None).as_bytes());
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// By the program's own name, else by the first word, which is then taken away.
+fn find_program(words: &mut Vec<String>) -> Option<Program> {
+    let name = Path::new(words.first()?).file_name()?.to_string_lossy().into_owned();
+    if let Some(program) = Program::named(&name) {
+        return Some(program);
+    }
+    let program = Program::named(words.get(1)?)?;
+    words.remove(0);
+    Some(program)
+}
+
+/// Carries out one command, given as the words behind the program's name, on tables that the caller holds; takes no lock
+/// and prints into `out`.
+///
+/// # Errors
+/// The exit code and the text for stderr.
+pub fn apply(backend: &mut dyn Backend, words: &[String], out: &mut dyn Write) -> Result<(), (u8, String)> {
+    let program = Program { af: backend.af(), role: Role::Command };
+    let named: Vec<String> = std::iter::once(program.name()).map(str::to_owned).chain(words.iter().cloned()).collect();
+    let done = (|| -> Result<(), Failure> {
+        let Parsed::Run(command) = command::parse(program, &named)? else { return Ok(()) };
+        let mut table = Table::open(backend, &command.table)?;
+        command.run(&mut Session::default(), &mut table, backend, out)?;
+        Ok(table.commit(backend)?)
+    })();
+    done.map_err(|failure| (failure.exit_code(), failure.text(program, None)))
+}
+
+/// `iptables` and `ip6tables`: read everything, lock, open the table, edit it, write it back.
+fn run(program: Program, words: &[String]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let command = match command::parse(program, words)? {
+        Parsed::Run(command) => command,
+        Parsed::Show(text) => return Ok(out.write_all(text.as_bytes())?),
+        Parsed::Nothing => return Ok(()),
+    };
+    let _lock = Lock::acquire(command.wait).map_err(|unlocked| Failure::Resource(unlocked.to_string()))?;
+    let closed = |why: &dyn std::fmt::Display| {
+        let (name, table) = (program.name(), &command.table);
+        Failure::Version(format!("can't initialize {name} table `{table}': {why}"))
+    };
+    let mut backend = backend::open(program.af).map_err(|unavailable| closed(&unavailable))?;
+    let mut table = Table::open(&mut *backend, &command.table).map_err(|refused| closed(&refused))?;
+    let mut buffered = io::BufWriter::new(&mut out);
+    let done = command.run(&mut Session::default(), &mut table, &mut *backend, &mut buffered);
+    buffered.flush()?;
+    done?;
+    Ok(table.commit(&mut *backend)?)
+}

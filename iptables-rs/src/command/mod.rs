@@ -8,6 +8,8 @@ mod list;
 mod options;
 mod parse;
 mod run;
+#[cfg(test)]
+mod tests;
 
 use libxt::lock::Wait;
 use libxt::rule::Rule;

@@ -2,6 +2,7 @@
 //!
 //! The files in `recorded/` were written by `recorded/record.py` from the real `iptables-legacy` and `ip6tables-legacy`
 //! 1.8.9, with the bytes read back from the kernel's tables.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -32,6 +32,7 @@ pub mod tcp;
 pub mod tcpmss;
 pub mod tos;
 pub mod ttl;
+pub mod u32;
 pub mod udp;
 
 /// Every match name, in the order of the alphabet.
@@ -68,5 +69,6 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<tcpmss::Tcpmss>(Families::Both),
     Entry::of::<tos::Tos>(Families::Both),
     Entry::of::<ttl::Ttl>(Families::V4),
+    Entry::of::<u32::U32>(Families::Both),
     Entry::of::<udp::Udp>(Families::Both).of_protocol(17),
 ];

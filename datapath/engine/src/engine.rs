@@ -22,6 +22,8 @@ use crate::wire::Headers;
 #[derive(Debug)]
 pub struct Engine {
     tracker: Tracker,
+    /// Some rule needed connections to be counted.
+    accounting: bool,
     families: [Family; 2],
     notes: Notes,
     fragments: Fragments,
@@ -51,6 +53,7 @@ impl Engine {
         let seed = u64::from_ne_bytes(*hash_key.first_chunk().unwrap_or(&[1; 8]));
         Self {
             tracker: Tracker::new(settings, hash_key),
+            accounting: false,
             families: [family(Af::V4), family(Af::V6)],
             notes: Notes::new(hash_key),
             fragments: Fragments::default(),
@@ -62,7 +65,11 @@ impl Engine {
     }
 
     /// Follows changed settings; entries that exist keep their timeouts, as in the kernel.
-    pub fn configure(&mut self, settings: Settings) {
+    ///
+    /// Once a rule needed connections to be counted they are, whatever the settings say, as the kernel switches its own
+    /// setting on then.
+    pub fn configure(&mut self, mut settings: Settings) {
+        settings.acct |= self.accounting;
         self.tracker.set_settings(settings);
     }
 
@@ -122,10 +129,16 @@ impl Engine {
     /// Puts a prepared table in the place of the loaded one and leaves that one's counters in `old`. This is the only part
     /// of a replace that needs the engine: it is short, whatever the table's size.
     pub fn install(&mut self, prepared: Prepared, old: &mut Vec<Counters>) -> Result<(), Refused> {
-        let family = &mut self.families[index(prepared.af())];
+        let at = index(prepared.af());
+        let family = &mut self.families[at];
         self.stack.reserve(prepared.depth());
         family.tables.install(prepared, old)?;
         family.tracked = family.tables.iter().any(|table| table.tracks());
+        if !self.accounting && family.tables.iter().any(|table| table.accounts()) {
+            self.accounting = true;
+            self.configure(self.tracker.settings().clone());
+        }
+        let family = &mut self.families[at];
         family.translated |= family.tables.iter().any(|table| table.translates());
         family.passes = family.plan();
         Ok(())

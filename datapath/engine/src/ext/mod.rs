@@ -53,6 +53,8 @@ pub struct Maker<J> {
     pub protocol: Option<u8>,
     /// Whether a rule with it makes its family tracked.
     pub tracks: bool,
+    /// Whether a rule with it turns `nf_conntrack_acct` on.
+    pub accounts: bool,
     /// The extension's own check, and the judge. As `checkentry`.
     pub make: fn(u8, &[u8], &Site<'_>) -> Result<J, Refused>,
 }
@@ -69,6 +71,7 @@ impl<J> Maker<J> {
             hooks: 0,
             protocol: None,
             tracks: false,
+            accounts: false,
             make,
         }
     }
@@ -94,6 +97,12 @@ impl<J> Maker<J> {
     /// The same, needing connection tracking.
     pub const fn tracks(mut self) -> Self {
         self.tracks = true;
+        self
+    }
+
+    /// The same, needing connections to be counted.
+    pub const fn accounts(mut self) -> Self {
+        self.accounts = true;
         self
     }
 
@@ -180,10 +189,21 @@ mod tests {
         makers.iter().map(|maker| maker.name.to_lowercase()).collect()
     }
 
+    fn refused(list: &[(&str, &str)]) -> BTreeSet<String> {
+        list.iter().map(|(name, _)| name.to_lowercase()).collect()
+    }
+
+    #[test]
+    fn what_is_refused_is_not_judged() {
+        assert!(names(matches::MAKERS).is_disjoint(&refused(matches::REFUSED)));
+        assert!(names(targets::MAKERS).is_disjoint(&refused(targets::REFUSED)));
+    }
+
     #[test]
     fn every_match_file_is_registered_here_and_in_the_library() {
-        let judged = names(matches::MAKERS);
+        let mut judged = names(matches::MAKERS);
         assert_eq!(files("src/ext/matches"), judged);
+        judged.extend(refused(matches::REFUSED));
         let known: BTreeSet<String> =
             libxt::ext::entries(libxt::ext::Kind::Match).iter().map(|entry| entry.kernel_name.to_lowercase()).collect();
         assert_eq!(judged, known);
@@ -191,8 +211,9 @@ mod tests {
 
     #[test]
     fn every_target_file_is_registered_here_and_in_the_library() {
-        let judged = names(targets::MAKERS);
+        let mut judged = names(targets::MAKERS);
         assert_eq!(files("src/ext/targets"), judged);
+        judged.extend(refused(targets::REFUSED));
         let known: BTreeSet<String> = libxt::ext::entries(libxt::ext::Kind::Target)
             .iter()
             .map(|entry| entry.kernel_name.to_lowercase())

@@ -48,6 +48,8 @@ pub(crate) struct Table {
     /// The names of chains that [`Place`]s point to.
     pub(super) chains: Vec<Box<str>>,
     tracks: bool,
+    /// Some rule needs connections to be counted.
+    accounts: bool,
     translates: bool,
 }
 
@@ -121,6 +123,7 @@ impl Table {
             places: Vec::new(),
             chains: Vec::new(),
             tracks: false,
+            accounts: false,
             translates: false,
         };
         for hook in 0..abi::HOOKS {
@@ -136,10 +139,11 @@ impl Table {
             let first = table.matches.len() as u32;
             let mut at = entry.offset + abi::entry_len(af);
             for part in entry.matches() {
-                let maker = maker(matches::MAKERS, &part, af)?;
+                let maker = maker(matches::MAKERS, matches::REFUSED, &part, af)?;
                 let judge = maker.check(part.revision, part.info, &site)?;
                 table.matches.push(judge);
                 table.tracks |= maker.tracks;
+                table.accounts |= maker.accounts;
                 forget_tail(&mut table.bytes, at, &part, maker);
                 at += size_of::<TargetHead>() + part.info.len();
             }
@@ -148,7 +152,7 @@ impl Table {
                 abi::STANDARD_TARGET => step(index, part.verdict(), entry.header.is_goto(), shape)?,
                 abi::ERROR_TARGET => Step::Error,
                 _ => {
-                    let maker = maker(targets::MAKERS, &part, af)?;
+                    let maker = maker(targets::MAKERS, targets::REFUSED, &part, af)?;
                     let judge = maker.check(part.revision, part.info, &site)?;
                     table.tracks |= maker.tracks && !judge.untracks();
                     table.translates |= judge.translates();
@@ -173,6 +177,11 @@ impl Table {
     /// Whether any rule makes its family tracked.
     pub(crate) fn tracks(&self) -> bool {
         self.tracks
+    }
+
+    /// Whether a rule of it needs connections to be counted.
+    pub(crate) fn accounts(&self) -> bool {
+        self.accounts
     }
 
     /// Whether any rule translates addresses.
@@ -230,11 +239,16 @@ impl Table {
 }
 
 /// The maker of a part. As xt_request_find_match() and xt_request_find_target().
-fn maker<J>(makers: &'static [Maker<J>], part: &Part<'_>, af: Af) -> Result<&'static Maker<J>, Refused> {
-    makers
-        .iter()
-        .find(|maker| maker.name == part.name && maker.families.contain(af))
-        .ok_or(Refused::new(errno::ENOENT, "an extension is not known"))
+fn maker<J>(
+    makers: &'static [Maker<J>],
+    refused: &'static [(&str, &str)],
+    part: &Part<'_>,
+    af: Af,
+) -> Result<&'static Maker<J>, Refused> {
+    makers.iter().find(|maker| maker.name == part.name && maker.families.contain(af)).ok_or_else(|| {
+        let known = refused.iter().find(|(name, _)| *name == part.name);
+        Refused::new(errno::ENOENT, known.map_or("an extension is not known", |(_, why)| why))
+    })
 }
 
 /// Zeroes what reads do not give back: the kernel's own fields of an info struct, and the padding behind it. As

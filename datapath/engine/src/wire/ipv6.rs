@@ -115,6 +115,33 @@ pub fn walk(bytes: &[u8]) -> Chain {
     Chain { last: link, fragment, cut: false }
 }
 
+/// The first extension header of a number, as `ipv6_find_hdr()` with that target; an error if the chain is cut before.
+pub fn find(bytes: &[u8], number: u8) -> Result<Option<Link>, Cut> {
+    let mut link = Link { number: bytes.get(NEXT).copied().unwrap_or(NONE), at: HEADER, named_at: NEXT };
+    while link.number != number {
+        if !is_extension(link.number) {
+            return Ok(None);
+        }
+        let &[next, length] = bytes.get(link.at..).and_then(|rest| rest.first_chunk()).ok_or(Cut)?;
+        let length = match link.number {
+            FRAGMENT => {
+                if read_fragment(bytes, link.at).ok_or(Cut)?.offset != 0 {
+                    return Ok(None);
+                }
+                FRAGMENT_HEADER
+            }
+            AUTHENTICATION => (usize::from(length) + 2) * 4,
+            _ => (usize::from(length) + 1) * 8,
+        };
+        link = Link { number: next, at: link.at + length, named_at: link.at };
+    }
+    Ok(Some(link))
+}
+
+/// The bytes end before the chain of headers does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut;
+
 /// The address at byte `at`.
 pub fn address(bytes: &[u8], at: usize) -> Option<Address> {
     Some(Address(*bytes.get(at..)?.first_chunk()?))

@@ -3,10 +3,14 @@
 use super::{Maker, Scene};
 
 mod addrtype;
+mod ah;
 mod comment;
+mod connbytes;
 mod connmark;
 mod conntrack;
 mod dscp;
+mod ecn;
+mod esp;
 mod hl;
 mod icmp;
 mod icmp6;
@@ -18,8 +22,10 @@ mod mark;
 mod multiport;
 mod owner;
 mod pkttype;
+pub mod quota;
 pub mod statistic;
 mod tcp;
+mod tcpmss;
 mod tos;
 mod ttl;
 mod udp;
@@ -29,14 +35,24 @@ mod udp;
 pub enum Match {
     /// `-m addrtype`.
     Addrtype(libxt::ext::matches::addrtype::Addrtype),
+    /// `-m ah`.
+    Ah4(libxt::ext::matches::ah::Ah4),
+    /// `-m ah`.
+    Ah6(libxt::ext::matches::ah::Ah6),
     /// `-m comment`.
     Comment,
+    /// `-m connbytes`.
+    Connbytes(libxt::ext::matches::connbytes::Connbytes),
     /// `-m connmark`.
     Connmark(libxt::ext::matches::connmark::Connmark),
     /// `-m conntrack`.
     Conntrack(Box<libxt::ext::matches::conntrack::Conntrack>),
     /// `-m dscp`.
     Dscp(libxt::ext::matches::dscp::Dscp),
+    /// `-m ecn`.
+    Ecn(libxt::ext::matches::ecn::Ecn),
+    /// `-m esp`.
+    Esp(libxt::ext::matches::esp::Esp),
     /// `-m hl`.
     Hl(libxt::ext::matches::hl::Hl),
     /// `-m icmp`.
@@ -59,10 +75,14 @@ pub enum Match {
     Owner(libxt::ext::matches::owner::Owner),
     /// `-m pkttype`.
     Pkttype(libxt::ext::matches::pkttype::Pkttype),
+    /// `-m quota`.
+    Quota(quota::Quota),
     /// `-m statistic`.
     Statistic(statistic::Statistic),
     /// `-m tcp`.
     Tcp(libxt::ext::matches::tcp::Tcp),
+    /// `-m tcpmss`.
+    Tcpmss(libxt::ext::matches::tcpmss::Tcpmss),
     /// `-m tos`.
     Tos(libxt::ext::matches::tos::Tos),
     /// `-m ttl`.
@@ -74,13 +94,18 @@ pub enum Match {
 /// Every match, in the order of the alphabet.
 pub const MAKERS: &[Maker<Match>] = &[
     addrtype::MAKER,
+    ah::MAKER4,
+    ah::MAKER6,
     comment::MAKER,
+    connbytes::MAKER,
     connmark::MAKER,
     conntrack::MAKER,
     dscp::MAKER,
+    ecn::MAKER,
+    esp::MAKER,
     hl::MAKER,
-    icmp::MAKER,
     icmp6::MAKER,
+    icmp::MAKER,
     iprange::MAKER,
     length::MAKER,
     limit::MAKER,
@@ -89,11 +114,21 @@ pub const MAKERS: &[Maker<Match>] = &[
     multiport::MAKER,
     owner::MAKER,
     pkttype::MAKER,
+    quota::MAKER,
     statistic::MAKER,
     tcp::MAKER,
+    tcpmss::MAKER,
     tos::MAKER,
     ttl::MAKER,
     udp::MAKER,
+];
+
+/// The matches that the commands know and the datapath refuses to load, and why.
+pub const REFUSED: &[(&str, &str)] = &[
+    ("connlimit", "connlimit: the datapath does not count clients yet"),
+    ("helper", "helper: the datapath has no connection helpers yet"),
+    ("recent", "recent: the datapath keeps no lists of addresses yet"),
+    ("string", "string: the datapath does not search payloads yet"),
 ];
 
 impl Match {
@@ -101,10 +136,15 @@ impl Match {
     pub fn matches(&mut self, scene: &mut Scene<'_, '_>) -> bool {
         match self {
             Self::Addrtype(value) => addrtype::matches(value, scene),
+            Self::Ah4(value) => ah::matches4(value, scene),
+            Self::Ah6(value) => ah::matches6(value, scene),
             Self::Comment => true,
+            Self::Connbytes(value) => connbytes::matches(value, scene),
             Self::Connmark(value) => connmark::matches(value, scene),
             Self::Conntrack(value) => conntrack::matches(value, scene),
             Self::Dscp(value) => dscp::matches(value, scene),
+            Self::Ecn(value) => ecn::matches(value, scene),
+            Self::Esp(value) => esp::matches(value, scene),
             Self::Hl(value) => hl::matches(value, scene),
             Self::Icmp(value) => icmp::matches(value, scene),
             Self::Icmp6(value) => icmp6::matches(value, scene),
@@ -116,8 +156,10 @@ impl Match {
             Self::Multiport(value) => multiport::matches(value, scene),
             Self::Owner(value) => owner::matches(value, scene),
             Self::Pkttype(value) => pkttype::matches(value, scene),
+            Self::Quota(value) => quota::matches(value, scene),
             Self::Statistic(value) => statistic::matches(value, scene),
             Self::Tcp(value) => tcp::matches(value, scene),
+            Self::Tcpmss(value) => tcpmss::matches(value, scene),
             Self::Tos(value) => tos::matches(value, scene),
             Self::Ttl(value) => ttl::matches(value, scene),
             Self::Udp(value) => udp::matches(value, scene),

@@ -11,6 +11,7 @@ mod connmark;
 mod ct;
 mod dnat;
 mod dscp;
+mod ecn;
 mod hl;
 mod log;
 mod mark;
@@ -20,6 +21,7 @@ mod redirect;
 mod reject;
 mod snat;
 mod tcpmss;
+mod tcpoptstrip;
 mod tos;
 mod trace;
 mod ttl;
@@ -35,6 +37,8 @@ pub enum Target {
     Dnat(nat::Range),
     /// `-j DSCP`.
     Dscp(libxt::ext::targets::dscp::Dscp),
+    /// `-j ECN`.
+    Ecn(libxt::ext::targets::ecn::Ecn),
     /// `-j HL`.
     Hl(libxt::ext::targets::hl::Hl),
     /// `-j LOG`.
@@ -53,6 +57,8 @@ pub enum Target {
     Snat(nat::Range),
     /// `-j TCPMSS`.
     Tcpmss(libxt::ext::targets::tcpmss::Tcpmss),
+    /// `-j TCPOPTSTRIP`.
+    Tcpoptstrip(Box<libxt::ext::targets::tcpoptstrip::Tcpoptstrip>),
     /// `-j TOS`.
     Tos(libxt::ext::targets::tos::Tos),
     /// `-j TRACE`.
@@ -76,6 +82,7 @@ pub const MAKERS: &[Maker<Target>] = &[
     ct::MAKER,
     dnat::MAKER,
     dscp::MAKER,
+    ecn::MAKER,
     hl::MAKER,
     log::MAKER,
     mark::MAKER,
@@ -85,9 +92,18 @@ pub const MAKERS: &[Maker<Target>] = &[
     reject::MAKER,
     snat::MAKER,
     tcpmss::MAKER,
+    tcpoptstrip::MAKER,
     tos::MAKER,
     trace::MAKER,
     ttl::MAKER,
+];
+
+/// The targets that the commands know and the datapath refuses to load, and why.
+pub const REFUSED: &[(&str, &str)] = &[
+    ("CLASSIFY", "CLASSIFY: the datapath cannot set a packet's priority yet"),
+    ("NFLOG", "NFLOG: the datapath does not serve log groups yet"),
+    ("NFQUEUE", "NFQUEUE: the datapath does not pass packets on to other programs yet"),
+    ("TEE", "TEE: the datapath does not copy packets yet"),
 ];
 
 impl Target {
@@ -97,18 +113,20 @@ impl Target {
             Self::Connmark(value) => connmark::act(value, scene),
             Self::Ct(value) => ct::act(value, scene),
             Self::Dnat(value) => dnat::act(value, scene),
-            Self::Log(value) => log::act(value, scene),
-            Self::Masquerade(value) => masquerade::act(value, scene),
-            Self::Redirect(value) => redirect::act(value, scene),
-            Self::Snat(value) => snat::act(value, scene),
-            Self::Reject(with) => reject::act(*with, scene),
-            Self::Trace => trace::act(scene),
             Self::Dscp(value) => dscp::act(value, scene),
+            Self::Ecn(value) => ecn::act(value, scene),
             Self::Hl(value) => hl::act(value, scene),
+            Self::Log(value) => log::act(value, scene),
             Self::Mark(value) => mark::act(value, scene),
+            Self::Masquerade(value) => masquerade::act(value, scene),
             Self::Netmap(value) => netmap::act(value, scene),
+            Self::Redirect(value) => redirect::act(value, scene),
+            Self::Reject(with) => reject::act(*with, scene),
+            Self::Snat(value) => snat::act(value, scene),
             Self::Tcpmss(value) => tcpmss::act(value, scene),
+            Self::Tcpoptstrip(value) => tcpoptstrip::act(value, scene),
             Self::Tos(value) => tos::act(value, scene),
+            Self::Trace => trace::act(scene),
             Self::Ttl(value) => ttl::act(value, scene),
         }
     }

@@ -290,10 +290,10 @@ mod tests {
     #[test]
     fn the_frame_of_a_packet_to_a_group_or_to_everybody_went_there() {
         let host = Tables::default();
-        let to = |destination: [u8; 4]| {
+        let to = |to: [u8; 4]| {
             let mut packet = [0; 20];
-            packet[16..].copy_from_slice(&destination);
-            super::destination(Af::V4, &packet, [2; 6], &host)
+            packet[16..].copy_from_slice(&to);
+            destination(Af::V4, &packet, [2; 6], &host)
         };
         assert_eq!(to([10, 0, 0, 1]), [2; 6]);
         assert_eq!(to([224, 129, 2, 3]), [1, 0, 0x5e, 1, 2, 3]);
@@ -301,8 +301,8 @@ mod tests {
         let mut packet = [0; 40];
         packet[24] = 0xff;
         packet[36..].copy_from_slice(&[9, 8, 7, 6]);
-        assert_eq!(super::destination(Af::V6, &packet, [2; 6], &host), [0x33, 0x33, 9, 8, 7, 6]);
-        assert_eq!(super::destination(Af::V6, &[], [2; 6], &host), [2; 6]);
+        assert_eq!(destination(Af::V6, &packet, [2; 6], &host), [0x33, 0x33, 9, 8, 7, 6]);
+        assert_eq!(destination(Af::V6, &[], [2; 6], &host), [2; 6]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod oracle;
 mod process;
 mod rewriting;
+mod settings;
 
 use std::io;
 use std::io::Write;
@@ -39,6 +40,8 @@ const TESTS: &[Test] = &[
     ("an_unprivileged_caller_is_refused", unprivileged),
     ("without_a_datapath_the_commands_say_how_to_start_one", nobody),
     ("a_wrong_configuration_is_refused_with_its_line", wrong_configuration),
+    ("a_hangup_reads_the_configuration_again", settings::hangup),
+    ("a_sysctl_that_is_written_holds_for_the_next_connection", settings::followed),
     ("a_mark_set_by_a_rule_is_seen_by_the_kernel_behind_the_hook", rewriting::mark),
     ("a_ttl_set_by_a_rule_arrives_with_right_checksums_in_super_packets_too", rewriting::ttl),
     ("a_table_survives_a_crash_and_not_a_clean_stop", rewriting::kept),

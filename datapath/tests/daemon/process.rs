@@ -46,6 +46,11 @@ impl<'a> Process<'a> {
         self.child.wait().map(drop)
     }
 
+    /// Has it read its configuration again.
+    pub(crate) fn hang_up(&self) -> io::Result<()> {
+        Ok(kill(Pid::from_raw(self.child.id() as i32), Signal::SIGHUP)?)
+    }
+
     /// Ends it as an administrator does.
     pub(crate) fn stop(&mut self) -> io::Result<ExitStatus> {
         kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM)?;

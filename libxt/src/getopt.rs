@@ -151,8 +151,11 @@ impl<'a> Scanner<'a> {
         let mut exact = None;
         let mut prefix = None;
         let mut ambiguous = false;
+        // Nearly every name differs in its first byte: that is looked at before anything else.
+        let first = name.as_bytes().first();
         grammar.for_each_long(&mut |option, takes, id| {
-            if !option.starts_with(name) || exact.is_some() {
+            let other = first.is_some() && option.as_bytes().first() != first;
+            if other || exact.is_some() || !option.starts_with(name) {
                 return;
             }
             if option.len() == name.len() {

@@ -66,8 +66,8 @@ struct Reader<'a> {
     scanner: Scanner<'a>,
     grammar: Known,
     inverted: bool,
-    /// Letters of the once-only options that were given.
-    given: Vec<u8>,
+    /// The once-only options that were given: bit *i* for [`ONCE`]`[i]`.
+    given: u16,
     action: Option<Action>,
     /// `-Z` beside `-L` or `-S`.
     also: Option<Action>,
@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
             scanner: Scanner::new(words),
             grammar: Known::default(),
             inverted: false,
-            given: Vec::new(),
+            given: 0,
             action: None,
             also: None,
             chain: None,
@@ -407,10 +407,10 @@ impl<'a> Reader<'a> {
     /// As `set_option()`: an option given once, and its inversion flag.
     fn once(&mut self, letter: u8, inversion: u8) -> Result<(), Failure> {
         let shown = char::from(letter);
-        if self.given.contains(&letter) {
+        if self.has(letter) {
             return Err(Failure::Usage(format!("multiple -{shown} flags not allowed")));
         }
-        self.given.push(letter);
+        self.given |= bit(letter);
         if self.inverted {
             if !options::is_invertible(letter) {
                 return Err(Failure::Usage(format!("cannot have ! before -{shown}")));
@@ -420,11 +420,14 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    fn has(&self, letter: u8) -> bool {
+        self.given & bit(letter) != 0
+    }
+
     fn protocol(&mut self, argument: &'a str) -> Result<(), Failure> {
         self.once(b'p', header::INV_PROTOCOL)?;
-        let lower = argument.to_ascii_lowercase();
-        let number =
-            protocol::parse(&lower).ok_or_else(|| Failure::Usage(format!("unknown protocol \"{lower}\" specified")))?;
+        let number = protocol::parse(argument)
+            .ok_or_else(|| Failure::Usage(protocol::unknown(&argument.to_ascii_lowercase())))?;
         self.header.protocol = number.into();
         self.has_protocol = true;
         let inverted = self.header.inversions & header::INV_PROTOCOL != 0;
@@ -434,6 +437,7 @@ impl<'a> Reader<'a> {
         if self.program.af == Af::V6 {
             self.header.flags |= header::F_PROTOCOL_V6;
             if EXTENSION_HEADERS.contains(&number) && !inverted {
+                let lower = argument.to_ascii_lowercase();
                 say!("Warning: never matched protocol: {lower}. use extension match instead.");
             }
         }
@@ -549,10 +553,14 @@ impl<'a> Reader<'a> {
         if action.takes_rule() {
             self.check_interfaces()?;
         }
-        let has = |letter: u8| self.given.contains(&letter);
-        let display = Display { numeric: has(b'n'), exact: has(b'x'), line_numbers: has(b'0'), verbose: self.verbose };
+        let display = Display {
+            numeric: self.has(b'n'),
+            exact: self.has(b'x'),
+            line_numbers: self.has(b'0'),
+            verbose: self.verbose,
+        };
         let jump = Jump { word: self.jump.unwrap_or_default().to_owned(), is_goto: self.header.is_goto() };
-        let has_counters = has(b'c');
+        let has_counters = self.has(b'c');
         let mut rule = Rule::new(self.program.af);
         rule.header = self.header;
         rule.counters = self.counters;
@@ -603,14 +611,14 @@ impl<'a> Reader<'a> {
             "POSTROUTING" | "OUTPUT" => b'i',
             _ => return Ok(()),
         };
-        if !self.given.contains(&letter) {
+        if !self.has(letter) {
             return Ok(());
         }
         Err(Failure::Usage(format!("Can't use -{} with {chain}\n", char::from(letter))))
     }
 
     fn check_legality(&self, action: Action) -> Result<(), Failure> {
-        for &option in ONCE.iter().filter(|option| self.given.contains(option)) {
+        for &option in ONCE.iter().filter(|&&option| self.has(option)) {
             let also = self.also.is_some_and(|also| also.admits(option));
             if !action.admits(option) && !also {
                 return Err(Failure::Usage(format!("Illegal option `-{}' with this command", char::from(option))));
@@ -618,6 +626,11 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
+}
+
+/// The bit of a once-only option.
+fn bit(letter: u8) -> u16 {
+    ONCE.iter().position(|&option| option == letter).map_or(0, |index| 1 << index)
 }
 
 /// The match of a `-m` word; some protocols have other names for theirs.

@@ -67,7 +67,13 @@ pub fn encode(
         }
         Target::Chain(name) => {
             standard(0, bytes, user_sizes);
-            Goal::Chain(name.clone())
+            match std::mem::take(destination) {
+                Goal::Chain(mut old) => {
+                    old.clone_from(name);
+                    Goal::Chain(old)
+                }
+                _ => Goal::Chain(name.clone()),
+            }
         }
         Target::Extension(object) => {
             push_extension(&**object, revision, &around, bytes, user_sizes)?;

@@ -26,21 +26,17 @@ pub fn parse(text: &str) -> Option<u8> {
     if let Some(number) = number::parse(text, 0, u8::MAX.into()) {
         return u8::try_from(number).ok();
     }
+    if let Some((_, number)) = BUILT_IN.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
+        return Some(*number);
+    }
     let text = text.to_ascii_lowercase();
-    BUILT_IN
-        .iter()
-        .find(|(name, _)| *name == text)
-        .map(|(_, number)| *number)
-        .or_else(|| file().iter().find(|(names, _)| names.contains(&text)).map(|(_, number)| *number))
+    file().iter().find(|(names, _)| names.contains(&text)).map(|&(_, number)| number)
 }
 
-/// The name shown for a number: `all` for 0, the first in `/etc/protocols`, else a built-in one.
+/// The name shown for a number: a built-in one, else the first in `/etc/protocols`.
 pub fn name(number: u8) -> Option<&'static str> {
     let in_file = || file().iter().find(|(_, own)| *own == number).and_then(|(names, _)| names.first());
-    match number {
-        0 => Some("all"),
-        _ => in_file().map(String::as_str).or_else(|| built_in_name(number)),
-    }
+    built_in_name(number).or_else(|| in_file().map(String::as_str))
 }
 
 /// The built-in name of a number: what `-L -n` shows, which looks no file up.

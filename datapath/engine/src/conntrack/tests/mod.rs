@@ -3,6 +3,7 @@
 mod control;
 mod icmp;
 mod lifetimes;
+mod recorded;
 mod storm;
 mod tcp;
 mod udp;

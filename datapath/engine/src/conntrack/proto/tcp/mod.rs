@@ -173,7 +173,6 @@ pub(super) fn packet(
         }
         state::CLOSE if segment.kind == Kind::Rst => match reset(tcp, direction, &segment, status, settings) {
             Reset::Invalid => return Judgement::Invalid,
-            Reset::Challenged => return Judgement::Pass,
             Reset::Pass { keep, window_known } => {
                 new = if keep { old } else { new };
                 in_window = window_known;
@@ -187,7 +186,8 @@ pub(super) fn packet(
             window::Fit::Accept | window::Fit::Excused => {}
             window::Fit::Ignore => return Judgement::Pass,
             window::Fit::Invalid => {
-                let lowered = distrust(tcp, direction, segment.kind, confirmed_left, settings);
+                let assured = status & status::ASSURED != 0;
+                let lowered = distrust(tcp, direction, segment.kind, confirmed_left, assured, settings);
                 if let Some(deadline) = lowered {
                     connection.deadline = now.monotonic.saturating_add(deadline);
                 }
@@ -274,8 +274,6 @@ fn ignore(tcp: &mut Tcp, direction: Direction, segment: &Segment<'_>, old: u8) {
 enum Reset {
     /// It is none of this connection's.
     Invalid,
-    /// It answers a challenge: the SYN is still open.
-    Challenged,
     /// It passes. `keep`: it is not exact, so the state stays, a challenge may follow. `window_known`: the window need not
     /// be looked at.
     Pass { keep: bool, window_known: bool },
@@ -283,18 +281,16 @@ enum Reset {
 
 fn reset(tcp: &Tcp, direction: Direction, segment: &Segment<'_>, status: u32, settings: &TcpSettings) -> Reset {
     let other = &tcp.peers[direction.opposite() as usize];
-    if tcp.state == state::SYN_SENT
-        && tcp.last_was(Direction::Reply, Kind::Ack)
-        && direction == Direction::Original
-        && segment.sequence == tcp.last_ack
-    {
-        return Reset::Challenged;
+    if matches!(tcp.state, state::FIN_WAIT | state::CLOSE_WAIT | state::LAST_ACK | state::TIME_WAIT | state::CLOSE) {
+        // It is closing anyway.
+        return Reset::Pass { keep: false, window_known: true };
     }
     let mut keep = false;
     if other.flags & flag::MAXACK_SET != 0 {
         const CLOSE: Reset = Reset::Pass { keep: false, window_known: false };
         let established = tcp.state == state::ESTABLISHED && status & status::ASSURED != 0;
-        if segment.sequence == 0 && !established {
+        if segment.sequence == 0 && !established || established && tcp.last_kind == Kind::Syn {
+            // Most likely the answer to a SYN that was passed on trust.
             return CLOSE;
         }
         if before(segment.sequence, other.max_ack) && !settings.ignore_invalid_rst {
@@ -309,7 +305,12 @@ fn reset(tcp: &Tcp, direction: Direction, segment: &Segment<'_>, status: u32, se
     }
     let answers_ignored = status & status::SEEN_REPLY != 0 && tcp.last_kind == Kind::Syn
         || status & status::ASSURED == 0 && tcp.last_kind == Kind::Ack;
-    Reset::Pass { keep, window_known: answers_ignored && segment.ack == tcp.last_end }
+    // A SYN that was answered by a challenge (RFC 5961): the reset names what the challenge acknowledged.
+    let answers_challenge = tcp.state == state::SYN_SENT
+        && tcp.last_was(Direction::Reply, Kind::Ack)
+        && direction == Direction::Original
+        && segment.sequence == tcp.last_ack;
+    Reset::Pass { keep, window_known: answers_ignored && segment.ack == tcp.last_end || answers_challenge }
 }
 
 /// How long it lives in its present state, in seconds.
@@ -331,9 +332,16 @@ fn timeout(tcp: &Tcp, kind: Kind, settings: &TcpSettings) -> u32 {
 
 /// After FIN or RST in one direction, an impossible FIN or RST in the other means that the ends know more than we: the
 /// connection shall not live for days. The new timeout in nanoseconds. As nf_tcp_handle_invalid().
-fn distrust(tcp: &mut Tcp, direction: Direction, kind: Kind, left: u64, settings: &TcpSettings) -> Option<u64> {
+fn distrust(
+    tcp: &mut Tcp,
+    direction: Direction,
+    kind: Kind,
+    left: u64,
+    assured: bool,
+    settings: &TcpSettings,
+) -> Option<u64> {
     const SHORT: u32 = 120;
-    if !matches!(kind, Kind::Rst | Kind::Fin) {
+    if !matches!(kind, Kind::Rst | Kind::Fin) || tcp.state != state::ESTABLISHED || !assured {
         return None;
     }
     if tcp.last_direction != direction as u8 && matches!(tcp.last_kind, Kind::Rst | Kind::Fin) {

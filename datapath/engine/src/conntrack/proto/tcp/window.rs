@@ -56,11 +56,7 @@ fn judge(
             // Both ends open at once.
             return Fit::Accept;
         }
-    } else if segment.syn
-        && after(end, sender.end)
-        && (state == state::SYN_SENT && direction == Direction::Original
-            || state == state::SYN_RECV && direction == Direction::Reply)
-    {
+    } else if segment.syn && after(end, sender.end) && matches!(state, state::SYN_SENT | state::SYN_RECV) {
         // The sender began anew with another sequence number (RFC 793).
         begin(sender, receiver, direction, segment, sack);
         if direction == Direction::Reply && !segment.acks {
@@ -89,17 +85,19 @@ fn judge(
             && overshot <= receiver.max_window
             && before(sack, receiver.end.wrapping_add(1))
         {
-            // If the rules let it pass and the other side takes it, its acknowledgement must not look impossible.
+            // Some TCPs send more than the window allows. If the other side takes it, its acknowledgement must not look
+            // impossible.
             sender.end = end;
             sender.flags |= flag::DATA_UNACKNOWLEDGED;
+            return misfit(Fit::Ignore);
         }
+        return misfit(Fit::Invalid);
+    }
+    if !before(sack, receiver.end.wrapping_add(1)) {
         return misfit(Fit::Invalid);
     }
     if receiver.max_window != 0 && !in_receive_window {
         return misfit(Fit::Ignore);
-    }
-    if !before(sack, receiver.end.wrapping_add(1)) {
-        return misfit(Fit::Invalid);
     }
     if !ack_not_old {
         return misfit(Fit::Ignore);

@@ -1,7 +1,7 @@
 //! Rules in their three forms: **text** (what people type), **value** (what it means), **bytes** (the kernel's
 //! `ipt_replace` blob), and the translations between them. Nothing here judges a packet.
 //!
-//! Read in this order: [`family`], [`abi`], [`blob`], [`ext`], [`table`].
+//! Read in this order: [`family`], [`abi`], [`blob`], [`ext`], [`rule`], [`table`]; then [`getopt`] and [`backend`].
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 

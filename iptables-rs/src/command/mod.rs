@@ -5,11 +5,13 @@
 
 mod help;
 mod list;
+mod loaded;
 mod options;
 mod parse;
 mod run;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use libxt::lock::Wait;
 use libxt::rule::Rule;

@@ -1,17 +1,21 @@
 //! From words to a [`Command`], in the order in which upstream reads and checks (`do_command4`, `do_command6`).
 
 use libxt::abi::{Counters, EXTENSION_NAME_LEN};
-use libxt::ext::{self, Entry, Given, Kind, Object, Problem};
+use libxt::ext::{self, Given, Kind, Problem};
 use libxt::family::Af;
-use libxt::getopt::{Grammar, Item, Scanner, Takes};
+use libxt::getopt::{Item, Scanner};
 use libxt::lock::Wait;
 use libxt::rule::{Rule, Target};
 use libxt::table::verdict_number;
 use libxt::value::header::{self, Header, Range};
 use libxt::value::interface::Interface;
-use libxt::value::{address, number, protocol};
+use libxt::value::{address, protocol};
 
-use super::options::{self, Action, LONG, ONCE};
+use super::loaded::{Id, Known, find_match};
+use super::options::{self, Action, ONCE};
+use super::words::{
+    check_chain_name, check_target_name, leading_integer, leading_number, not_loaded, rule_number, too_long,
+};
 use super::{Command, Display, Jump, Parsed, help};
 use crate::failure::Failure;
 use crate::program::{Program, Role, VERSION};
@@ -86,86 +90,6 @@ struct Reader<'a> {
     protocol_match_used: bool,
     has_protocol: bool,
     jump: Option<&'a str>,
-}
-
-/// The options there are: the base ones and those of the extensions loaded so far.
-#[derive(Default)]
-struct Known {
-    matches: Vec<Match>,
-    target: Option<(&'static str, Box<dyn Object>)>,
-    /// The extensions whose options were added, in order; a match loaded twice adds them once.
-    loaded: Vec<(Kind, &'static str)>,
-}
-
-struct Match {
-    name: &'static str,
-    object: Box<dyn Object>,
-    /// Another match of the same name came after it and takes the options now.
-    completed: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Id {
-    Base(u8),
-    Extension { loaded: usize, option: usize },
-}
-
-impl Grammar for Known {
-    type Id = Id;
-
-    fn short(&self, letter: u8) -> Option<Takes> {
-        options::short(letter)
-    }
-
-    fn for_each_long(&self, visit: &mut dyn FnMut(&str, Takes, Id)) {
-        for long in LONG {
-            visit(long.name, long.takes, Id::Base(long.letter));
-        }
-        for (loaded, &(kind, name)) in self.loaded.iter().enumerate().rev() {
-            let Some(object) = self.any_instance(kind, name) else { continue };
-            for index in 0..object.option_count() {
-                let spec = object.option(index);
-                let takes = if spec.argument { Takes::Required } else { Takes::Nothing };
-                visit(spec.name, takes, Id::Extension { loaded, option: index });
-            }
-        }
-    }
-}
-
-impl Known {
-    fn any_instance(&self, kind: Kind, name: &str) -> Option<&dyn Object> {
-        match kind {
-            Kind::Match => self.matches.iter().find(|one| one.name == name).map(|one| &*one.object),
-            Kind::Target => self.target.as_ref().map(|(_, object)| &**object),
-        }
-    }
-
-    fn open_instance(&mut self, kind: Kind, name: &str) -> Option<&mut dyn Object> {
-        match kind {
-            Kind::Match => {
-                let open = self.matches.iter_mut().find(|one| one.name == name && !one.completed);
-                open.map(|one| &mut *one.object)
-            }
-            Kind::Target => self.target.as_mut().map(|(_, object)| &mut **object),
-        }
-    }
-
-    fn add_match(&mut self, entry: &Entry) {
-        let mut known = false;
-        for one in self.matches.iter_mut().filter(|one| one.name == entry.name) {
-            one.completed = true;
-            known = true;
-        }
-        self.matches.push(Match { name: entry.name, object: (entry.new)(), completed: false });
-        if !known {
-            self.loaded.push((Kind::Match, entry.name));
-        }
-    }
-
-    fn set_target(&mut self, entry: &Entry) {
-        self.target = Some((entry.name, (entry.new)()));
-        self.loaded.push((Kind::Target, entry.name));
-    }
 }
 
 impl<'a> Reader<'a> {
@@ -633,94 +557,7 @@ fn bit(letter: u8) -> u16 {
     ONCE.iter().position(|&option| option == letter).map_or(0, |index| 1 << index)
 }
 
-/// The match of a `-m` word; some protocols have other names for theirs.
-fn find_match(af: Af, name: &str) -> Option<&'static Entry> {
-    let name = match name {
-        "icmpv6" | "ipv6-icmp" => "icmp6",
-        "ipv6-mh" | "mobility-header" => "mh",
-        other => other,
-    };
-    ext::find(Kind::Match, name, af)
-}
-
-fn rule_number(word: &str) -> Result<usize, Failure> {
-    let number = number::parse(word, 1, i32::MAX as u64);
-    number.map(|number| number as usize).ok_or_else(|| Failure::Usage(format!("Invalid rule number `{word}'")))
-}
-
-/// As `assert_valid_chain_name()`.
-fn check_chain_name(af: Af, name: &str) -> Result<(), Failure> {
-    if name.len() >= EXTENSION_NAME_LEN {
-        return Err(too_long(name));
-    }
-    if let Some(first @ ('-' | '!')) = name.chars().next() {
-        return Err(Failure::Usage(format!("chain name not allowed to start with `{first}'")));
-    }
-    if name.is_empty() || verdict_number(name).is_some() || ext::find(Kind::Target, name, af).is_some() {
-        return Err(usage("chain name may not clash with target name"));
-    }
-    if name.bytes().any(is_space) {
-        return Err(Failure::Usage(format!("Invalid chain name `{name}'")));
-    }
-    Ok(())
-}
-
-/// As `xt_parse_target()`.
-fn check_target_name(name: &str) -> Result<(), Failure> {
-    if name.is_empty() {
-        return Err(usage("Invalid target name (too short)"));
-    }
-    if name.len() >= EXTENSION_NAME_LEN {
-        let max = EXTENSION_NAME_LEN - 1;
-        return Err(Failure::Usage(format!("Invalid target name `{name}' ({max} chars max)")));
-    }
-    if name.bytes().any(is_space) {
-        return Err(Failure::Usage(format!("Invalid target name `{name}'")));
-    }
-    Ok(())
-}
-
-fn too_long(chain: &str) -> Failure {
-    Failure::Usage(format!("chain name `{chain}' too long (must be under {EXTENSION_NAME_LEN} chars)"))
-}
-
-/// What upstream says when a library is not there.
-pub(super) fn not_loaded(what: &str, name: &str) -> Failure {
-    Failure::Usage(format!("Couldn't load {what} `{name}':No such file or directory\n"))
-}
-
-/// As `isspace()`.
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t'..=b'\r')
-}
-
-/// The number at the start, as `sscanf("%llu")`.
-fn leading_number(text: &str) -> Option<u64> {
-    let text = text.trim_start_matches(|c: char| u8::try_from(c).is_ok_and(is_space));
-    let (negative, text) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    if end == 0 {
-        return None;
-    }
-    let number = text[..end].parse().unwrap_or(u64::MAX);
-    Some(if negative { number.wrapping_neg() } else { number })
-}
-
-/// The number at the start, as `sscanf("%i")`: decimal, octal or hexadecimal.
-fn leading_integer(text: &str) -> Option<i32> {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    let (value, _) = number::parse_prefix(digits)?;
-    let value = value as i32;
-    Some(if negative { value.wrapping_neg() } else { value })
-}
-
-fn usage(text: &str) -> Failure {
+pub(super) fn usage(text: &str) -> Failure {
     Failure::Usage(text.to_owned())
 }
 

@@ -12,7 +12,7 @@ use libxt::rule::{self, Encoded, Target};
 use libxt::table::{self, ChainId, NewRule, Table, verdict_number};
 
 use super::options::Action;
-use super::{Command, list, parse};
+use super::{Command, list, words};
 use crate::failure::Failure;
 use crate::say;
 
@@ -96,7 +96,7 @@ impl Command {
             _ if word.is_empty() => Target::None,
             _ if self.jump.is_goto => return Err(Failure::Usage(format!("goto '{word}' is not a chain"))),
             Some(verdict) => Target::Verdict(verdict),
-            None => return Err(parse::not_loaded("target", word)),
+            None => return Err(words::not_loaded("target", word)),
         };
         Ok(())
     }

@@ -1,0 +1,87 @@
+//! Words that must be a number or a name, and what upstream says of those that are not.
+
+use libxt::abi::EXTENSION_NAME_LEN;
+use libxt::ext::{self, Kind};
+use libxt::family::Af;
+use libxt::table::verdict_number;
+use libxt::value::number;
+
+use super::parse::usage;
+use crate::failure::Failure;
+
+pub(super) fn rule_number(word: &str) -> Result<usize, Failure> {
+    let number = number::parse(word, 1, i32::MAX as u64);
+    number.map(|number| number as usize).ok_or_else(|| Failure::Usage(format!("Invalid rule number `{word}'")))
+}
+
+/// As `assert_valid_chain_name()`.
+pub(super) fn check_chain_name(af: Af, name: &str) -> Result<(), Failure> {
+    if name.len() >= EXTENSION_NAME_LEN {
+        return Err(too_long(name));
+    }
+    if let Some(first @ ('-' | '!')) = name.chars().next() {
+        return Err(Failure::Usage(format!("chain name not allowed to start with `{first}'")));
+    }
+    if name.is_empty() || verdict_number(name).is_some() || ext::find(Kind::Target, name, af).is_some() {
+        return Err(usage("chain name may not clash with target name"));
+    }
+    if name.bytes().any(is_space) {
+        return Err(Failure::Usage(format!("Invalid chain name `{name}'")));
+    }
+    Ok(())
+}
+
+/// As `xt_parse_target()`.
+pub(super) fn check_target_name(name: &str) -> Result<(), Failure> {
+    if name.is_empty() {
+        return Err(usage("Invalid target name (too short)"));
+    }
+    if name.len() >= EXTENSION_NAME_LEN {
+        let max = EXTENSION_NAME_LEN - 1;
+        return Err(Failure::Usage(format!("Invalid target name `{name}' ({max} chars max)")));
+    }
+    if name.bytes().any(is_space) {
+        return Err(Failure::Usage(format!("Invalid target name `{name}'")));
+    }
+    Ok(())
+}
+
+pub(super) fn too_long(chain: &str) -> Failure {
+    Failure::Usage(format!("chain name `{chain}' too long (must be under {EXTENSION_NAME_LEN} chars)"))
+}
+
+/// What upstream says when a library is not there.
+pub(super) fn not_loaded(what: &str, name: &str) -> Failure {
+    Failure::Usage(format!("Couldn't load {what} `{name}':No such file or directory\n"))
+}
+
+/// As `isspace()`.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
+}
+
+/// The number at the start, as `sscanf("%llu")`.
+pub(super) fn leading_number(text: &str) -> Option<u64> {
+    let text = text.trim_start_matches(|c: char| u8::try_from(c).is_ok_and(is_space));
+    let (negative, text) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    if end == 0 {
+        return None;
+    }
+    let number = text[..end].parse().unwrap_or(u64::MAX);
+    Some(if negative { number.wrapping_neg() } else { number })
+}
+
+/// The number at the start, as `sscanf("%i")`: decimal, octal or hexadecimal.
+pub(super) fn leading_integer(text: &str) -> Option<i32> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (value, _) = number::parse_prefix(digits)?;
+    let value = value as i32;
+    Some(if negative { value.wrapping_neg() } else { value })
+}

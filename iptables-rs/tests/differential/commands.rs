@@ -295,6 +295,29 @@ fn a_numeric_listing_names_the_protocols_it_knows() {
 }
 
 #[test]
+fn a_missing_datapath_is_said_and_the_kernel_is_left_alone() {
+    let namespace = Namespace::new();
+    let rules = "*filter\nCOMMIT\n";
+    for (line, code, said) in [
+        ("iptables -A INPUT -j ACCEPT", 3, "iptables vX: can't initialize iptables table `filter': "),
+        ("ip6tables -t nat -L", 3, "ip6tables vX: can't initialize ip6tables table `nat': "),
+        ("iptables-save", 1, "iptables-save vX: Cannot initialize: "),
+        ("iptables-restore", 2, "iptables-restore: "),
+    ] {
+        for backend in ["datapath", ""] {
+            let outcome = namespace.run_backend(backend, line, rules);
+            assert_eq!((outcome.code, outcome.stdout.as_str()), (code, ""), "{line}: {outcome}");
+            assert!(outcome.stderr.starts_with(said), "{line}: {outcome}");
+            assert!(outcome.stderr.contains("`xt-datapath run'"), "{line}: {outcome}");
+        }
+        let outcome = namespace.run_backend("nonsense", line, rules);
+        assert_eq!(outcome.code, code, "{outcome}");
+        assert!(outcome.stderr.contains("unknown backend `nonsense'"), "{outcome}");
+    }
+    assert_eq!(namespace.kernel_tables(), "");
+}
+
+#[test]
 fn the_lock_is_waited_for_and_given_up_with_the_same_words() {
     for (line, waits) in [("iptables -w 1 -L -n", false), ("iptables -L -n", true), ("iptables-restore -w 1", false)] {
         let mut said = Vec::new();

@@ -4,8 +4,13 @@
 //! them these tests fail: a comparison with nothing is not a comparison. `UNDER_TEST=theirs` puts the real tool on both
 //! sides, which tests the tests.
 
+#[cfg(test)]
 mod commands;
+#[cfg(test)]
 mod corpus;
+#[cfg(test)]
 mod oracle;
+#[cfg(test)]
 mod random;
+#[cfg(test)]
 mod restore;

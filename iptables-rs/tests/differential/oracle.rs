@@ -154,15 +154,37 @@ impl Namespace {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// Runs one of our commands here with another `XT_BACKEND`.
+    pub(crate) fn run_backend(&self, backend: &str, line: &str, stdin: &str) -> Outcome {
+        let mut child = self.start(Tool::Ours, &split(line), backend);
+        let _ = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());
+        let output = child.wait_with_output().expect("the command's output");
+        Outcome {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: without_version(&String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+
+    /// The tables that the kernel has made here so far.
+    pub(crate) fn kernel_tables(&self) -> String {
+        self.enter();
+        fs::read_to_string("/proc/thread-self/net/ip_tables_names").expect("the kernel's table names")
+    }
+
     /// Starts one command here, its input and output piped.
     pub(crate) fn spawn(&self, tool: Tool, words: &[String]) -> std::process::Child {
+        self.start(tool, words, "kernel")
+    }
+
+    fn start(&self, tool: Tool, words: &[String], backend: &str) -> std::process::Child {
         self.enter();
         let (name, arguments) = words.split_first().expect("a command");
         Command::new(tool.path(name))
             .arg0(name)
             .args(arguments)
             .env("XTABLES_LOCKFILE", self.lock_file())
-            .env("XT_BACKEND", "kernel")
+            .env("XT_BACKEND", backend)
             .env("TZ", "UTC")
             .env("LC_ALL", "C")
             .current_dir(self.folder.path())

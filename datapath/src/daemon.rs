@@ -260,6 +260,7 @@ impl Keeper {
             count(&counts.panics, 1);
         }
         self.view.refresh(&self.state.host);
+        self.delivery.release_all(&self.effects, &self.state);
         self.delivery.deliver(&self.effects, &self.state, 0, self.view.tables());
         aged.unwrap_or(false)
     }

@@ -5,7 +5,7 @@ use engine::{Host, Verdict};
 use nfnl::queue::{ACCEPT, DROP, Verdicts};
 
 use crate::inject::Injector;
-use crate::state::{State, count};
+use crate::state::{Counts, State, count};
 
 /// One thread's means of doing it.
 pub(crate) struct Delivery {
@@ -18,11 +18,9 @@ impl Delivery {
         Ok(Self { injector: Injector::open()?, verdicts: Verdicts::default() })
     }
 
-    /// Sends, releases and logs; events went to the outbox before. `worker` is whose counts are charged.
+    /// Sends and logs; events went to the outbox before, and held packets got their verdict. `worker` is whose counts
+    /// are charged.
     pub(crate) fn deliver(&mut self, effects: &Effects, state: &State, worker: usize, host: &dyn Host) {
-        for release in &effects.releases {
-            self.release(release, &effects.bytes, state);
-        }
         for send in &effects.sends {
             let sent = effects.bytes.get(send.bytes.clone()).map(|bytes| self.injector.send(send, bytes, host));
             if let (false, Some(counts)) = (matches!(sent, Some(Ok(()))), state.counts.get(worker)) {
@@ -34,18 +32,30 @@ impl Delivery {
         }
     }
 
+    /// Gives all held packets that are free now their verdict.
+    pub(crate) fn release_all(&mut self, effects: &Effects, state: &State) {
+        for release in &effects.releases {
+            self.release(release, &effects.bytes, state);
+        }
+    }
+
     /// A held packet's verdict goes to the queue it came from, whichever thread found it.
-    fn release(&mut self, release: &Release, bytes: &[u8], state: &State) {
+    pub(crate) fn release(&mut self, release: &Release, bytes: &[u8], state: &State) {
         let index = usize::from(release.id.queue);
         let (Some(queue), Some(counts)) = (state.queues.get(index), state.counts.get(index)) else { return };
-        let payload = release.bytes.clone().and_then(|range| bytes.get(range));
-        let accepted = release.verdict == Verdict::Accept;
         self.verdicts.clear();
-        let verdict = if accepted { ACCEPT } else { DROP };
-        self.verdicts.push(queue.number(), release.id.number, verdict, release.mark, payload);
-        count(if accepted { &counts.accepted } else { &counts.dropped }, 1);
+        push(release, bytes, queue.number(), counts, &mut self.verdicts);
         if queue.send(&self.verdicts).is_err() {
             count(&counts.refused, 1);
         }
     }
+}
+
+/// Adds a held packet's verdict to a batch of its queue.
+pub(crate) fn push(release: &Release, bytes: &[u8], queue: u16, counts: &Counts, verdicts: &mut Verdicts) {
+    let payload = release.bytes.clone().and_then(|range| bytes.get(range));
+    let accepted = release.verdict == Verdict::Accept;
+    let verdict = if accepted { ACCEPT } else { DROP };
+    verdicts.push(queue, release.id.number, verdict, release.mark, payload);
+    count(if accepted { &counts.accepted } else { &counts.dropped }, 1);
 }

@@ -15,10 +15,10 @@ use engine::packet::{Buffer, Checksum, LinkHeader, Owner, PacketId};
 use engine::{Effects, Engine, Hook, Host, Now, Packet, Verdict};
 use libxt::family::Af;
 use nfnl::queue::{
-    ACCEPT, DROP, Message, PacketMessage, SKB_CHECKSUM_NOT_READY, SKB_CHECKSUM_NOT_VERIFIED, SKB_GSO, Verdicts,
+    ACCEPT, DROP, Message, PacketMessage, Queue, SKB_CHECKSUM_NOT_READY, SKB_CHECKSUM_NOT_VERIFIED, SKB_GSO, Verdicts,
 };
 
-use crate::deliver::Delivery;
+use crate::deliver::{self, Delivery};
 use crate::host::{Tables, View};
 use crate::receive::{BATCH, Ring};
 use crate::state::{Counts, State, count};
@@ -50,6 +50,8 @@ struct Outcome {
     /// The packet's place in its slot, if it must be written back.
     payload: Option<Range<usize>>,
     partial: bool,
+    /// Held packets that this one set free; they go before it, as they came.
+    released: Range<usize>,
 }
 
 impl Worker {
@@ -142,6 +144,15 @@ impl Worker {
         self.verdicts.clear();
         for index in 0..received {
             let Some(outcome) = self.outcomes.get_mut(index).and_then(Option::take) else { continue };
+            for release in self.effects.releases.get(outcome.released).unwrap_or(&[]) {
+                if usize::from(release.id.queue) == self.index {
+                    let more = VERDICT + release.bytes.as_ref().map_or(0, ExactSizeIterator::len);
+                    make_room(&mut self.verdicts, more, queue)?;
+                    deliver::push(release, &self.effects.bytes, queue.number(), counts, &mut self.verdicts);
+                } else {
+                    self.delivery.release(release, &self.effects.bytes, state);
+                }
+            }
             let (slot, _) = self.ring.slot(index);
             let (accepted, verdict) = match outcome.verdict {
                 Verdict::Accept => (&counts.accepted, ACCEPT),
@@ -162,10 +173,7 @@ impl Worker {
                 payload = Some(&*bytes);
             }
             let more = VERDICT + payload.map_or(0, <[u8]>::len);
-            if !self.verdicts.is_empty() && self.verdicts.bytes().len() + more > queue.batch_limit() {
-                queue.send(&self.verdicts)?;
-                self.verdicts.clear();
-            }
+            make_room(&mut self.verdicts, more, queue)?;
             self.verdicts.push(queue.number(), outcome.id, verdict, outcome.mark, payload);
         }
         match queue.send(&self.verdicts) {
@@ -178,6 +186,15 @@ impl Worker {
     }
 }
 
+/// Sends what a batch holds if `more` bytes would make it longer than one send takes.
+fn make_room(verdicts: &mut Verdicts, more: usize, queue: &Queue) -> io::Result<()> {
+    if !verdicts.is_empty() && verdicts.bytes().len() + more > queue.batch_limit() {
+        queue.send(verdicts)?;
+        verdicts.clear();
+    }
+    Ok(())
+}
+
 /// A packet that was taken, and who took it.
 struct Taken<'a> {
     message: &'a PacketMessage,
@@ -188,7 +205,16 @@ struct Taken<'a> {
 impl Taken<'_> {
     fn judge(&self, slot: &mut [u8], engine: &mut Engine, now: Now, host: &Tables, out: &mut Effects) -> Outcome {
         let message = self.message;
-        let pass = |verdict, af| Outcome { id: message.id, verdict, af, mark: None, payload: None, partial: false };
+        let before = out.releases.len();
+        let pass = |verdict, af| Outcome {
+            id: message.id,
+            verdict,
+            af,
+            mark: None,
+            payload: None,
+            partial: false,
+            released: before..before,
+        };
         let (Some(af), Some(hook)) = (Af::from_number(message.family), Hook::from_number(message.hook)) else {
             // Nobody attached a chain of another family to our queues; whoever did wants the packet to pass.
             return pass(Verdict::Accept, Af::V4);
@@ -224,7 +250,8 @@ impl Taken<'_> {
         let judged = catch_unwind(AssertUnwindSafe(|| engine.packet(&mut packet, now, host, out)));
         let Ok(mut verdict) = judged else {
             count(&self.counts.panics, 1);
-            return pass(Verdict::Drop, af);
+            // What it had set free before it failed must not be forgotten.
+            return Outcome { released: before..out.releases.len(), ..pass(Verdict::Drop, af) };
         };
         let changed = packet.data.changed();
         if changed && message.whole_length.is_some_and(|whole| whole as usize > length) && verdict == Verdict::Accept {
@@ -239,6 +266,7 @@ impl Taken<'_> {
             mark: (packet.mark != message.mark).then_some(packet.mark),
             payload: changed.then(|| start..start + packet.data.len()),
             partial,
+            released: before..out.releases.len(),
         }
     }
 }

@@ -44,6 +44,7 @@ const TESTS: &[Test] = &[
     ("a_sysctl_that_is_written_holds_for_the_next_connection", settings::followed),
     ("a_mark_set_by_a_rule_is_seen_by_the_kernel_behind_the_hook", rewriting::mark),
     ("a_ttl_set_by_a_rule_arrives_with_right_checksums_in_super_packets_too", rewriting::ttl),
+    ("held_fragments_leave_translated_and_in_their_order", rewriting::fragments),
     ("a_table_survives_a_crash_and_not_a_clean_stop", rewriting::kept),
 ];
 

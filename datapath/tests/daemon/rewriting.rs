@@ -68,3 +68,26 @@ pub(crate) fn kept() -> io::Result<()> {
     assert!(ask()?.is_some());
     Ok(())
 }
+
+pub(crate) fn fragments() -> io::Result<()> {
+    let chain = chain()?;
+    let datapath = Process::start(&chain.router, &[])?;
+    oracle::load(&chain.router, "nat", &["-A POSTROUTING -o wan0 -j MASQUERADE"])?;
+    let mut wire = Port::open(&chain.server, "eth0")?;
+    let _echo = Server::udp_echo(&chain.server, "10.2.0.2:7")?;
+    let answer = traffic::ask(&chain.client, "10.2.0.2:7", &[b'f'; 4000], Duration::from_secs(2))?;
+    assert!(answer.is_some(), "the answer, in fragments itself, came back");
+    let mut pieces = Vec::new();
+    while let Some(frame) = wire.receive(Instant::now() + Duration::from_millis(200))? {
+        if frame.bytes[12..14] == [8, 0] && frame.bytes[26..30] == [10, 2, 0, 1] {
+            let length = u16::from_be_bytes([frame.bytes[16], frame.bytes[17]]);
+            let offset = u16::from_be_bytes([frame.bytes[20], frame.bytes[21]]);
+            pieces.push((length, offset & 0x2000 != 0, (offset & 0x1fff) * 8));
+        }
+    }
+    assert_eq!(pieces, [(1500, true, 0), (1500, true, 1480), (1068, false, 2960)], "as they came, one after the other");
+    let (_, status) = datapath.status()?;
+    let held = status.lines().last().and_then(|row| row.split_ascii_whitespace().nth(4)?.parse::<u32>().ok());
+    assert!(held >= Some(3), "all but the last of both datagrams waited\n{status}");
+    Ok(())
+}

@@ -236,8 +236,9 @@ fn compare(recorded: &Recorded) -> Result<(), String> {
     }
     let text = written(&decoded, &parsed.around);
     same(&text, tail(&recorded.save), "-S of the decoded")?;
-    // A shift that was dropped prints as base 0, which is no port: the real tool refuses its own text, too.
-    if text.contains("-90/0") {
+    // Text that the real tool does not read again, either: a dropped shift prints as base 0, a rate below 16 bytes as 0,
+    // and a table's name is never quoted.
+    if ["-90/0", " 0b/s", "--hashlimit-name a b"].iter().any(|lossy| text.contains(lossy)) {
         return Ok(());
     }
     let again = parse(&recorded.save, recorded.around.af).map_err(|said| format!("its own text is refused: {said}"))?;

@@ -12,6 +12,7 @@ pub mod conntrack;
 pub mod dscp;
 pub mod ecn;
 pub mod esp;
+pub mod hashlimit;
 pub mod helper;
 pub mod hl;
 pub mod icmp;
@@ -48,6 +49,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<dscp::Dscp>(Families::Both),
     Entry::of::<ecn::Ecn>(Families::Both),
     Entry::of::<esp::Esp>(Families::Both).of_protocol(50),
+    Entry::of::<hashlimit::Hashlimit>(Families::Both),
     Entry::of::<helper::Helper>(Families::Both),
     Entry::of::<hl::Hl>(Families::V6),
     Entry::of::<icmp::Icmp4>(Families::V4).of_protocol(1),

@@ -1,0 +1,76 @@
+:INPUT,FORWARD,OUTPUT
+-m hashlimit;;FAIL
+-m hashlimit --hashlimit-name foo;;FAIL
+-m hashlimit --hashlimit-above 1/sec --hashlimit-burst 5 --hashlimit-mode srcip,srcport,dstip,dstport --hashlimit-name mini1 --hashlimit-htable-expire 2000;=;OK
+-m hashlimit --hashlimit-above 1000000/sec --hashlimit-burst 5 --hashlimit-mode srcip --hashlimit-name mini1;=;OK
+-m hashlimit --hashlimit-above 1000001/sec --hashlimit-name mini1;;FAIL
+-m hashlimit --hashlimit-above 2000000/sec --hashlimit-name mini1;;FAIL
+-m hashlimit --hashlimit-upto 1/sec --hashlimit-name a;-m hashlimit --hashlimit-upto 1/sec --hashlimit-burst 5 --hashlimit-name a;OK
+-m hashlimit --hashlimit 1/sec --hashlimit-name a;-m hashlimit --hashlimit-upto 1/sec --hashlimit-burst 5 --hashlimit-name a;OK
+-m hashlimit ! --hashlimit-upto 1/sec --hashlimit-name a;-m hashlimit --hashlimit-above 1/sec --hashlimit-burst 5 --hashlimit-name a;OK
+-m hashlimit ! --hashlimit-above 1/sec --hashlimit-name a;-m hashlimit --hashlimit-upto 1/sec --hashlimit-burst 5 --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 5/min --hashlimit-name a;-m hashlimit --hashlimit-above 5/min --hashlimit-burst 5 --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 5/hour --hashlimit-name a;-m hashlimit --hashlimit-above 5/hour --hashlimit-burst 5 --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 5/day --hashlimit-name a;-m hashlimit --hashlimit-above 5/day --hashlimit-burst 5 --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 5 --hashlimit-name a;-m hashlimit --hashlimit-above 5/sec --hashlimit-burst 5 --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 5/x --hashlimit-name a;;FAIL
+-m hashlimit --hashlimit-above 0/sec --hashlimit-name a;;FAIL
+-m hashlimit --hashlimit-above 7/sec --hashlimit-burst 10 --hashlimit-name a;=;OK
+-m hashlimit --hashlimit-above 7/sec --hashlimit-burst 0 --hashlimit-name a;;FAIL
+-m hashlimit --hashlimit-above 7/sec --hashlimit-burst 10001 --hashlimit-name a;=;OK
+-m hashlimit --hashlimit-above 7/sec --hashlimit-burst 1000000 --hashlimit-name a;=;OK
+-m hashlimit --hashlimit-above 7/sec --hashlimit-burst 1000001 --hashlimit-name a;;FAIL
+-m hashlimit --hashlimit-above 1b/s --hashlimit-name a;-m hashlimit --hashlimit-above 0b/s --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 1kb/s --hashlimit-name a;=;OK
+-m hashlimit --hashlimit-above 1mb/s --hashlimit-name a;=;OK
+-m hashlimit --hashlimit-above 512kb/s --hashlimit-burst 1mb --hashlimit-name a;=;OK
+-m hashlimit --hashlimit-above 512kb/s --hashlimit-burst 1 --hashlimit-name a;;FAIL
+-m hashlimit --hashlimit-above 1mb/s --hashlimit-burst 1kb --hashlimit-name a;;FAIL
+-m hashlimit --hashlimit-above 1023kb/s --hashlimit-name a;=;OK
+-m hashlimit --hashlimit-above 0b/s --hashlimit-name a;;FAIL
+-m hashlimit --hashlimit-above 1gb/s --hashlimit-name a;-m hashlimit --hashlimit-above 0b/s --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 1/sec --hashlimit-name a --hashlimit-mode foo;;FAIL
+-m hashlimit --hashlimit-above 1/sec --hashlimit-name a --hashlimit-mode dstport,srcip;-m hashlimit --hashlimit-above 1/sec --hashlimit-burst 5 --hashlimit-mode srcip,dstport --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 1/sec --hashlimit-name a --hashlimit-srcmask 24;-m hashlimit --hashlimit-above 1/sec --hashlimit-burst 5 --hashlimit-name a --hashlimit-srcmask 24;OK
+-m hashlimit --hashlimit-above 1/sec --hashlimit-name a --hashlimit-mode srcip --hashlimit-srcmask 24;-m hashlimit --hashlimit-above 1/sec --hashlimit-burst 5 --hashlimit-mode srcip --hashlimit-name a --hashlimit-srcmask 24;OK
+-m hashlimit --hashlimit-above 1/sec --hashlimit-name a --hashlimit-mode dstip --hashlimit-dstmask 0;-m hashlimit --hashlimit-above 1/sec --hashlimit-burst 5 --hashlimit-mode dstip --hashlimit-name a --hashlimit-dstmask 0;OK
+-m hashlimit --hashlimit-above 1/sec --hashlimit-name a --hashlimit-htable-size 1024 --hashlimit-htable-max 2048 --hashlimit-htable-gcinterval 500 --hashlimit-htable-expire 5000;-m hashlimit --hashlimit-above 1/sec --hashlimit-burst 5 --hashlimit-name a --hashlimit-htable-size 1024 --hashlimit-htable-max 2048 --hashlimit-htable-gcinterval 500 --hashlimit-htable-expire 5000;OK
+-m hashlimit --hashlimit-above 1/sec --hashlimit-name a --hashlimit-htable-size a;;FAIL
+-m hashlimit --hashlimit-above 1/sec --hashlimit-name a --hashlimit-rate-match;-m hashlimit --hashlimit-above 1/sec --hashlimit-burst 5 --hashlimit-name a --hashlimit-rate-match;OK
+-m hashlimit --hashlimit-above 100/sec --hashlimit-name a --hashlimit-rate-match;-m hashlimit --hashlimit-above 100/sec --hashlimit-burst 5 --hashlimit-name a --hashlimit-rate-match;OK
+-m hashlimit --hashlimit-above 100/sec --hashlimit-name a --hashlimit-rate-match --hashlimit-rate-interval 10;-m hashlimit --hashlimit-above 100/sec --hashlimit-burst 5 --hashlimit-name a --hashlimit-rate-match --hashlimit-rate-interval 10;OK
+-m hashlimit --hashlimit-upto 100/min --hashlimit-name a --hashlimit-rate-match --hashlimit-rate-interval 60;-m hashlimit --hashlimit-upto 100/sec --hashlimit-burst 5 --hashlimit-name a --hashlimit-htable-expire 60000 --hashlimit-rate-match --hashlimit-rate-interval 60;OK
+-m hashlimit --hashlimit-above 100/sec --hashlimit-name a --hashlimit-rate-interval 10;-m hashlimit --hashlimit-above 100/sec --hashlimit-burst 5 --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 100/sec --hashlimit-name a --hashlimit-rate-match --hashlimit-rate-interval a;;FAIL
+-m hashlimit --hashlimit-upto 1/sec --hashlimit-above 1/sec --hashlimit-name a;;FAIL
+-m hashlimit --hashlimit-upto 1/sec --hashlimit-name "";;FAIL
+-m hashlimit --hashlimit-upto 1/sec --hashlimit-name "a b";-m hashlimit --hashlimit-upto 1/sec --hashlimit-burst 5 --hashlimit-name a b;OK
+-m hashlimit --hashlimit-upto 1/sec;;FAIL
+@family 4
+-m hashlimit --hashlimit-above 1/sec --hashlimit-name a --hashlimit-srcmask 33;;FAIL
+-m hashlimit --hashlimit-above 1/sec --hashlimit-name a --hashlimit-mode srcip --hashlimit-srcmask 32;-m hashlimit --hashlimit-above 1/sec --hashlimit-burst 5 --hashlimit-mode srcip --hashlimit-name a;OK
+@family 6
+-m hashlimit --hashlimit-above 1/sec --hashlimit-name a --hashlimit-mode srcip --hashlimit-srcmask 128;-m hashlimit --hashlimit-above 1/sec --hashlimit-burst 5 --hashlimit-mode srcip --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 1/sec --hashlimit-name a --hashlimit-srcmask 129;;FAIL
+@family both
+-m hashlimit --hashlimit-above 100/min --hashlimit-name a --hashlimit-rate-match;-m hashlimit --hashlimit-above 100/sec --hashlimit-burst 5 --hashlimit-name a --hashlimit-htable-expire 60000 --hashlimit-rate-match --hashlimit-rate-interval 60;OK
+-m hashlimit --hashlimit-above 100/hour --hashlimit-name a --hashlimit-rate-match --hashlimit-rate-interval 10;-m hashlimit --hashlimit-above 100/sec --hashlimit-burst 5 --hashlimit-name a --hashlimit-htable-expire 3600000 --hashlimit-rate-match --hashlimit-rate-interval 10;OK
+-m hashlimit --hashlimit-above 512b/s --hashlimit-name a;=;OK
+-m hashlimit --hashlimit-above 5000b/s --hashlimit-name a;-m hashlimit --hashlimit-above 4992b/s --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 2048kb/s --hashlimit-burst 4mb --hashlimit-name a;-m hashlimit --hashlimit-above 2mb/s --hashlimit-burst 4mb --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 4kb/s --hashlimit-burst 400kb --hashlimit-name a;=;OK
+-m hashlimit --hashlimit-above 10mb/s --hashlimit-name a;=;OK
+-m hashlimit --hashlimit-burst 1mb --hashlimit-above 512kb/s --hashlimit-name a;-m hashlimit --hashlimit-above 512kb/s --hashlimit-burst 1mb --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 512kb/s --hashlimit-burst 5 --hashlimit-name a;;FAIL
+-m hashlimit --hashlimit-above 512kb/s --hashlimit-burst 1mbx --hashlimit-name a;-m hashlimit --hashlimit-above 512kb/s --hashlimit-burst 1mb --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 512kx/s --hashlimit-name a;-m hashlimit --hashlimit-above 512/sec --hashlimit-burst 5 --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 512kb --hashlimit-name a;-m hashlimit --hashlimit-above 512/sec --hashlimit-burst 5 --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 512kb/min --hashlimit-name a;-m hashlimit --hashlimit-above 512/min --hashlimit-burst 5 --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 7/sec --hashlimit-burst a --hashlimit-name a;;FAIL
+-m hashlimit --hashlimit-above 7/sec --hashlimit-burst 1kb --hashlimit-name a;-m hashlimit --hashlimit-above 7/sec --hashlimit-burst 1024 --hashlimit-name a;OK
+-m hashlimit --hashlimit-above a --hashlimit-name a;;FAIL
+-m hashlimit --hashlimit-above 7/sec --hashlimit-name a --hashlimit-htable-expire 1000;-m hashlimit --hashlimit-above 7/sec --hashlimit-burst 5 --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 7/sec --hashlimit-name a --hashlimit-htable-gcinterval 1000;-m hashlimit --hashlimit-above 7/sec --hashlimit-burst 5 --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 7/sec --hashlimit-name a --hashlimit-mode "";-m hashlimit --hashlimit-above 7/sec --hashlimit-burst 5 --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 7/sec --hashlimit-name a --hashlimit-mode srcip,;-m hashlimit --hashlimit-above 7/sec --hashlimit-burst 5 --hashlimit-mode srcip --hashlimit-name a;OK
+-m hashlimit --hashlimit-above 5000mb/s --hashlimit-name a;-m hashlimit --hashlimit-above 5286113568b/s --hashlimit-name a;OK

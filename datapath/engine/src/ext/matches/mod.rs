@@ -126,9 +126,11 @@ pub const MAKERS: &[Maker<Match>] = &[
 /// The matches that the commands know and the datapath refuses to load, and why.
 pub const REFUSED: &[(&str, &str)] = &[
     ("connlimit", "connlimit: the datapath does not count clients yet"),
+    ("hashlimit", "hashlimit: the datapath keeps no buckets by address yet"),
     ("helper", "helper: the datapath has no connection helpers yet"),
     ("recent", "recent: the datapath keeps no lists of addresses yet"),
     ("string", "string: the datapath does not search payloads yet"),
+    ("u32", "u32: the datapath does not compute with packet bytes yet"),
 ];
 
 impl Match {

@@ -117,7 +117,9 @@ impl<J> Maker<J> {
         let Some(known) =
             self.revisions.iter().find(|known| known.number == revision && known.families.contain(site.af))
         else {
-            return Err(Refused::new(errno::ENOENT, "this revision of an extension is not known"));
+            // What is registered once for every family is told from what is not there at all. As xt_find_match().
+            let errno = if UNSPECIFIC.contains(&self.name) { errno::EPROTOTYPE } else { errno::ENOENT };
+            return Err(Refused::new(errno, "this revision of an extension is not known"));
         };
         if known.size.next_multiple_of(8) != info.len() {
             return Err(Refused::invalid("an extension's size is not its revision's"));
@@ -162,6 +164,9 @@ impl Site<'_> {
         E::decode(revision, info, &self.surroundings()).map_err(|malformed| Refused::invalid(malformed.0))
     }
 }
+
+/// What the kernel registers under `NFPROTO_UNSPEC`.
+const UNSPECIFIC: &[&str] = &["comment", "conntrack", "limit", "mac", "pkttype", "statistic"];
 
 /// The bit of a hook in a mask.
 pub const fn bit(hook: Hook) -> u32 {

@@ -60,7 +60,7 @@ impl<'a> Shape<'a> {
         }
         let target = entry.target();
         if target.name == abi::ERROR_TARGET {
-            if entry.error_name().is_none() {
+            if !target.info.iter().take(abi::FUNCTION_NAME_LEN).any(|byte| *byte == 0) {
                 return Err(Refused::invalid("a chain's name does not end"));
             }
             self.stack_size += 1;
@@ -152,7 +152,13 @@ impl<'a> Shape<'a> {
 
 /// Whether the entry matches everything, without any match. As unconditional().
 pub(super) fn is_unconditional(entry: &Entry<'_>) -> bool {
-    entry.matches().next().is_none() && entry.header.is_any()
+    // The kernel compares the whole header struct, its padding included.
+    let header = match entry.header.af {
+        Af::V4 => size_of::<abi::Ip>(),
+        Af::V6 => size_of::<abi::Ip6>(),
+    };
+    usize::from(entry.offsets.target) == abi::entry_len(entry.header.af)
+        && entry.bytes.iter().take(header).all(|byte| *byte == 0)
 }
 
 /// The hooks a blob has chains for.

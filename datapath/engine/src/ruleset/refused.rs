@@ -47,6 +47,8 @@ pub mod errno {
     pub const ERANGE: i32 = 34;
     /// Too many levels of symbolic links: chains that call each other in a circle.
     pub const ELOOP: i32 = 40;
+    /// Protocol wrong type for socket: the extension exists for every family, but not in this revision.
+    pub const EPROTOTYPE: i32 = 91;
     /// Protocol not supported: the extension exists, but not in this revision.
     pub const EPROTONOSUPPORT: i32 = 93;
 }

@@ -64,11 +64,11 @@ impl Prepared {
         if head.num_counters == 0 {
             return Err(Refused::invalid("num_counters is 0"));
         }
-        if head.size as usize > LARGEST {
-            return Err(Refused::new(errno::ENOMEM, "the table is larger than any may be"));
-        }
         let entries =
             entries.get(..head.size as usize).ok_or(Refused::invalid("the blob is shorter than its size says"))?;
+        if entries.len() > LARGEST || head.num_entries as usize > LARGEST / size_of::<u32>() {
+            return Err(Refused::new(errno::ENOMEM, "the table is larger than any may be"));
+        }
         let name = tables::name(&head.name);
         let shape = Shape::check(af, &head, entries)?;
         let table = Table::compile(af, &name, &head, entries, &shape)?;
@@ -149,6 +149,9 @@ impl Table {
             }
             let part = entry.target();
             let target = match part.name {
+                abi::STANDARD_TARGET | abi::ERROR_TARGET if part.revision != 0 => {
+                    return Err(Refused::new(errno::ENOENT, "a built-in target has one revision only"));
+                }
                 abi::STANDARD_TARGET => step(index, part.verdict(), entry.header.is_goto(), shape)?,
                 abi::ERROR_TARGET => Step::Error,
                 _ => {
@@ -161,6 +164,12 @@ impl Table {
                     Step::Target(table.targets.len() as u32 - 1)
                 }
             };
+            let at = entry.offset + usize::from(entry.offsets.target);
+            match part.name {
+                abi::STANDARD_TARGET => forget(&mut table.bytes, at, &part, size_of::<i32>()),
+                abi::ERROR_TARGET => forget(&mut table.bytes, at, &part, abi::FUNCTION_NAME_LEN),
+                _ => {}
+            }
             let matches = first..table.matches.len() as u32;
             table.rules.push(Rule { head: Head::new(&entry.header), matches, target });
             table.note_kernel_fields(af, entry.offset, shape.reached[index]);
@@ -251,13 +260,20 @@ fn maker<J>(
     })
 }
 
-/// Zeroes what reads do not give back: the kernel's own fields of an info struct, and the padding behind it. As
-/// xt_data_to_user().
+/// Zeroes what reads do not give back of an extension. As xt_match_to_user() and xt_target_to_user().
 fn forget_tail<J>(bytes: &mut [u8], at: usize, part: &Part<'_>, maker: &Maker<J>) {
     let size = maker.revisions.iter().find(|known| known.number == part.revision).map_or(0, |known| known.size);
+    forget(bytes, at, part, (maker.kept)(part.revision).min(size));
+}
+
+/// Zeroes what follows the name's end in its field, the kernel's own fields of an info struct, and the padding behind it.
+fn forget(bytes: &mut [u8], at: usize, part: &Part<'_>, kept: usize) {
+    let name = at + size_of::<u16>();
+    if let Some(tail) = bytes.get_mut(name + part.name.len()..name + abi::EXTENSION_NAME_LEN) {
+        tail.fill(0);
+    }
     let info = at + size_of::<TargetHead>();
-    let kept = (maker.kept)(part.revision).min(size).min(part.info.len());
-    if let Some(tail) = bytes.get_mut(info + kept..info + part.info.len()) {
+    if let Some(tail) = bytes.get_mut(info + kept.min(part.info.len())..info + part.info.len()) {
         tail.fill(0);
     }
 }

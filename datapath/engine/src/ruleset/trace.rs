@@ -27,8 +27,8 @@ pub(super) fn places(shape: &Shape<'_>, hooks: impl Iterator<Item = usize>) -> (
             chains.push(HOOK_NAMES.get(hook).copied().unwrap_or_default().into());
             (number, built_in) = (0, true);
         }
-        if let Some(name) = entry.error_name() {
-            chains.push(name.into());
+        if entry.target().name == abi::ERROR_TARGET {
+            chains.push(entry.error_name().unwrap_or("?").into());
             places.push(Place { chain: chains.len() as u32 - 1, number: 0, comment: "rule" });
             (number, built_in) = (0, false);
             continue;

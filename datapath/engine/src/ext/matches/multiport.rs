@@ -17,8 +17,24 @@ pub(super) const MAKER: Maker<Match> = Maker::of::<Multiport>(Families::Both, |r
     if mode > 2 || count > 15 {
         return Err(Refused::invalid("multiport: an unknown mode or too many ports"));
     }
+    if !has_sound_ranges(info, count.into()) {
+        return Err(Refused::invalid("multiport: a range without an end, or one that ends before it starts"));
+    }
     Ok(Match::Multiport(site.decode(revision, info)?))
 });
+
+/// Each place that starts a range is followed by one that does not and is not below it.
+fn has_sound_ranges(info: &[u8], count: usize) -> bool {
+    let port = |place: usize| {
+        let bytes = info.get(2 + place * 2..).and_then(|rest| rest.first_chunk());
+        bytes.map(|bytes| u16::from_ne_bytes(*bytes))
+    };
+    let starts = |place: usize| info.get(32 + place).is_some_and(|starts| *starts != 0);
+    (0..count).filter(|&place| starts(place)).all(|place| {
+        let end = place + 1;
+        end < count && !starts(end) && port(place) <= port(end)
+    })
+}
 
 /// As multiport_mt().
 pub(super) fn matches(multiport: &Multiport, scene: &mut Scene<'_, '_>) -> bool {

@@ -7,10 +7,18 @@ use libxt::value::condition::Condition;
 use super::Match;
 use crate::ext::{Maker, Scene, bit};
 use crate::packet::Hook;
+use crate::ruleset::Refused;
 
-pub(super) const MAKER: Maker<Match> =
-    Maker::of::<Owner>(Families::Both, |revision, info, site| Ok(Match::Owner(site.decode(revision, info)?)))
-        .hooks(bit(Hook::Output) | bit(Hook::Postrouting));
+pub(super) const MAKER: Maker<Match> = Maker::of::<Owner>(Families::Both, |revision, info, site| {
+    let value: Owner = site.decode(revision, info)?;
+    // As owner_check().
+    let backwards = |ids: &Option<Condition<Ids>>| ids.as_ref().is_some_and(|ids| ids.value.max < ids.value.min);
+    if backwards(&value.user) || backwards(&value.group) {
+        return Err(Refused::invalid("owner: a range that ends before it starts"));
+    }
+    Ok(Match::Owner(value))
+})
+.hooks(bit(Hook::Output) | bit(Hook::Postrouting));
 
 /// As owner_mt(). A packet without a socket matches only what asks for nothing but inverted conditions. Supplementary
 /// groups are not known of a queued packet: the group is the socket's own.

@@ -6,10 +6,16 @@ use libxt::ext::targets::connmark::{Connmark, Mode, Shift};
 use super::{Outcome, Target};
 use crate::conntrack::Tracked;
 use crate::ext::{Maker, Scene};
+use crate::ruleset::Refused;
 
-pub(super) const MAKER: Maker<Target> =
-    Maker::of::<Connmark>(Families::Both, |revision, info, site| Ok(Target::Connmark(site.decode(revision, info)?)))
-        .tracks();
+pub(super) const MAKER: Maker<Target> = Maker::of::<Connmark>(Families::Both, |revision, info, site| {
+    let Ok(value) = site.decode::<Connmark>(revision, info) else { return Ok(Target::Idle) };
+    if value.shift.bits >= 32 {
+        return Err(Refused::invalid("CONNMARK: a shift out of the mark"));
+    }
+    Ok(Target::Connmark(value))
+})
+.tracks();
 
 /// As connmark_tg_shift().
 pub(super) fn act(value: &Connmark, scene: &mut Scene<'_, '_>) -> Outcome {
@@ -38,7 +44,6 @@ fn set(scene: &mut Scene<'_, '_>, id: crate::conntrack::ConnId, old: u32, mark: 
     }
 }
 
-/// A shift by 32 leaves the mark as it is, as the machine's own shift does in the kernel.
 const fn shifted(mark: u32, shift: Shift) -> u32 {
     let bits = shift.bits as u32;
     if shift.right { mark.wrapping_shr(bits) } else { mark.wrapping_shl(bits) }

@@ -31,6 +31,8 @@ mod ttl;
 pub enum Target {
     /// `-j CONNMARK`.
     Connmark(libxt::ext::targets::connmark::Connmark),
+    /// A target in a mode that nobody knows: the kernel loads it, and it does nothing.
+    Idle,
     /// `-j CT`.
     Ct(Box<libxt::ext::targets::ct::Ct>),
     /// `-j DNAT`.
@@ -52,7 +54,7 @@ pub enum Target {
     /// `-j REDIRECT`.
     Redirect(nat::Range),
     /// `-j REJECT`.
-    Reject(libxt::ext::targets::reject::With),
+    Reject(Option<libxt::ext::targets::reject::With>),
     /// `-j SNAT`.
     Snat(nat::Range),
     /// `-j TCPMSS`.
@@ -113,6 +115,7 @@ impl Target {
             Self::Connmark(value) => connmark::act(value, scene),
             Self::Ct(value) => ct::act(value, scene),
             Self::Dnat(value) => dnat::act(value, scene),
+            Self::Idle => Outcome::Continue,
             Self::Dscp(value) => dscp::act(value, scene),
             Self::Ecn(value) => ecn::act(value, scene),
             Self::Hl(value) => hl::act(value, scene),

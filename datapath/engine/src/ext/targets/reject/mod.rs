@@ -15,7 +15,8 @@ use crate::wire::checksum::{Sum, verify};
 use crate::wire::u16_at;
 
 pub(super) const MAKER: Maker<Target> = Maker::of::<Reject>(Families::Both, |revision, info, site| {
-    let value: Reject = site.decode(revision, info)?;
+    // The kernel loads a kind of answer that it does not know, and gives none.
+    let Ok(value) = site.decode::<Reject>(revision, info) else { return Ok(Target::Reject(None)) };
     let with = value.with.unwrap_or(match site.af {
         Af::V4 => With::PortUnreachable,
         Af::V6 => With::PortUnreachable6,
@@ -25,17 +26,18 @@ pub(super) const MAKER: Maker<Target> = Maker::of::<Reject>(Families::Both, |rev
         With::TcpReset if site.protocol() != Some(TCP) => {
             Err(Refused::invalid("REJECT: tcp-reset needs a rule for tcp"))
         }
-        _ => Ok(Target::Reject(with)),
+        _ => Ok(Target::Reject(Some(with))),
     }
 })
 .table("filter")
 .hooks(bit(Hook::Input) | bit(Hook::Forward) | bit(Hook::Output));
 
 /// As reject_tg() and reject_tg6(): whatever becomes of the answer, the packet is dropped.
-pub(super) fn act(with: With, scene: &mut Scene<'_, '_>) -> Outcome {
+pub(super) fn act(with: Option<With>, scene: &mut Scene<'_, '_>) -> Outcome {
     let _ = match with {
-        With::TcpReset => reset::send(scene),
-        _ => icmp::send(scene, code(with)),
+        Some(With::TcpReset) => reset::send(scene),
+        Some(with) => icmp::send(scene, code(with)),
+        None => None,
     };
     Outcome::Verdict(Verdict::Drop)
 }

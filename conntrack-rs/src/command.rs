@@ -453,14 +453,7 @@ impl Reader {
         self.command.action = action;
         let command = &mut self.command;
         let given = command.given;
-        for (index, (masked, plain, name)) in
-            [(Opt::MaskSource, Opt::Source, "src"), (Opt::MaskDestination, Opt::Destination, "dst")]
-                .into_iter()
-                .enumerate()
-        {
-            if given.has(masked) && !given.has(plain) && command.table == Table::Conntrack {
-                return Err(Error::Parameter(format!("Can't use --mask-{name} without --{name}")));
-            }
+        for index in 0..2 {
             let original = &mut command.template.flow.original;
             let place = if index == 0 { &mut original.source } else { &mut original.destination };
             if let (Some(mask), Some(ip)) = (self.masks.get(index).copied().flatten(), *place)
@@ -481,6 +474,13 @@ impl Reader {
         options::check(action, command.table, given)?;
         if let Some(protocol) = command.protocol {
             protocol.check(action, &command.template)?;
+        }
+        for (masked, plain, name) in
+            [(Opt::MaskSource, Opt::Source, "src"), (Opt::MaskDestination, Opt::Destination, "dst")]
+        {
+            if given.has(masked) && !given.has(plain) && command.table == Table::Conntrack {
+                return Err(Error::Parameter(format!("Can't use --mask-{name} without --{name}")));
+            }
         }
         Ok(())
     }

@@ -25,7 +25,9 @@ pub(crate) enum Field {
     ReplySourcePort,
     ReplyDestinationPort,
     MaskPort,
+    MaskDestinationPort,
     TuplePort,
+    TupleDestinationPort,
     State,
     OriginalTag,
     ReplyTag,
@@ -43,9 +45,9 @@ const PORTS: &[(&str, Field)] = &[
     ("reply-port-src", Field::ReplySourcePort),
     ("reply-port-dst", Field::ReplyDestinationPort),
     ("mask-port-src", Field::MaskPort),
-    ("mask-port-dst", Field::MaskPort),
+    ("mask-port-dst", Field::MaskDestinationPort),
     ("tuple-port-src", Field::TuplePort),
-    ("tuple-port-dst", Field::TuplePort),
+    ("tuple-port-dst", Field::TupleDestinationPort),
     // Those of the stateful protocols follow; each protocol takes as many as it has.
     ("state", Field::State),
     ("orig-vtag", Field::OriginalTag),
@@ -59,9 +61,9 @@ const DCCP: &[(&str, Field)] = &[
     ("reply-port-src", Field::ReplySourcePort),
     ("reply-port-dst", Field::ReplyDestinationPort),
     ("mask-port-src", Field::MaskPort),
-    ("mask-port-dst", Field::MaskPort),
+    ("mask-port-dst", Field::MaskDestinationPort),
     ("tuple-port-src", Field::TuplePort),
-    ("tuple-port-dst", Field::TuplePort),
+    ("tuple-port-dst", Field::TupleDestinationPort),
     ("state", Field::State),
     ("role", Field::Role),
 ];
@@ -73,9 +75,9 @@ const GRE: &[(&str, Field)] = &[
     ("reply-key-src", Field::ReplySourcePort),
     ("reply-key-dst", Field::ReplyDestinationPort),
     ("mask-key-src", Field::MaskPort),
-    ("mask-key-dst", Field::MaskPort),
+    ("mask-key-dst", Field::MaskDestinationPort),
     ("tuple-key-src", Field::TuplePort),
-    ("tuple-key-dst", Field::TuplePort),
+    ("tuple-key-dst", Field::TupleDestinationPort),
 ];
 const ICMP: &[(&str, Field)] =
     &[("icmp-type", Field::IcmpType), ("icmp-code", Field::IcmpCode), ("icmp-id", Field::IcmpId)];
@@ -171,7 +173,7 @@ impl Protocol {
                 *place = Some(key(value));
                 flow.reply.protocol = Some(self.number);
             }
-            Field::MaskPort | Field::TuplePort => {}
+            Field::MaskPort | Field::MaskDestinationPort | Field::TuplePort | Field::TupleDestinationPort => {}
             Field::IcmpType => flow.original.icmp_type = Some(parse::low8(value)),
             Field::IcmpCode => flow.original.icmp_code = Some(parse::low8(value)),
             Field::IcmpId => flow.original.icmp_id = Some(parse::low16(value)),
@@ -186,7 +188,8 @@ impl Protocol {
             }
             Field::OriginalTag | Field::ReplyTag => {
                 if let Some(ProtocolInfo::Sctp { tags, .. }) = flow.protocol.as_mut() {
-                    let tag = Some(parse::low32(value));
+                    // In the bytes' own order, as the original reads and writes them.
+                    let tag = Some(u32::from_be(parse::low32(value)));
                     if field == Field::OriginalTag { tags[0] = tag } else { tags[1] = tag }
                 }
             }
@@ -197,7 +200,7 @@ impl Protocol {
                         b"server" => 1,
                         _ => {
                             let text = parse::text(value);
-                            return Err(Error::Parameter(format!("unknown DCCP role `{text}'")));
+                            return Err(Error::Parameter(format!("Unknown DCCP role `{text}'")));
                         }
                     });
                 }
@@ -232,7 +235,13 @@ impl Protocol {
             let rule = match field {
                 Field::State | Field::OriginalTag | Field::ReplyTag | Field::Role if create => Rule::Needed,
                 Field::IcmpType | Field::IcmpCode if exact => Rule::Needed,
-                Field::MaskPort | Field::TuplePort => Rule::Illegal,
+                Field::MaskPort | Field::MaskDestinationPort | Field::TuplePort | Field::TupleDestinationPort => {
+                    Rule::Illegal
+                }
+                Field::OriginalTag | Field::ReplyTag if !matches!(action, Action::Update | Action::Get) => {
+                    Rule::Illegal
+                }
+                Field::Role => Rule::Illegal,
                 _ => Rule::Allowed,
             };
             rule.check(name, has(field))?;
@@ -270,7 +279,8 @@ fn state(protocol: u8, value: &[u8]) -> Result<u8, Error> {
         return Ok(9);
     }
     let found = names.iter().position(|&name| name == text).and_then(|index| u8::try_from(index).ok());
-    found.ok_or_else(|| Error::Parameter(format!("unknown {kind} state `{text}'")))
+    let unknown = if protocol == 33 { "Unknown" } else { "unknown" };
+    found.ok_or_else(|| Error::Parameter(format!("{unknown} {kind} state `{text}'")))
 }
 
 /// From /etc/protocols, by name or alias.

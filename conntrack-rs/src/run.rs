@@ -175,7 +175,9 @@ impl Session<'_> {
     fn delete(&mut self) -> Result<Summary, Error> {
         let command = self.command;
         let mut doomed = Requester::new(Backend::open()?, seconds());
-        self.dump(message::GET, &filter(command), |session, flow| {
+        // As the original: status and mark are compared here alone, so UNREPLIED, which only the table knows, is all.
+        let filter = Filter { family: command.family, ..Filter::default() };
+        self.dump(message::GET, &filter, |session, flow| {
             if !select::means(command, &flow) {
                 return Ok(());
             }
@@ -186,7 +188,6 @@ impl Session<'_> {
                 Err(error) => Err(Error::of_request(error, Asked::Delete)),
             }
         })?;
-        self.end_of_listing()?;
         Ok((Some(self.shown), Some("flow entries have been deleted.")))
     }
 
@@ -355,11 +356,12 @@ impl Session<'_> {
     fn show(&mut self, flow: &Flow) -> Result<(), Error> {
         let command = self.command;
         self.line.clear();
-        if command.output.xml && self.shown == 0 {
+        if command.output.xml && self.shown == 0 && matches!(command.action, Action::List | Action::Get) {
             self.line.push_str(show::XML_HEADER);
         }
         let labels = command.label_names.as_ref().filter(|_| command.output.labels);
-        let frame = Frame { kind: Kind::Entry, output: command.output, labels, now: now(), port: 0 };
+        let kind = if command.output.save && command.action == Action::Delete { Kind::Destroy } else { Kind::Entry };
+        let frame = Frame { kind, output: command.output, labels, now: now(), port: 0 };
         show::line(&mut self.line, flow, &frame).map_err(|error| Error::Other(error.to_string()))?;
         self.line.push('\n');
         self.out.write_all(self.line.as_bytes())?;
@@ -368,7 +370,7 @@ impl Session<'_> {
     }
 
     fn end_of_listing(&mut self) -> Result<(), Error> {
-        if self.command.output.xml && self.shown > 0 {
+        if self.command.output.xml && self.shown > 0 && self.command.action == Action::List {
             self.out.write_all(show::XML_FOOTER.as_bytes())?;
         }
         Ok(())
@@ -405,7 +407,7 @@ fn filter(command: &Command) -> Filter {
 /// The entry that `-I`, `-A` and `-G` name: the direction that was not said is the other one's inverse.
 fn draft(command: &Command) -> Flow {
     let mut flow = command.template.flow.clone();
-    if matches!(flow.original.protocol, Some(1 | 58)) {
+    if flow.original.protocol == Some(1) {
         flow.original.icmp_id.get_or_insert(0);
     }
     if command.action == Action::Get {
@@ -423,7 +425,9 @@ fn draft(command: &Command) -> Flow {
     if original && !reply {
         flow.reply = nfnl::conntrack::Tuple { zone: flow.reply.zone, ..flow.original.inverse() };
     } else if reply && !original {
-        let protocol = flow.reply.protocol.unwrap_or(0);
+        // Only options of the reply's ports, or a protocol without ports, say the reply's protocol.
+        let plain = command.protocol.filter(|protocol| protocol.options.is_empty());
+        let protocol = flow.reply.protocol.or(plain.map(|protocol| protocol.number)).unwrap_or(0);
         flow.original = nfnl::conntrack::Tuple { zone: flow.original.zone, ..flow.reply.inverse() };
         flow.original.protocol = Some(protocol);
         flow.reply.protocol = Some(protocol);

@@ -12,6 +12,21 @@ const SRC_NAT_DONE: u32 = 1 << 7;
 /// `IPS_DST_NAT_DONE`.
 const DST_NAT_DONE: u32 = 1 << 8;
 
+/// Options that make the original compare all of its template, the timeout with it.
+const COMPARED: [Opt; 11] = [
+    Opt::Protocol,
+    Opt::Source,
+    Opt::Destination,
+    Opt::ReplySource,
+    Opt::ReplyDestination,
+    Opt::Mark,
+    Opt::Status,
+    Opt::Id,
+    Opt::Zone,
+    Opt::OriginalZone,
+    Opt::ReplyZone,
+];
+
 /// Whether `-L`, `-D`, `-G` or `-E` means this entry.
 pub(crate) fn means(command: &Command, flow: &Flow) -> bool {
     let template = &command.template;
@@ -25,6 +40,7 @@ pub(crate) fn means(command: &Command, flow: &Flow) -> bool {
         && tuple(&wanted.reply, &flow.reply)
         && wanted.status.is_none_or(|bits| flow.status.unwrap_or(0) & bits == bits)
         && same(wanted.id, flow.id)
+        && (!command.given.any(&COMPARED) || same(wanted.timeout, flow.timeout))
         && number(wanted.zone, flow.zone)
         // An entry that says no security mark is not compared.
         && (flow.secmark.is_none() || same(wanted.secmark, flow.secmark))

@@ -76,7 +76,8 @@ pub(super) fn line(out: &mut String, flow: &Flow, frame: &Frame<'_>) -> fmt::Res
         Some(ProtocolInfo::Sctp { tags, .. }) => {
             for (option, tag) in ["--orig-vtag", "--reply-vtag"].iter().zip(tags) {
                 if let Some(tag) = tag {
-                    write!(out, " {option} {tag}")?;
+                    // In the bytes' own order, as the original reads and writes them.
+                    write!(out, " {option} {}", tag.to_be())?;
                 }
             }
         }

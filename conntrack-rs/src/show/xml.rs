@@ -3,10 +3,10 @@
 use std::fmt::{self, Write};
 
 use nfnl::conntrack::flow::Traffic;
-use nfnl::conntrack::{Flow, Tuple};
+use nfnl::conntrack::{Flow, ProtocolInfo, Tuple};
 
-use super::{Frame, Kind, state, status};
-use crate::protocol;
+use super::{Frame, Kind, status};
+use crate::protocol::{self, TCP_STATES};
 
 pub(super) fn line(out: &mut String, flow: &Flow, frame: &Frame<'_>) -> fmt::Result {
     out.push_str(match frame.kind {
@@ -57,6 +57,13 @@ pub(super) fn line(out: &mut String, flow: &Flow, frame: &Frame<'_>) -> fmt::Res
     times(out, flow, frame)?;
     out.push_str("</meta></flow>");
     Ok(())
+}
+
+/// The state by TCP's names, whatever the protocol: so the original has it.
+fn state(flow: &Flow) -> Option<&'static str> {
+    let (ProtocolInfo::Tcp { state, .. } | ProtocolInfo::Sctp { state, .. } | ProtocolInfo::Dccp { state, .. }) =
+        flow.protocol?;
+    Some(TCP_STATES.get(usize::from(state?)).copied().unwrap_or("NONE"))
 }
 
 fn times(out: &mut String, flow: &Flow, frame: &Frame<'_>) -> fmt::Result {

@@ -69,7 +69,7 @@ impl Handler for At<'_> {
                         self.dump(peer, request, What::Table { filter: Box::new(filter), place: 0, zero })
                     }
                     message::GET | message::GET_CTRZERO => self.get(request, number, &flow()?, reply),
-                    message::NEW => self.new(request, &flow()?),
+                    message::NEW => self.make_or_change(request, &flow()?),
                     message::DELETE => self.delete(request, nfgen, &flow()?, Filter::parse(nfgen, attributes).ok()),
                     message::GET_STATS_CPU if wants_dump => self.dump(peer, request, What::Stats),
                     message::GET_STATS => self.stats(request, reply),
@@ -143,7 +143,7 @@ impl At<'_> {
     }
 
     /// As ctnetlink_new_conntrack(): changes an entry that is there, makes one that is not, as the flags allow.
-    fn new(&mut self, request: Header, flow: &Flow) -> Result<Outcome, Refusal> {
+    fn make_or_change(&mut self, request: Header, flow: &Flow) -> Result<Outcome, Refusal> {
         let now = clock::now();
         let At { answers: Answers { effects, .. }, home } = self;
         let mut engine = home.engine();

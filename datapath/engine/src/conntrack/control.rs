@@ -229,7 +229,7 @@ impl Tracker {
         self.len == 0
     }
 
-    /// A copy of a connection; a dying one has no timeout.
+    /// A copy of a connection; a dying one has a timeout only if time was left, as ctnetlink_conntrack_event() says it.
     pub(super) fn copy(&self, connection: &Connection, id: ConnId, dying: bool, now: Now) -> Snapshot {
         let mut name = [0; 12];
         name[..4].copy_from_slice(&id.index.to_ne_bytes());
@@ -239,7 +239,7 @@ impl Tracker {
             tuples: connection.tuples,
             zones: connection.zones,
             status: connection.status,
-            timeout: (!dying).then(|| connection.seconds_left(now)),
+            timeout: Some(connection.seconds_left(now)).filter(|&left| !dying || left != 0),
             mark: connection.mark,
             secmark: connection.secmark,
             uses: 1,

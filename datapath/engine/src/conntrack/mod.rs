@@ -75,7 +75,7 @@ pub struct Snapshot {
     pub zones: [u16; 2],
     /// `IPS_*` bits.
     pub status: u32,
-    /// Seconds left, or `None` once it is dying.
+    /// Seconds left, or `None` if it died of old age.
     pub timeout: Option<u32>,
     /// `CTA_MARK`.
     pub mark: u32,

@@ -37,7 +37,7 @@ fn an_inserted_connection_is_found_changed_and_deleted_with_its_events() {
     assert!(!net.tracker.delete(id, 77, net.now, &mut net.out));
     assert_eq!(net.tracker.update(id, &change, 77, net.now, &mut net.out), Err(Refusal::Missing));
     assert!(net.out.events.iter().all(|event| event.port == 77));
-    assert_eq!(net.out.events[2].connection.timeout, None);
+    assert_eq!(net.out.events[2].connection.timeout, Some(7), "a connection deleted in its life had time left");
     assert_eq!(net.events(), [EventKind::New, EventKind::Update, EventKind::Destroy]);
     net.wait(6000);
 }

@@ -91,11 +91,6 @@ impl<'a> Scanner<'a> {
         Some(word)
     }
 
-    /// The next word, whatever it is.
-    pub fn peek(&self) -> Option<&'a str> {
-        self.words.get(self.next).map(String::as_str)
-    }
-
     /// The word before the next one: `argv[optind - 1]`.
     pub fn previous(&self) -> &'a str {
         self.next.checked_sub(1).and_then(|index| self.words.get(index)).map_or("", String::as_str)

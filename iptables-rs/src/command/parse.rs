@@ -169,7 +169,7 @@ impl<'a> Reader<'a> {
                 let word = self.scanner.take_operand();
                 self.policy = Some(word.ok_or_else(|| usage("-P requires a chain and a policy"))?);
             }
-            b'h' => return self.help(optional).map(Some),
+            b'h' => return Ok(Some(self.help())),
             b'V' => {
                 let name = self.program.name();
                 let text = match self.inverted {
@@ -436,14 +436,14 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn help(&mut self, attached: Option<&str>) -> Result<Parsed, Failure> {
+    /// The words after `-h` change nothing; the extensions before it add their options.
+    fn help(&mut self) -> Parsed {
         if self.grammar.matches.is_empty() {
             self.load_protocol_match();
         }
-        let _ = attached.or_else(|| self.scanner.peek());
         let target = self.grammar.target.as_ref().map(|(name, object)| (*name, &**object));
         let matches = self.grammar.matches.iter().map(|one| (one.name, &*one.object));
-        Ok(Parsed::Show(help::text(self.program, target, matches)))
+        Parsed::Show(help::text(self.program, target, matches))
     }
 
     /// The checks after the last word, and the command.

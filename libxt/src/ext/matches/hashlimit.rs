@@ -284,6 +284,9 @@ impl Hashlimit {
     /// Puts burst, period and interval into their final form; the expiry that goes with the rate, in milliseconds.
     fn finish(&mut self, seen: u64, unit: u64) -> Result<u32, Problem> {
         if self.bytes {
+            if self.rate_match && seen & INTERVAL == 0 {
+                self.interval = 1;
+            }
             if seen & BURST == 0 {
                 self.burst = 0;
                 return Ok(BYTE_EXPIRE);
@@ -292,7 +295,7 @@ impl Hashlimit {
             if self.burst < rate {
                 return Err(Problem::new(format!("burst cannot be smaller than {rate}b")));
             }
-            self.burst /= rate;
+            self.burst = self.burst.div_ceil(rate);
             return Ok(BYTE_BURST_EXPIRE);
         }
         if !(1..=MAX_BURST).contains(&self.burst) {
@@ -333,7 +336,15 @@ impl Hashlimit {
     fn write_burst(&self, w: &mut dyn Write, label: &str) -> fmt::Result {
         match (self.bytes, self.burst) {
             (true, 0) => Ok(()),
-            (true, burst) => write!(w, "{label}{}", Bytes(bytes_of(self.period).saturating_mul(burst))),
+            (true, burst) => {
+                let bytes = bytes_of(self.period).saturating_mul(burst);
+                let (shift, unit) = match bytes {
+                    _ if bytes >> 20 != 0 => (20, "mb"),
+                    _ if bytes >> 10 != 0 => (10, "kb"),
+                    _ => (0, "b"),
+                };
+                write!(w, "{label}{}{unit}", bytes >> shift)
+            }
             (false, burst) => write!(w, "{label}{burst}"),
         }
     }

@@ -74,3 +74,5 @@
 -m hashlimit --hashlimit-above 7/sec --hashlimit-name a --hashlimit-mode "";-m hashlimit --hashlimit-above 7/sec --hashlimit-burst 5 --hashlimit-name a;OK
 -m hashlimit --hashlimit-above 7/sec --hashlimit-name a --hashlimit-mode srcip,;-m hashlimit --hashlimit-above 7/sec --hashlimit-burst 5 --hashlimit-mode srcip --hashlimit-name a;OK
 -m hashlimit --hashlimit-above 5000mb/s --hashlimit-name a;-m hashlimit --hashlimit-above 5286113568b/s --hashlimit-name a;OK
+-m hashlimit --hashlimit-upto 123456b/s --hashlimit-burst 1mb --hashlimit-name a;=;OK
+-m hashlimit --hashlimit-upto 40mb/s --hashlimit-mode srcip --hashlimit-name a --hashlimit-rate-match;=;OK

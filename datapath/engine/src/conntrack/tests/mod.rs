@@ -1,6 +1,7 @@
 //! Scenarios with a hand-moved clock: a router with one address on each side, and packets as bytes.
 
 mod control;
+mod gre;
 mod icmp;
 mod lifetimes;
 mod recorded;
@@ -50,7 +51,7 @@ pub(crate) struct Passed {
 
 impl Box {
     pub(crate) fn new() -> Self {
-        Self::with(Settings { max: 1000, buckets: 1024, events: 1, ..Settings::default() })
+        Self::with(Settings { max: 1000, buckets: 128, events: 1, ..Settings::default() })
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
@@ -78,7 +79,7 @@ impl Box {
     }
 
     /// One hook.
-    pub(crate) fn hook(&mut self, hook: Hook, device: &Device, bytes: &mut Vec<u8>) -> (Tracked, Verdict) {
+    pub(crate) fn hook(&mut self, hook: Hook, device: &Device, bytes: &mut [u8]) -> (Tracked, Verdict) {
         let len = bytes.len();
         let af = if bytes[0] >> 4 == 4 { Af::V4 } else { Af::V6 };
         let Some(mut headers) = Headers::parse(af, bytes) else { return (Tracked::Invalid, Verdict::Accept) };

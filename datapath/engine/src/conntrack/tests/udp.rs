@@ -36,6 +36,26 @@ fn lengths_beyond_the_packet_or_below_the_header_are_invalid() {
     }
 }
 
+/// As sent through a router with the kernel's tracking, the checksum being over 12 or over all 20 bytes.
+#[test]
+fn a_length_shorter_than_the_packet_is_fine_if_the_checksum_covers_everything() {
+    for (covered, state) in [(12, "INVALID"), (20, "NEW")] {
+        let mut transport = vec![b'q'; 20];
+        transport[..8].copy_from_slice(&[0x13, 0x88, 0, 53, 0, 12, 0, 0]);
+        let sum = udp_sum(&transport, covered);
+        transport[6..8].copy_from_slice(&sum.to_be_bytes());
+        assert_eq!(Box::new().state(ip(CLIENT, SERVER, protocol::UDP, &transport, None)), state, "{covered} bytes");
+    }
+}
+
+fn udp_sum(transport: &[u8], covered: usize) -> u16 {
+    let address = |text: &str| Address::from(text.parse::<IpAddr>().unwrap());
+    Sum::default()
+        .pseudo_header(Af::V4, address(CLIENT), address(SERVER), protocol::UDP, covered)
+        .bytes(&transport[..covered])
+        .finish()
+}
+
 #[test]
 fn a_bad_checksum_is_invalid_only_when_arriving_and_only_if_checked() {
     let mut packet = udp(A, B, b"q");

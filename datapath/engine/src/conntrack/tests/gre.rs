@@ -1,0 +1,44 @@
+//! GRE, as the kernel's router judged the same packets.
+
+use super::*;
+
+fn gre(transport: &[u8]) -> Vec<u8> {
+    ip(CLIENT, SERVER, protocol::GRE, transport, None)
+}
+
+fn back(transport: &[u8]) -> Vec<u8> {
+    ip(SERVER, CLIENT, protocol::GRE, transport, None)
+}
+
+#[test]
+fn plain_gre_is_one_connection_for_each_pair_whatever_the_key() {
+    let mut net = Box::new();
+    assert_eq!(net.state(gre(&[0x20, 0, 8, 0, 0, 0, 0, 5])), "NEW");
+    assert_eq!(net.state(gre(&[0x20, 0, 8, 0, 0, 0, 0, 6])), "NEW");
+    assert_eq!((net.tracker.len(), net.timeout()), (1, 30));
+    assert_eq!(net.state(back(&[0x20, 0, 8, 0, 0, 0, 0, 9])), "ESTABLISHED");
+    assert_eq!(net.state(gre(&[0x20, 0, 8, 0, 0, 0, 0, 5])), "ESTABLISHED");
+    assert_eq!(net.timeout(), 180);
+    assert_ne!(net.only().status & status::ASSURED, 0);
+}
+
+#[test]
+fn enhanced_gre_is_told_apart_by_call_id_and_must_carry_ppp() {
+    let mut net = Box::new();
+    assert_eq!(net.state(gre(&[0x30, 1, 0x88, 0x0b, 0, 4, 0, 7])), "NEW");
+    assert_eq!(net.state(gre(&[0x30, 1, 0x88, 0x0b, 0, 4, 0, 8])), "NEW");
+    assert_eq!(net.tracker.len(), 2);
+    assert_eq!(net.state(gre(&[0x30, 1, 8, 0, 0, 4, 0, 9])), "INVALID");
+    assert_eq!(net.state(gre(&[0x30, 1])), "INVALID");
+}
+
+#[test]
+fn other_protocols_are_one_connection_for_each_pair() {
+    for number in [33, 50, 51, 253] {
+        let mut net = Box::new();
+        assert_eq!(net.state(ip(CLIENT, SERVER, number, &[9; 8], None)), "NEW");
+        assert_eq!(net.timeout(), 600);
+        assert_eq!(net.state(ip(SERVER, CLIENT, number, &[9; 8], None)), "ESTABLISHED", "protocol {number}");
+        assert_eq!(net.tracker.len(), 1);
+    }
+}

@@ -83,6 +83,7 @@ pub(crate) fn run(read_config: &Reader) -> Result<(), String> {
         let needed = state.needed();
         attachment.take_over(&needed, all)
     };
+    warn_of_kernel_tables();
     let ended = attached.map_err(|error| error.to_string()).and_then(|()| {
         say_ready(folder.path().join("tables"));
         Keeper::new(Arc::clone(&state), monitor, signals)?.keep(read_config)
@@ -344,6 +345,19 @@ fn say_ready(tables: PathBuf) {
     };
     if let Err(error) = UnixDatagram::unbound().and_then(|socket| send(&socket)) {
         complain(&format!("NOTIFY_SOCKET: {error}"));
+    }
+}
+
+/// The kernel's own tables go on judging beside ours, and its connection tracking may take fragments first.
+fn warn_of_kernel_tables() {
+    for (file, command) in [("ip_tables_names", "iptables-legacy"), ("ip6_tables_names", "ip6tables-legacy")] {
+        let names = std::fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap_or_default();
+        let names = names.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+        if !names.is_empty() {
+            complain(&format!(
+                "the kernel has tables of its own here ({names}); packets pass both. See `{command} -S'."
+            ));
+        }
     }
 }
 

@@ -23,7 +23,12 @@ impl RunFolder {
     }
 
     fn take_at(path: &Path) -> Result<Self, String> {
-        let failed = |error: io::Error| format!("{}: {error}", path.display());
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                format!("{}: {error} (set XDG_RUNTIME_DIR to a folder that is yours)", path.display())
+            }
+            _ => format!("{}: {error}", path.display()),
+        };
         if let Some(all) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o755).create(all).map_err(failed)?;
         }

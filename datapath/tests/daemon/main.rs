@@ -42,6 +42,7 @@ const TESTS: &[Test] = &[
     ("a_wrong_configuration_is_refused_with_its_line", wrong_configuration),
     ("a_hangup_reads_the_configuration_again", settings::hangup),
     ("a_sysctl_that_is_written_holds_for_the_next_connection", settings::followed),
+    ("tables_of_the_kernels_own_are_warned_of", settings::kernel_tables),
     ("a_mark_set_by_a_rule_is_seen_by_the_kernel_behind_the_hook", rewriting::mark),
     ("a_ttl_set_by_a_rule_arrives_with_right_checksums_in_super_packets_too", rewriting::ttl),
     ("held_fragments_leave_translated_and_in_their_order", rewriting::fragments),

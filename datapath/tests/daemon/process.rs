@@ -1,8 +1,9 @@
 //! A datapath as a process of a namespace, and what it says of itself.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use lab::namespace::{Finished, Namespace, finish};
@@ -28,6 +29,24 @@ impl<'a> Process<'a> {
         }
         let process = Self { child, namespace };
         if line.contains("ready") { Ok(process) } else { Err(io::Error::other(format!("not ready: {line:?}"))) }
+    }
+
+    /// As [`start`](Self::start), and what it writes to stderr until its end.
+    pub(crate) fn start_heard(namespace: &'a Namespace) -> io::Result<(Self, JoinHandle<String>)> {
+        let mut child = namespace.spawn(PROGRAM, |command| {
+            command.arg("run").args(["--log", "none"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        })?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        let stderr = child.stderr.take();
+        let said = std::thread::spawn(move || {
+            let mut text = String::new();
+            let _ = stderr.map(|mut stream| stream.read_to_string(&mut text));
+            text
+        });
+        Ok((Self { child, namespace }, said))
     }
 
     pub(crate) fn pid(&self) -> u32 {

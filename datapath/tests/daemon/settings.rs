@@ -57,3 +57,13 @@ pub(crate) fn followed() -> io::Result<()> {
     assert!(longest(9)? <= 5);
     Ok(())
 }
+
+pub(crate) fn kernel_tables() -> io::Result<()> {
+    let chain = chain()?;
+    chain.router.must(&["iptables-legacy", "-A", "FORWARD", "-j", "ACCEPT"])?;
+    let (mut datapath, said) = Process::start_heard(&chain.router)?;
+    assert!(datapath.stop()?.success());
+    let said = said.join().expect("a text");
+    assert!(said.contains("tables of its own here (filter)") && said.contains("iptables-legacy -S"), "{said}");
+    Ok(())
+}

@@ -1,5 +1,7 @@
 //! Blobs are checked as the kernel checks them, and no bytes make the engine panic.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use std::sync::OnceLock;
@@ -169,7 +171,7 @@ fn a_replace_gives_the_old_counters_back() {
     router.load(Af::V4, &["-A INPUT -p tcp -j ACCEPT"]);
     router.deliver(2, &ip("10.0.0.2", "10.0.0.1", 6, &tcp((1, 2), (0, 0), 2, b""))).unwrap();
     let mut old = Vec::new();
-    let mut full = self::blob(Af::V4);
+    let mut full = blob(Af::V4);
     full[84..88].copy_from_slice(&5u32.to_ne_bytes());
     router.engine.replace(Af::V4, &full, &mut old).unwrap();
     assert_eq!(old.iter().map(|counters| (counters.packets, counters.bytes)).collect::<Vec<_>>()[0], (1, 40));

@@ -87,15 +87,15 @@ impl Head {
             return false;
         }
         let name = |device: Option<&crate::Device>| device.map_or([0; 16], |device| device.name);
-        if self.input.mask != 0 || inverted(header::INV_INPUT) {
-            if self.input.fits(&name(scene.packet.in_device)) == inverted(header::INV_INPUT) {
-                return false;
-            }
+        if (self.input.mask != 0 || inverted(header::INV_INPUT))
+            && self.input.fits(&name(scene.packet.in_device)) == inverted(header::INV_INPUT)
+        {
+            return false;
         }
-        if self.output.mask != 0 || inverted(header::INV_OUTPUT) {
-            if self.output.fits(&name(scene.packet.out_device)) == inverted(header::INV_OUTPUT) {
-                return false;
-            }
+        if (self.output.mask != 0 || inverted(header::INV_OUTPUT))
+            && self.output.fits(&name(scene.packet.out_device)) == inverted(header::INV_OUTPUT)
+        {
+            return false;
         }
         let same = self.protocol == u16::from(headers.protocol);
         match self.af {

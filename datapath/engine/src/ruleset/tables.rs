@@ -130,7 +130,7 @@ pub(super) fn name(field: &[u8; abi::TABLE_NAME_LEN]) -> String {
 }
 
 /// As xt_find_revision().
-fn revision<J>(makers: &[Maker<J>], built_in: &[&str], af: Af, value: &mut Vec<u8>) -> Result<(), Refused> {
+fn revision<J>(makers: &[Maker<J>], built_in: &[&str], af: Af, value: &[u8]) -> Result<(), Refused> {
     let asked =
         GetRevision::read_from_bytes(value).map_err(|_| Refused::invalid("not as long as struct xt_get_revision"))?;
     let name = abi::name_of(&asked.name).unwrap_or_default();

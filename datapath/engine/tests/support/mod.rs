@@ -1,5 +1,11 @@
 //! An engine that is programmed by rule texts and fed with packets, for all scenario tests.
-#![allow(dead_code, unreachable_pub, unnameable_types, reason = "each test file uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unnameable_types,
+    clippy::unwrap_used,
+    reason = "helpers of tests, of which each file uses its own part"
+)]
 
 use std::io;
 use std::net::IpAddr;

@@ -26,7 +26,7 @@ pub(super) const MAKER: Maker<Match> = Maker::of::<Addrtype>(Families::Both, |re
         _ => {}
     }
     let asked = value.source.value.0 | value.destination.value.0;
-    if site.af == Af::V6 && asked & (BLACKHOLE | BROADCAST) != 0 || site.af == Af::V6 && asked >= PROHIBIT {
+    if site.af == Af::V6 && (asked & (BLACKHOLE | BROADCAST) != 0 || asked >= PROHIBIT) {
         return Err(Refused::invalid("addrtype: IPv6 has no such type"));
     }
     Ok(Match::Addrtype(value))

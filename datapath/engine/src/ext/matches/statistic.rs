@@ -29,7 +29,7 @@ pub struct Statistic {
 /// As statistic_mt().
 pub(super) fn matches(statistic: &mut Statistic, scene: &mut Scene<'_, '_>) -> bool {
     let chosen = match statistic.value.mode {
-        Mode::Random => scene.random.next() & 0x7fff_ffff < statistic.value.probability,
+        Mode::Random => scene.random.draw() & 0x7fff_ffff < statistic.value.probability,
         Mode::Nth => {
             let every = statistic.value.every;
             statistic.count = if statistic.count == every { 0 } else { statistic.count.wrapping_add(1) };

@@ -48,7 +48,7 @@ pub(super) fn send(scene: &mut Scene<'_, '_>, code: u8) -> Option<()> {
             let tos = headers.tos & 0x1e | INTERNET_CONTROL;
             let total = ipv4::HEADER + icmp::HEADER + quote.len();
             let [high, low] = (total as u16).to_be_bytes();
-            let [id0, id1] = ((scene.random.next() as u16) | 1).to_be_bytes();
+            let [id0, id1] = ((scene.random.draw() as u16) | 1).to_be_bytes();
             out.extend_from_slice(&[0x45, tos, high, low, id0, id1, 0, 0, HOPS, 1, 0, 0]);
             out.extend_from_slice(source.0.get(..4)?);
             out.extend_from_slice(headers.source.0.get(..4)?);
@@ -91,7 +91,7 @@ fn is_answered_never(scene: &Scene<'_, '_>) -> bool {
     let nobody = headers.source == Address::default();
     let error = match af {
         Af::V4 => headers.protocol == 1 && kind.is_none_or(|kind| icmp::is_error(kind) || kind > icmp::kind::LAST),
-        Af::V6 => headers.protocol == 58 && kind.is_none_or(|kind| icmpv6::is_error(kind)),
+        Af::V6 => headers.protocol == 58 && kind.is_none_or(icmpv6::is_error),
     };
     error
         || nobody

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::conntrack::{Change, ConnId, Draft, ProtocolState};
+use engine::conntrack::{Change, ConnId, Draft, ProtocolState, status};
 use engine::{Effects, Engine};
 use nfnl::conntrack::{CpuStats, Filter, Flow, GlobalStats, message};
 use nfnl::message::{Builder, Header, Message, Nfgen, flag, kind, netfilter, subsystem};
@@ -156,10 +156,14 @@ impl At<'_> {
                 if flow.source_nat.is_some() || flow.destination_nat.is_some() || flow.master.is_some() {
                     return Err(errno(libc::EOPNOTSUPP));
                 }
-                let state = tracker.snapshot(id, now).map_or(ProtocolState::Stateless, |entry| entry.protocol);
+                let entry = tracker.snapshot(id, now).ok_or(errno(libc::ENOENT))?;
+                if flow.timeout.is_some() && entry.status & status::FIXED_TIMEOUT != 0 {
+                    return Err(errno(libc::EPERM));
+                }
+                let state = entry.protocol;
                 let change = Change {
                     status: flow.status,
-                    timeout: flow.timeout,
+                    timeout: flow.timeout.map(bounded),
                     mark: flow.mark.map(|mark| (mark, flow.mark_mask.unwrap_or(u32::MAX))),
                     labels: flow.labels.map(|labels| (labels, flow.labels_mask.unwrap_or(u128::MAX))),
                     protocol: flow.protocol.as_ref().and_then(|info| convert::state(info, state)),
@@ -282,7 +286,7 @@ fn draft(flow: &Flow) -> Result<Draft, Refusal> {
         tuples,
         zones: convert::zones(flow).map_err(errno)?,
         status: flow.status.map_or(Ok(0), convert::new_status).map_err(errno)?,
-        timeout: flow.timeout.ok_or(invalid)?,
+        timeout: flow.timeout.map(bounded).ok_or(invalid)?,
         mark: flow.mark.unwrap_or(0),
         labels: flow.labels,
         protocol: flow.protocol.as_ref().and_then(|info| convert::state(info, ProtocolState::Stateless)),
@@ -339,6 +343,11 @@ fn write_cpu_stats(request: Header, engine: &Engine, reply: &mut Vec<u8>) {
     let mut builder = Builder::netfilter(Header { kind, flags: flag::MULTI, ..request }, Nfgen::default(), reply);
     stats.emit(&mut builder);
     let _ = builder.finish();
+}
+
+/// The kernel counts a timeout in jiffies (HZ=250), at most INT_MAX of them.
+fn bounded(seconds: u32) -> u32 {
+    seconds.min(i32::MAX.cast_unsigned() / 250)
 }
 
 const fn errno(errno: i32) -> Refusal {

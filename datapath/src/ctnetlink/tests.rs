@@ -143,6 +143,11 @@ fn requests_that_make_no_sense_get_the_kernels_errno() {
         assert_eq!(errno(client.make(&zoned)), libc::EINVAL);
         assert_eq!(errno(client.act(message::NEW, 0, &whole)), libc::ENOENT);
         assert_eq!(errno(client.act(99, 0, &whole)), libc::EINVAL);
+        let fixed = Flow { status: Some(8 | 1 << 10), timeout: Some(u32::MAX), ..connection(2) };
+        assert_eq!(errno(client.make(&fixed)), 0);
+        assert_eq!(errno(client.act(message::NEW, 0, &connection(2))), libc::EPERM, "its timeout is fixed");
+        let all = client.dump(message::GET, &Filter::default());
+        assert!(all[0].timeout.is_some_and(|seconds| seconds <= 8_589_934), "as many seconds as fit INT_MAX jiffies");
         assert!(client.dump(message::GET_DYING, &Filter::default()).is_empty());
     });
 }

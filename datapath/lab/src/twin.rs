@@ -73,6 +73,7 @@ pub struct Subject {
     bench: Bench,
     events: Events,
     number: u32,
+    six: bool,
 }
 
 /// The protocol number of packets that only mark the end of a round.
@@ -149,7 +150,7 @@ impl Subject {
     pub fn new(judge: Judge, built: &Path) -> io::Result<Self> {
         let bench = Bench::new(judge, built)?;
         let events = Events::listen(&bench.router, &[])?;
-        Ok(Self { bench, events, number: 0 })
+        Ok(Self { bench, events, number: 0, six: false })
     }
 
     /// The router and its ports.
@@ -159,6 +160,7 @@ impl Subject {
 
     /// Loads rules and forgets all connections.
     pub fn load(&mut self, six: bool, rules: &Rules) -> io::Result<()> {
+        self.six = six;
         let restore = if six { "ip6tables-restore" } else { "iptables-restore" };
         self.bench.router.must_with(&[restore], &rules.text())?;
         self.forget()
@@ -239,7 +241,12 @@ impl Subject {
     fn fence(&mut self, left: &mut Vec<Crossing>) -> io::Result<()> {
         self.number += 1;
         let id = self.number.to_be_bytes();
-        let fence = Ip::between([10, 1, 0, 8], [10, 2, 0, 8]).packet(FENCE, &id);
+        // Of the same family: the families' packets may overtake each other.
+        let ip = match self.six {
+            true => Ip::between([0xfd01, 0, 0, 0, 0, 0, 0, 8], [0xfd02, 0, 0, 0, 0, 0, 0, 8]),
+            false => Ip::between([10, 1, 0, 8], [10, 2, 0, 8]),
+        };
+        let fence = ip.packet(FENCE, &id);
         self.bench.lan.send(&ethernet(LAN, CLIENT, &fence))?;
         let deadline = Instant::now() + Duration::from_secs(3);
         loop {
@@ -373,9 +380,16 @@ fn normalise_packet(packet: &mut Vec<u8>, ids: &BTreeSet<u16>) {
             let sum = checksum(0, packet.get(..header).unwrap_or_default());
             set16(packet, 10, sum);
         }
-        Some(6) if packet.get(6) == Some(&44) => {
-            set16(packet, 44, 0);
-            set16(packet, 46, 0);
+        Some(6) => {
+            // The flow label of what a router itself says is drawn; nobody here sends one.
+            let class = packet.get(1).map_or(0, |b| b & 0xf0);
+            if let Some(rest) = packet.get_mut(1..4) {
+                rest.copy_from_slice(&[class, 0, 0]);
+            }
+            if packet.get(6) == Some(&44) {
+                set16(packet, 44, 0);
+                set16(packet, 46, 0);
+            }
         }
         _ => {}
     }
@@ -413,7 +427,7 @@ fn normalise_entry(line: &str) -> String {
 }
 
 fn is_fence(line: &str) -> bool {
-    line.contains("src=10.1.0.8 ") || line.contains("203.0.113.254")
+    line.contains("src=10.1.0.8 ") || line.contains("src=fd01::8 ") || line.contains("203.0.113.254")
 }
 
 /// Equal but for a timeout that ran a second or two longer.

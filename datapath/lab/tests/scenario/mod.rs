@@ -99,7 +99,7 @@ impl Stage {
         let text = self.oracle.bench().router.must(&["conntrack", "-L"])?;
         Ok(text
             .lines()
-            .filter(|l| !l.contains("src=10.1.0.8") && !l.contains("203.0.113.254"))
+            .filter(|l| !l.contains("src=10.1.0.8") && !l.contains("src=fd01::8") && !l.contains("203.0.113.254"))
             .map(str::to_owned)
             .collect())
     }

@@ -259,3 +259,22 @@ proptest! {
         router.wait(100 * support::SECOND);
     }
 }
+
+/// The entries of a kernel's fresh tables were compared with these by `GET_INFO` and `GET_ENTRIES`, all ten of them.
+#[test]
+fn a_fresh_table_accepts_everything_at_its_own_hooks() {
+    for af in [Af::V4, Af::V6] {
+        for (table, entries) in [("raw", 3), ("mangle", 6), ("nat", 5), ("filter", 4), ("security", 4)] {
+            let mut router = Router::default();
+            let bytes = table_bytes(&mut router.engine, af, table);
+            let entries_seen: Vec<_> = libxt::blob::entries(af, &bytes).map(|entry| entry.unwrap()).collect();
+            assert_eq!(entries_seen.len(), entries);
+            let (end, policies) = entries_seen.split_last().unwrap();
+            assert_eq!((end.error_name(), end.offsets.comefrom), (Some("ERROR"), 0));
+            assert!(policies.iter().all(|policy| policy.verdict() == Some(libxt::abi::ACCEPT)));
+            // Each policy is reached from its own hook alone.
+            assert!(policies.iter().all(|policy| policy.offsets.comefrom.count_ones() == 1));
+            assert_eq!(router.engine.table_names(af), [table]);
+        }
+    }
+}

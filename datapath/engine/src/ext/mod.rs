@@ -166,7 +166,7 @@ impl Site<'_> {
 }
 
 /// What the kernel registers under `NFPROTO_UNSPEC`.
-const UNSPECIFIC: &[&str] = &["comment", "conntrack", "limit", "mac", "pkttype", "statistic"];
+const UNSPECIFIC: &[&str] = &["comment", "conntrack", "limit", "pkttype", "statistic"];
 
 /// The bit of a hook in a mask.
 pub const fn bit(hook: Hook) -> u32 {

@@ -77,6 +77,15 @@ fn a_read_gives_back_what_was_installed() {
 }
 
 #[test]
+fn a_revision_that_two_families_share_is_given_back_whole() {
+    let mut router = Router::default();
+    router.load(Af::V6, &["-t nat -A POSTROUTING -p udp -j MASQUERADE --to-ports 258-772"]);
+    // struct nf_nat_range, at the end of which the ports stand; IPv4's revision 0 is shorter.
+    let bytes = table_bytes(&mut router.engine, Af::V6, "nat");
+    assert!(bytes.windows(4).any(|ports| ports == [1, 2, 3, 4]));
+}
+
+#[test]
 fn the_head_of_a_blob_is_checked_first() {
     assert_eq!(refused(|_| {}), 0);
     assert_eq!(refused(|blob| blob.truncate(95)), errno::EINVAL);

@@ -144,7 +144,7 @@ impl Table {
                 table.matches.push(judge);
                 table.tracks |= maker.tracks;
                 table.accounts |= maker.accounts;
-                forget_tail(&mut table.bytes, at, &part, maker);
+                forget_tail(&mut table.bytes, at, &part, maker, af);
                 at += size_of::<TargetHead>() + part.info.len();
             }
             let part = entry.target();
@@ -160,7 +160,7 @@ impl Table {
                     table.tracks |= maker.tracks && !judge.untracks();
                     table.translates |= judge.translates();
                     table.targets.push(judge);
-                    forget_tail(&mut table.bytes, entry.offset + usize::from(entry.offsets.target), &part, maker);
+                    forget_tail(&mut table.bytes, entry.offset + usize::from(entry.offsets.target), &part, maker, af);
                     Step::Target(table.targets.len() as u32 - 1)
                 }
             };
@@ -261,8 +261,12 @@ fn maker<J>(
 }
 
 /// Zeroes what reads do not give back of an extension. As xt_match_to_user() and xt_target_to_user().
-fn forget_tail<J>(bytes: &mut [u8], at: usize, part: &Part<'_>, maker: &Maker<J>) {
-    let size = maker.revisions.iter().find(|known| known.number == part.revision).map_or(0, |known| known.size);
+///
+/// One revision number may be two structs, one for each family.
+fn forget_tail<J>(bytes: &mut [u8], at: usize, part: &Part<'_>, maker: &Maker<J>, af: Af) {
+    let mut revisions = maker.revisions.iter();
+    let known = revisions.find(|known| known.number == part.revision && known.families.contain(af));
+    let size = known.map_or(0, |known| known.size);
     forget(bytes, at, part, (maker.kept)(part.revision).min(size));
 }
 

@@ -287,3 +287,31 @@ fn a_fresh_table_accepts_everything_at_its_own_hooks() {
         }
     }
 }
+
+#[test]
+fn what_owner_and_connmark_do_not_know_is_refused() {
+    let info_of = |rule: &str, table: &str, name: &[u8], at: usize, byte: u8| {
+        let mut router = Router::default();
+        router.load(Af::V4, &[rule]);
+        let mut entries = table_bytes(&mut router.engine, Af::V4, table);
+        let found = entries.windows(name.len()).position(|window| window == name).unwrap();
+        entries[found - 2 + 32 + at] = byte;
+        let mut info = vec![0; 84];
+        info[..table.len()].copy_from_slice(table.as_bytes());
+        router.engine.get(Af::V4, Get::Info, &mut info).unwrap();
+        let mut blob = vec![0; 96];
+        blob[..36].copy_from_slice(&info[..36]);
+        blob[36..44].copy_from_slice(&info[76..84]);
+        blob[44..84].copy_from_slice(&info[36..76]);
+        blob[84..88].copy_from_slice(&info[76..80]);
+        blob.extend(entries);
+        router.engine.replace(Af::V4, &blob, &mut Vec::new()).map_err(|refused| refused.errno)
+    };
+    let owner = "-A OUTPUT -m owner --uid-owner 0 -j ACCEPT";
+    assert_eq!(info_of(owner, "filter", b"owner\0", 16, 1), Ok(()));
+    assert_eq!(info_of(owner, "filter", b"owner\0", 16, 0x11), Err(errno::EINVAL));
+    let connmark = "-t mangle -A FORWARD -j CONNMARK --set-mark 3";
+    assert_eq!(info_of(connmark, "mangle", b"CONNMARK\0", 12, 1), Ok(()));
+    assert_eq!(info_of(connmark, "mangle", b"CONNMARK\0", 12, 2), Err(errno::EINVAL));
+    assert_eq!(info_of(connmark, "mangle", b"CONNMARK\0", 13, 32), Err(errno::EINVAL));
+}

@@ -11,7 +11,10 @@ use crate::ruleset::Refused;
 
 pub(super) const MAKER: Maker<Match> = Maker::of::<Owner>(Families::Both, |revision, info, site| {
     let value: Owner = site.decode(revision, info)?;
-    // As owner_check().
+    // As owner_check(): no condition but XT_OWNER_MASK.
+    if info.get(16).is_none_or(|asked| asked & !0x0f != 0) {
+        return Err(Refused::invalid("owner: an unknown condition"));
+    }
     let backwards = |ids: &Option<Condition<Ids>>| ids.as_ref().is_some_and(|ids| ids.value.max < ids.value.min);
     if backwards(&value.user) || backwards(&value.group) {
         return Err(Refused::invalid("owner: a range that ends before it starts"));

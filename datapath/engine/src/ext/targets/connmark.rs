@@ -10,7 +10,8 @@ use crate::ruleset::Refused;
 
 pub(super) const MAKER: Maker<Target> = Maker::of::<Connmark>(Families::Both, |revision, info, site| {
     let Ok(value) = site.decode::<Connmark>(revision, info) else { return Ok(Target::Idle) };
-    if value.shift.bits >= 32 {
+    let no_direction = revision == 2 && info.get(12).is_none_or(|direction| *direction > 1);
+    if value.shift.bits >= 32 || no_direction {
         return Err(Refused::invalid("CONNMARK: a shift out of the mark"));
     }
     Ok(Target::Connmark(value))

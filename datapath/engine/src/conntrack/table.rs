@@ -24,6 +24,8 @@ pub(super) const NONE: u32 = u32::MAX;
 
 /// Slots are allocated so many at once.
 const CHUNK: u32 = 256;
+/// Slots kept free ahead of need in a large table: what new connections take between two calls.
+const RESERVE: u32 = 8192;
 /// Slots at most, whatever the settings say: a node must fit in 32 bits.
 const SLOTS_MAX: u32 = 1 << 28;
 
@@ -96,7 +98,8 @@ impl Table {
 
     /// Allocates ahead of need, away from the packets' way.
     pub(super) fn reserve(&mut self) {
-        if self.free_len < CHUNK / 2 {
+        let wanted = (self.ceiling / 128).clamp(CHUNK / 2, RESERVE);
+        while self.free_len < wanted && self.slots() < self.ceiling {
             self.grow();
         }
     }

@@ -244,7 +244,7 @@ impl Table {
 }
 
 impl CounterMap {
-    fn zeroed(self) -> Self {
+    pub(super) fn zeroed(self) -> Self {
         match self {
             Self::Kept(number) => Self::Zeroed(number),
             other => other,

@@ -129,14 +129,16 @@ impl Reader {
 
     /// The last rule of a chain is its policy, or the RETURN at the end of a user chain.
     ///
-    /// The policy's counters start at zero with every change of the table, as measured with the real tool.
+    /// With every change of the table a policy's counters start anew, from what is counted after this reading: so
+    /// measured with the real tool, held between its two calls.
     fn close(&mut self) -> Option<()> {
         if !std::mem::take(&mut self.open) {
             return Some(());
         }
         let number = self.chains.len().checked_sub(1)?;
         let chain = self.chains.last_mut()?;
-        chain.rules.pop_back()?;
+        let policy = chain.rules.pop_back()?;
+        chain.map = policy.map.zeroed();
         while self.jumps.pop_if(|jump| jump.chain == number && jump.rule == chain.rules.len()).is_some() {}
         Some(())
     }

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// `hunt [--judge kernel|datapath] [--seed N] [--cases N] [--keep-going] [--rootless]`.
+/// `hunt [--judge kernel|datapath] [--seed N] [--cases N] [--keep-going] [--whole] [--rootless]`.
 fn hunt() -> io::Result<bool> {
     let words: Vec<String> = std::env::args().collect();
     let value = |name: &str| words.iter().position(|w| w == name).and_then(|at| words.get(at + 1));
@@ -75,7 +75,7 @@ fn hunt() -> io::Result<bool> {
         if !first.is_empty() {
             found += 1;
             println!("seed {seed}:");
-            match compare(&mut oracle, &mut other, &script, true)? {
+            match compare(&mut oracle, &mut other, &script, !has("--whole"))? {
                 Some((short, differences)) => {
                     print!("{}", short.tell());
                     for line in differences.iter().take(20) {

@@ -1,4 +1,4 @@
-//! `net.netfilter.nf_conntrack_*`: read at the start, followed while the datapath runs.
+//! `net.netfilter.nf_conntrack_*` and the limits of ICMP: read at the start, followed while the datapath runs.
 
 use std::fs;
 use std::io;
@@ -62,6 +62,10 @@ type Apply = fn(&mut Settings, u64);
 
 /// Each file and what it sets.
 const SETTINGS: &[(&str, Apply)] = &[
+    ("/proc/sys/net/ipv4/icmp_ratelimit", |s, v| s.icmp_ratelimit[0] = seconds(v)),
+    ("/proc/sys/net/ipv6/icmp/ratelimit", |s, v| s.icmp_ratelimit[1] = seconds(v)),
+    ("/proc/sys/net/ipv4/icmp_msgs_per_sec", |s, v| s.icmp_messages[0] = seconds(v)),
+    ("/proc/sys/net/ipv4/icmp_msgs_burst", |s, v| s.icmp_messages[1] = seconds(v)),
     ("nf_conntrack_max", |s, v| s.max = seconds(v)),
     ("nf_conntrack_buckets", |s, v| s.buckets = seconds(v)),
     ("nf_conntrack_acct", |s, v| s.acct = v != 0),

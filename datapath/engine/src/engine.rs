@@ -51,6 +51,8 @@ impl Engine {
     pub fn new(settings: Settings, hash_key: [u8; 16]) -> Self {
         let family = |af| Family { tables: Tables::new(af), tracked: false, translated: false, passes: Passes::NONE };
         let seed = u64::from_ne_bytes(*hash_key.first_chunk().unwrap_or(&[1; 8]));
+        let mut rates = Rates::default();
+        rates.configure(settings.icmp_ratelimit, settings.icmp_messages);
         Self {
             tracker: Tracker::new(settings, hash_key),
             accounting: false,
@@ -58,7 +60,7 @@ impl Engine {
             notes: Notes::new(hash_key),
             fragments: Fragments::default(),
             random: Random::new(seed),
-            rates: Rates::default(),
+            rates,
             stack: Vec::new(),
             whole: Vec::new(),
         }

@@ -107,6 +107,11 @@ impl Bench {
         let commands = Commands::collect(judge, built)?;
         let ends = Namespace::new("ends")?;
         let mut router = Namespace::new("bench")?;
+        // A report of groups that comes whenever it likes would be counted here or there.
+        router.sysctl(&[
+            ("net.ipv6.conf.default.mldv2_unsolicited_report_interval", "1"),
+            ("net.ipv6.conf.default.mldv1_unsolicited_report_interval", "1"),
+        ])?;
         // The ends have no addresses: their stacks stay silent and every packet is the test's.
         ends.sysctl(&[("net.ipv6.conf.all.disable_ipv6", "1"), ("net.ipv6.conf.default.disable_ipv6", "1")])?;
         ends.sysctl(&[("net.ipv6.conf.default.disable_ipv6", "0")])?;
@@ -135,6 +140,7 @@ impl Bench {
         }
         batch += "route add default via 10.2.0.9\nroute add ::/0 via fd02::9\n";
         router.ip(&batch)?;
+        std::thread::sleep(std::time::Duration::from_millis(100));
         let daemon = commands.start(&mut router)?;
         let lan = Port::open(&ends, "lan")?;
         let wan = Port::open(&ends, "wan")?;

@@ -33,6 +33,10 @@ pub struct Settings {
     pub gre_stream: u32,
     /// `nf_conntrack_frag6_timeout` (IPv4: `net.ipv4.ipfrag_time`).
     pub fragment: u32,
+    /// `net.ipv4.icmp_ratelimit` and `net.ipv6.icmp.ratelimit`: milliseconds between two errors for one receiver, 0 for none.
+    pub icmp_ratelimit: [u32; 2],
+    /// `net.ipv4.icmp_msgs_per_sec` and `net.ipv4.icmp_msgs_burst`: errors for all receivers.
+    pub icmp_messages: [u32; 2],
     /// TCP.
     pub tcp: TcpSettings,
     /// SCTP timeouts, indexed by `SCTP_CONNTRACK_*`.
@@ -77,6 +81,8 @@ impl Default for Settings {
             gre: 30,
             gre_stream: 180,
             fragment: 30,
+            icmp_ratelimit: [1000, 100],
+            icmp_messages: [1000, 50],
             tcp: TcpSettings::default(),
             sctp: [0, 10, 3, 3, 210_000, 3, 3, 3, 30, 0],
         }

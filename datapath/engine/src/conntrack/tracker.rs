@@ -5,7 +5,7 @@ use super::error::{Message, Quote, classify};
 use super::lookup::{Stage, relation};
 use super::proto::{self, Judgement, View};
 use super::table::{ORIGINAL, REPLY, Table};
-use super::{ConnId, Direction, Relation, Settings, Tracked, Tuple, status};
+use super::{ConnId, Direction, ProtocolState, Relation, Settings, Tracked, Tuple, status};
 use crate::effects::{Event, EventKind};
 use crate::wire::Headers;
 use crate::wire::checksum::{Sum, verify};
@@ -437,6 +437,13 @@ impl Tracker {
         if self.listening && pending & connection.events != 0 {
             let kind = if pending & event::NEW != 0 { EventKind::New } else { EventKind::Update };
             self.tell(index, kind, 0, now, out);
+            // As ctnetlink_conntrack_event(): the state is news only when it changed.
+            if kind == EventKind::Update
+                && pending & event::PROTOCOL == 0
+                && let Some(update) = out.events.last_mut()
+            {
+                update.connection.protocol = ProtocolState::Stateless;
+            }
         }
     }
 

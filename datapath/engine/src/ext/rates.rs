@@ -1,5 +1,7 @@
 //! How many answers REJECT may send: the kernel's ICMP limits, one for each receiver and one for all.
 
+use libxt::family::Af;
+
 use crate::conntrack::Address;
 use crate::host::Now;
 
@@ -8,6 +10,10 @@ use crate::host::Now;
 pub struct Rates {
     slots: Vec<Slot>,
     all: Bucket,
+    /// Milliseconds an error costs its receiver, by family.
+    periods: [u64; 2],
+    /// Microseconds an error costs all together, and how many may come at once.
+    shared: [u64; 2],
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,18 +32,31 @@ struct Bucket {
 
 impl Default for Rates {
     fn default() -> Self {
-        Self { slots: vec![Slot::default(); SLOTS], all: Bucket::default() }
+        Self { slots: vec![Slot::default(); SLOTS], all: Bucket::default(), periods: [1000, 100], shared: [1000, 50] }
     }
 }
 
 impl Rates {
-    /// Whether another ICMP error may be sent to `receiver`, one of which costs `period` milliseconds. As
-    /// icmpv4_xrlim_allow() and icmp_global_allow().
-    pub fn allow(&mut self, receiver: Address, period: u64, now: Now) -> bool {
-        let now = now.monotonic / 1_000_000 + 1;
-        // One message a millisecond, fifty at once.
-        if !self.all.spend(1, 50, now) {
+    /// Follows the sysctls, see [`Settings`](crate::conntrack::Settings).
+    pub fn configure(&mut self, ratelimit: [u32; 2], [each_second, burst]: [u32; 2]) {
+        self.periods = ratelimit.map(u64::from);
+        self.shared = [1_000_000 / u64::from(each_second.max(1)), u64::from(burst)];
+    }
+
+    /// Whether another ICMP error may be sent to `receiver`. As icmpv4_xrlim_allow() and icmp_global_allow().
+    pub fn allow(&mut self, af: Af, receiver: Address, now: Now) -> bool {
+        let [cost, burst] = self.shared;
+        if !self.all.spend(cost, burst * cost, now.monotonic / 1000 + 1) {
             return false;
+        }
+        let now = now.monotonic / 1_000_000 + 1;
+        let period = match af {
+            Af::V4 => self.periods[0],
+            // A /64, which most senders are routed by, gets four times as much.
+            Af::V6 => self.periods[1] / 4,
+        };
+        if period == 0 {
+            return true;
         }
         let place = receiver.0.iter().fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
         let Some(slot) = self.slots.get_mut(place % SLOTS) else { return false };
@@ -76,10 +95,10 @@ mod tests {
         let mut rates = Rates::default();
         let receiver = Address([10; 16]);
         let at = |millis: u64| Now { monotonic: millis * 1_000_000, wall: 0 };
-        let sent = (0..10).filter(|_| rates.allow(receiver, 1000, at(5000))).count();
+        let sent = (0..10).filter(|_| rates.allow(Af::V4, receiver, at(5000))).count();
         assert_eq!(sent, 6);
-        assert!(!rates.allow(receiver, 1000, at(5999)));
-        assert!(rates.allow(receiver, 1000, at(6001)));
-        assert!(rates.allow(Address([11; 16]), 1000, at(6001)));
+        assert!(!rates.allow(Af::V4, receiver, at(5999)));
+        assert!(rates.allow(Af::V4, receiver, at(6001)));
+        assert!(rates.allow(Af::V4, Address([11; 16]), at(6001)));
     }
 }

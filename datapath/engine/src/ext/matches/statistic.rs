@@ -14,7 +14,8 @@ pub(super) const MAKER: Maker<Match> = Maker::of::<statistic::Statistic>(Familie
         return Err(Refused::invalid("statistic: an unknown mode or flag"));
     }
     let value: statistic::Statistic = site.decode(revision, info)?;
-    let count = value.packet;
+    // nth.count, where the command left what is to go before the first hit.
+    let count = info.get(12..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u32::from_ne_bytes(*word));
     Ok(Match::Statistic(Statistic { value, count }))
 })
 .kept(|_| 16);

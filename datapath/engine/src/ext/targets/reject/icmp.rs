@@ -27,9 +27,7 @@ pub(super) fn send(scene: &mut Scene<'_, '_>, code: u8) -> Option<()> {
     let sender = headers.source.ip(af);
     let route = scene.host.route(sender, None, 0, None)?;
     let loopback = scene.host.device(route.device).is_some_and(|device| device.loopback);
-    // icmp_ratelimit; icmp.ratelimit is 100 and gives a /64, which most senders are routed by, four times as much.
-    let period = if af == Af::V4 { 1000 } else { 25 };
-    if !loopback && !scene.rates.allow(headers.source, period, scene.now) {
+    if !loopback && !scene.rates.allow(af, headers.source, scene.now) {
         return None;
     }
     let local =

@@ -11,6 +11,7 @@ mod conntrack;
 mod dscp;
 mod ecn;
 mod esp;
+mod helper;
 mod hl;
 mod icmp;
 mod icmp6;
@@ -53,6 +54,8 @@ pub enum Match {
     Ecn(libxt::ext::matches::ecn::Ecn),
     /// `-m esp`.
     Esp(libxt::ext::matches::esp::Esp),
+    /// `-m helper`.
+    Helper(libxt::ext::matches::helper::Helper),
     /// `-m hl`.
     Hl(libxt::ext::matches::hl::Hl),
     /// `-m icmp`.
@@ -103,6 +106,7 @@ pub const MAKERS: &[Maker<Match>] = &[
     dscp::MAKER,
     ecn::MAKER,
     esp::MAKER,
+    helper::MAKER,
     hl::MAKER,
     icmp6::MAKER,
     icmp::MAKER,
@@ -127,7 +131,6 @@ pub const MAKERS: &[Maker<Match>] = &[
 pub const REFUSED: &[(&str, &str)] = &[
     ("connlimit", "connlimit: the datapath does not count clients yet"),
     ("hashlimit", "hashlimit: the datapath keeps no buckets by address yet"),
-    ("helper", "helper: the datapath has no connection helpers yet"),
     ("recent", "recent: the datapath keeps no lists of addresses yet"),
     ("string", "string: the datapath does not search payloads yet"),
     ("u32", "u32: the datapath does not compute with packet bytes yet"),
@@ -147,6 +150,7 @@ impl Match {
             Self::Dscp(value) => dscp::matches(value, scene),
             Self::Ecn(value) => ecn::matches(value, scene),
             Self::Esp(value) => esp::matches(value, scene),
+            Self::Helper(value) => helper::matches(value, scene),
             Self::Hl(value) => hl::matches(value, scene),
             Self::Icmp(value) => icmp::matches(value, scene),
             Self::Icmp6(value) => icmp6::matches(value, scene),

@@ -188,10 +188,11 @@ impl Subject {
                 Side::Lan => self.bench.lan.send(&ethernet(LAN, CLIENT, packet))?,
                 Side::Wan => self.bench.wan.send(&ethernet(WAN, SERVER, packet))?,
             }
-        }
-        // Packets that the judge itself sends may take one more turn than those before them.
-        for _ in 0..4 {
-            self.fence(&mut left)?;
+            // One after the other: in a queue the next packet would be at its first hook before this one is through its
+            // last. Packets that the judge itself sends take some turns more.
+            for _ in 0..4 {
+                self.fence(&mut left)?;
+            }
         }
         for crossing in &mut left {
             normalise_packet(&mut crossing.packet, ids);

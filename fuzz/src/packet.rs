@@ -22,7 +22,11 @@ thread_local! {
 }
 
 fuzz_target!(|data: &[u8]| {
-    ENGINE.with_borrow_mut(|(engine, world)| {
+    ENGINE.with_borrow_mut(|pair| {
+        let (engine, world) = pair;
+        if world.is_old() {
+            (*engine, *world) = (programmed(), World::default());
+        }
         world.forget(engine);
         let mut rest = data;
         // Each packet: hook and device, mark and time, two bytes of length, the bytes.

@@ -5,11 +5,17 @@ use std::time::Duration;
 
 use libxt::family::Af;
 
-use crate::oracle::{Namespace, Tool, Twins, split, under_test};
+use crate::oracle::{Keeper, Namespace, Tool, Twins, split, under_test};
 
-/// Runs each line with both tools, comparing what they say, and the tables' bytes and texts after each.
+/// Runs each line with both tools, comparing what they say, and the tables' bytes and texts after each; ours on the
+/// kernel's tables, then on a datapath's.
 fn live(lines: &str) {
-    let mut twins = Twins::new();
+    live_with(Keeper::Kernel, lines);
+    live_with(Keeper::Datapath, lines);
+}
+
+fn live_with(keeper: Keeper, lines: &str) {
+    let mut twins = Twins::kept_by(keeper);
     let mut differences = Vec::new();
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         differences.extend(twins.try_words(&split(line), "").err());
@@ -24,7 +30,7 @@ fn live(lines: &str) {
         differences.extend(twins.try_words(&split(program), "").err());
         twins.compare_reading(program);
     }
-    assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n\n"));
+    assert!(differences.is_empty(), "{keeper:?}: {} differences:\n{}", differences.len(), differences.join("\n\n"));
 }
 
 #[test]

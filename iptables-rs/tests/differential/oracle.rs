@@ -3,17 +3,19 @@
 use std::env;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::symlink;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::thread;
 
-use libxt::backend::{Backend, Get, kernel::Kernel};
+use libxt::backend::{Backend, Get, datapath::Datapath, kernel::Kernel};
 use libxt::family::Af;
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 /// Which program stands behind the names `iptables`, `ip6tables-save` and so on.
@@ -23,11 +25,19 @@ pub(crate) enum Tool {
     Ours,
 }
 
-/// A network namespace nobody else is in, with a lock file of its own.
+/// Who keeps the tables that our commands edit. The real tool's are the kernel's always.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keeper {
+    Kernel,
+    Datapath,
+}
+
+/// A network namespace nobody else is in, with a lock file of its own, and a datapath if that keeps its tables.
 #[derive(Debug)]
 pub(crate) struct Namespace {
     net: File,
     folder: TempDir,
+    datapath: Option<Child>,
 }
 
 /// The two namespaces.
@@ -50,7 +60,15 @@ pub(crate) struct Outcome {
 
 impl Twins {
     pub(crate) fn new() -> Self {
-        Self { theirs: Namespace::new(), ours: Namespace::new(), history: Vec::new() }
+        Self::kept_by(Keeper::Kernel)
+    }
+
+    pub(crate) fn kept_by(keeper: Keeper) -> Self {
+        let mut ours = Namespace::new();
+        if keeper == Keeper::Datapath {
+            ours.start_datapath();
+        }
+        Self { theirs: Namespace::new(), ours, history: Vec::new() }
     }
 
     /// Starts the history anew, for tests that repeat from a known state.
@@ -76,14 +94,18 @@ impl Twins {
         self.history.push(format!("{words:?}"));
         let theirs = self.theirs.run(Tool::Theirs, words, stdin);
         let ours = self.ours.run(under_test(), words, stdin);
-        if theirs == ours {
+        let same = match self.ours.keeper() {
+            Keeper::Kernel => theirs == ours,
+            Keeper::Datapath => ours.is_but_for_a_reason(&theirs),
+        };
+        if same {
             return Ok(theirs);
         }
         let stdin = if stdin.is_empty() { String::new() } else { format!("\n--- stdin\n{stdin}") };
         Err(format!("{words:?}\n--- theirs\n{theirs}\n--- ours\n{ours}{stdin}"))
     }
 
-    /// Compares the tables as the kernel holds them, byte for byte, and as both tools save them.
+    /// Compares the tables as their keepers hold them, byte for byte.
     pub(crate) fn compare_tables(&self, af: Af, tables: &[&str]) {
         for table in tables {
             let theirs = self.theirs.entries(af, table);
@@ -108,9 +130,14 @@ impl Twins {
         }
     }
 
-    /// Has both tools read the same namespace (the real tool's), and compares what they print.
+    /// Has both tools read the same namespace (the real tool's), and compares what they print. The real tool reads no
+    /// datapath: there each reads its own.
     pub(crate) fn compare_reading(&mut self, line: &str) {
         let words = split(line);
+        if self.ours.keeper() == Keeper::Datapath {
+            self.run_words(&words, "");
+            return;
+        }
         let theirs = self.theirs.run(Tool::Theirs, &words, "");
         let ours = self.theirs.run(under_test(), &words, "");
         if theirs != ours {
@@ -127,7 +154,30 @@ impl Namespace {
             File::open("/proc/thread-self/ns/net").expect("its file")
         });
         let net = net.join().expect("the thread that makes a namespace");
-        Self { net, folder: tempfile::tempdir().expect("a folder for the lock") }
+        Self { net, folder: tempfile::tempdir().expect("a folder for the lock"), datapath: None }
+    }
+
+    /// Starts our datapath here, which keeps the tables of our commands from now on.
+    fn start_datapath(&mut self) {
+        self.enter();
+        let program = Path::new(env!("CARGO_BIN_EXE_xtables-rs-multi")).with_file_name("xt-datapath");
+        let mut child = Command::new(&program)
+            .args(["run", "--log", "none"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error} (`cargo build --bins' makes it)", program.display()));
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("a pipe");
+        BufReader::new(stdout).read_line(&mut line).expect("what the datapath says");
+        self.datapath = Some(child);
+        assert!(line.contains("ready"), "the datapath is not ready: {line:?}");
+    }
+
+    /// Who keeps the tables of our commands here.
+    fn keeper(&self) -> Keeper {
+        if self.datapath.is_some() { Keeper::Datapath } else { Keeper::Kernel }
     }
 
     /// Runs one command here. The calling thread stays here.
@@ -173,11 +223,18 @@ impl Namespace {
     }
 
     /// Starts one command here, its input and output piped.
-    pub(crate) fn spawn(&self, tool: Tool, words: &[String]) -> std::process::Child {
-        self.start(tool, words, "kernel")
+    pub(crate) fn spawn(&self, tool: Tool, words: &[String]) -> Child {
+        self.start(
+            tool,
+            words,
+            match self.keeper() {
+                Keeper::Kernel => "kernel",
+                Keeper::Datapath => "datapath",
+            },
+        )
     }
 
-    fn start(&self, tool: Tool, words: &[String], backend: &str) -> std::process::Child {
+    fn start(&self, tool: Tool, words: &[String], backend: &str) -> Child {
         self.enter();
         let (name, arguments) = words.split_first().expect("a command");
         Command::new(tool.path(name))
@@ -204,19 +261,22 @@ impl Namespace {
         fs::write(self.folder.path().join(name), text).expect("a file in the namespace's folder");
     }
 
-    /// The table's entries as the kernel holds them, without `comefrom` and counters; empty if it has no such table.
+    /// The table's entries as their keeper holds them, without `comefrom` and counters; empty if it has no such table.
     pub(crate) fn entries(&self, af: Af, table: &str) -> Vec<u8> {
         self.enter();
-        let mut kernel = Kernel::open(af).expect("a raw socket");
+        let mut keeper: Box<dyn Backend> = match self.keeper() {
+            Keeper::Kernel => Box::new(Kernel::open(af).expect("a raw socket")),
+            Keeper::Datapath => Box::new(Datapath::open(af).expect("the datapath's socket")),
+        };
         let mut info = table.as_bytes().to_vec();
         info.resize(32, 0);
-        if kernel.get(Get::Info, &mut info).is_err() {
+        if keeper.get(Get::Info, &mut info).is_err() {
             return Vec::new();
         }
         let size = u32::from_ne_bytes(info[80..84].try_into().expect("four bytes"));
         let mut entries = info[..32].to_vec();
         entries.extend(size.to_ne_bytes());
-        kernel.get(Get::Entries, &mut entries).expect("the table's entries");
+        keeper.get(Get::Entries, &mut entries).expect("the table's entries");
         let mut entries = entries.split_off(40);
         let (next_offset, comefrom, counters) = match af {
             Af::V4 => (90, 92..96, 96..112),
@@ -236,6 +296,27 @@ impl Namespace {
 
     fn enter(&self) {
         setns(&self.net, CloneFlags::CLONE_NEWNET).expect("the namespace");
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        if let Some(datapath) = &mut self.datapath {
+            // As an administrator ends it, so that it clears its run folder away.
+            let _ = kill(Pid::from_raw(datapath.id().cast_signed()), Signal::SIGTERM);
+            let _ = datapath.wait();
+        }
+    }
+}
+
+impl Outcome {
+    /// Whether this is `theirs`, and where that is a failure perhaps with one more line that says why.
+    fn is_but_for_a_reason(&self, theirs: &Self) -> bool {
+        let lines: Vec<&str> = self.stderr.split_inclusive('\n').collect();
+        let without = |reason: usize| [&lines[..reason], &lines[reason + 1..]].concat().concat();
+        (self.code, &self.stdout) == (theirs.code, &theirs.stdout)
+            && (self.stderr == theirs.stderr
+                || (self.code != 0 && (0..lines.len()).any(|reason| without(reason) == theirs.stderr)))
     }
 }
 

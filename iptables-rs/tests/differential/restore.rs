@@ -2,7 +2,7 @@
 
 use libxt::family::Af;
 
-use crate::oracle::{Outcome, Tool, Twins, split, under_test};
+use crate::oracle::{Keeper, Outcome, Tool, Twins, split, under_test};
 
 /// Feeds `text` to `command`; says how the tools differ, if they do.
 fn try_feed(twins: &mut Twins, command: &str, text: &str) -> Option<String> {
@@ -52,29 +52,31 @@ COMMIT
 
 #[test]
 fn a_good_file_is_restored_with_every_option() {
-    for command in [
-        "iptables-restore",
-        "iptables-restore -c",
-        "iptables-restore --counters -n",
-        "iptables-restore --noflush",
-        "iptables-restore -t",
-        "iptables-restore --test --verbose",
-        "iptables-restore -v",
-        "iptables-restore -T filter",
-        "iptables-restore --table=nat",
-        "iptables-restore -T nosuch",
-        "iptables-restore -w 5 --noflush --counters",
-        "iptables-restore -w",
-        "iptables-restore --wait=3",
-        "iptables-restore -W 100 -w",
-        "iptables-restore -M /bin/true",
-    ] {
-        let mut twins = Twins::new();
-        feed(&mut twins, command, GOOD);
-        // Again over what stands there now, with a chain and a rule of somebody else's.
-        twins.run("iptables -N mine");
-        twins.run("iptables -A INPUT -c 3 4 -j mine");
-        feed(&mut twins, command, GOOD);
+    for keeper in [Keeper::Kernel, Keeper::Datapath] {
+        for command in [
+            "iptables-restore",
+            "iptables-restore -c",
+            "iptables-restore --counters -n",
+            "iptables-restore --noflush",
+            "iptables-restore -t",
+            "iptables-restore --test --verbose",
+            "iptables-restore -v",
+            "iptables-restore -T filter",
+            "iptables-restore --table=nat",
+            "iptables-restore -T nosuch",
+            "iptables-restore -w 5 --noflush --counters",
+            "iptables-restore -w",
+            "iptables-restore --wait=3",
+            "iptables-restore -W 100 -w",
+            "iptables-restore -M /bin/true",
+        ] {
+            let mut twins = Twins::kept_by(keeper);
+            feed(&mut twins, command, GOOD);
+            // Again over what stands there now, with a chain and a rule of somebody else's.
+            twins.run("iptables -N mine");
+            twins.run("iptables -A INPUT -c 3 4 -j mine");
+            feed(&mut twins, command, GOOD);
+        }
     }
 }
 
@@ -144,115 +146,122 @@ fn a_file_named_on_the_command_line_is_read() {
 
 #[test]
 fn bad_files_fail_at_the_same_line_with_the_same_words() {
-    let mut twins = Twins::new();
-    twins.run("iptables -A INPUT -c 8 9 -s 9.9.9.9 -j ACCEPT");
-    let mut differences = Vec::new();
-    for text in [
-        "nonsense\n",
-        "-A INPUT -j ACCEPT\n",
-        ":INPUT ACCEPT [0:0]\n",
-        "COMMIT\n",
-        "*\n",
-        "*nosuch\n:INPUT ACCEPT\nCOMMIT\n",
-        "*filter\n",
-        "*filter\n-A INPUT -j ACCEPT\n",
-        "*filter\n*nat\nCOMMIT\n",
-        "*filter\n-A INPUT -j ACCEPT\nCOMMIT",
-        "*filter\n-A INPUT -j ACCEPT\nCOMMIT \n",
-        "*filter\r\n-A INPUT -j ACCEPT\r\nCOMMIT\r\n",
-        " *filter\nCOMMIT\n",
-        "*filter junk\nCOMMIT\n",
-        "*filter\nnonsense\nCOMMIT\n",
-        "*filter\n-A INPUT -j nosuch\nCOMMIT\n",
-        "*filter\n-A nosuch -j ACCEPT\nCOMMIT\n",
-        "*filter\n-A INPUT --nonsense\nCOMMIT\n",
-        "*filter\n-A INPUT -t filter -j ACCEPT\nCOMMIT\n",
-        "*filter\n-A INPUT -tfilter -j ACCEPT\nCOMMIT\n",
-        "*filter\n-A INPUT --table filter -j ACCEPT\nCOMMIT\n",
-        "*filter\n-A INPUT --table=nat -j ACCEPT\nCOMMIT\n",
-        "*filter\n-w -A INPUT -j ACCEPT\nCOMMIT\n",
-        "*filter\n-A INPUT -w 5 -j ACCEPT\nCOMMIT\n",
-        "*filter\n-A INPUT -W 5 -j ACCEPT\nCOMMIT\n",
-        "*filter\n:\nCOMMIT\n",
-        "*filter\n:INPUT\nCOMMIT\n",
-        "*filter\n:INPUT ACCEPT\nCOMMIT\n",
-        "*filter\n:INPUT ACCEPT [\nCOMMIT\n",
-        "*filter\n:INPUT ACCEPT [1\nCOMMIT\n",
-        "*filter\n:INPUT ACCEPT [1:2\nCOMMIT\n",
-        "*filter\n:INPUT ACCEPT [x:y]\nCOMMIT\n",
-        "*filter\n:INPUT NONSENSE [0:0]\nCOMMIT\n",
-        "*filter\n:INPUT - [0:0]\nCOMMIT\n",
-        "*filter\n:web ACCEPT [0:0]\nCOMMIT\n",
-        "*filter\n:web\nCOMMIT\n",
-        "*filter\n:web - [0:0]\n:web - [0:0]\nCOMMIT\n",
-        "*filter\n:ACCEPT - [0:0]\nCOMMIT\n",
-        "*filter\n:aaaaaaaaaabbbbbbbbbbcccccccccc - [0:0]\nCOMMIT\n",
-        "*filter\n[1:2] -A INPUT -j ACCEPT\nCOMMIT\n",
-        "*filter\n[1:2]-A INPUT -j ACCEPT\nCOMMIT\n",
-        "*filter\n[1:2 -A INPUT -j ACCEPT\nCOMMIT\n",
-        "*filter\n[12] -A INPUT -j ACCEPT\nCOMMIT\n",
-        "*filter\n[1:x] -A INPUT -j ACCEPT\nCOMMIT\n",
-        "*filter\n[x:1] -A INPUT -j ACCEPT\nCOMMIT\n",
-        "*filter\n-A INPUT -c 5 6 -j ACCEPT\nCOMMIT\n",
-        "*filter\n-A INPUT -m comment --comment \"unclosed\nCOMMIT\n",
-        // (Upstream cannot print a jump that is not committed yet; ours can, so none is printed here.)
-        "*filter\n-N web\n-A INPUT -j ACCEPT\n-S\n-L -n\n-X\n-A INPUT -j web\nCOMMIT\n",
-        "*filter\n-P INPUT DROP\n-F INPUT\n-E web www\nCOMMIT\n",
-        "*filter\n-D INPUT -j ACCEPT\nCOMMIT\n",
-        "*filter\n-D INPUT 1\nCOMMIT\n",
-        "*filter\n-4 -A INPUT -j ACCEPT\n-6 -A INPUT -j DROP\nCOMMIT\n",
-        "*filter\n-A INPUT -j ACCEPT -6\nCOMMIT\n",
-        "*filter\n:a - [0:0]\n:b - [0:0]\n-A a -j b\n-A b -j a\n-A INPUT -j a\nCOMMIT\n",
-        "*nat\n:zzz - [0:0]\nCOMMIT\n*filter\n-A INPUT -j nosuch\nCOMMIT\n",
-        "*filter\nCOMMIT\nCOMMIT\n",
-        "*filter\n-A INPUT -s 1.1.1.1,2.2.2.2 -j ACCEPT\nCOMMIT\n# done\n\n",
-        "*filter\n\\-A INPUT -j ACCEPT\nCOMMIT\n",
-        "*filter\n-A \"INPUT\" -j \"ACCEPT\"\nCOMMIT\n",
-        "*filter\n-A INPUT -j\tACCEPT\nCOMMIT\n",
-        "*filter\n-A 'INPUT' -j ACCEPT\nCOMMIT\n",
-        "*filter\n-A INPUT ! -i lo -j ACCEPT\nCOMMIT\n",
-        "*filter\n-V\nCOMMIT\n",
-        "*filter\n-C INPUT -j ACCEPT\nCOMMIT\n",
-        "*filter\n-Z\n-Z INPUT\nCOMMIT\n",
-        "",
-        "\n",
-    ] {
-        for command in ["iptables-restore", "iptables-restore -n -c", "iptables-restore -t", "iptables-restore -T nat"]
-        {
-            differences.extend(try_feed(&mut twins, command, text));
+    for keeper in [Keeper::Kernel, Keeper::Datapath] {
+        let mut twins = Twins::kept_by(keeper);
+        twins.run("iptables -A INPUT -c 8 9 -s 9.9.9.9 -j ACCEPT");
+        let mut differences = Vec::new();
+        for text in [
+            "nonsense\n",
+            "-A INPUT -j ACCEPT\n",
+            ":INPUT ACCEPT [0:0]\n",
+            "COMMIT\n",
+            "*\n",
+            "*nosuch\n:INPUT ACCEPT\nCOMMIT\n",
+            "*filter\n",
+            "*filter\n-A INPUT -j ACCEPT\n",
+            "*filter\n*nat\nCOMMIT\n",
+            "*filter\n-A INPUT -j ACCEPT\nCOMMIT",
+            "*filter\n-A INPUT -j ACCEPT\nCOMMIT \n",
+            "*filter\r\n-A INPUT -j ACCEPT\r\nCOMMIT\r\n",
+            " *filter\nCOMMIT\n",
+            "*filter junk\nCOMMIT\n",
+            "*filter\nnonsense\nCOMMIT\n",
+            "*filter\n-A INPUT -j nosuch\nCOMMIT\n",
+            "*filter\n-A nosuch -j ACCEPT\nCOMMIT\n",
+            "*filter\n-A INPUT --nonsense\nCOMMIT\n",
+            "*filter\n-A INPUT -t filter -j ACCEPT\nCOMMIT\n",
+            "*filter\n-A INPUT -tfilter -j ACCEPT\nCOMMIT\n",
+            "*filter\n-A INPUT --table filter -j ACCEPT\nCOMMIT\n",
+            "*filter\n-A INPUT --table=nat -j ACCEPT\nCOMMIT\n",
+            "*filter\n-w -A INPUT -j ACCEPT\nCOMMIT\n",
+            "*filter\n-A INPUT -w 5 -j ACCEPT\nCOMMIT\n",
+            "*filter\n-A INPUT -W 5 -j ACCEPT\nCOMMIT\n",
+            "*filter\n:\nCOMMIT\n",
+            "*filter\n:INPUT\nCOMMIT\n",
+            "*filter\n:INPUT ACCEPT\nCOMMIT\n",
+            "*filter\n:INPUT ACCEPT [\nCOMMIT\n",
+            "*filter\n:INPUT ACCEPT [1\nCOMMIT\n",
+            "*filter\n:INPUT ACCEPT [1:2\nCOMMIT\n",
+            "*filter\n:INPUT ACCEPT [x:y]\nCOMMIT\n",
+            "*filter\n:INPUT NONSENSE [0:0]\nCOMMIT\n",
+            "*filter\n:INPUT - [0:0]\nCOMMIT\n",
+            "*filter\n:web ACCEPT [0:0]\nCOMMIT\n",
+            "*filter\n:web\nCOMMIT\n",
+            "*filter\n:web - [0:0]\n:web - [0:0]\nCOMMIT\n",
+            "*filter\n:ACCEPT - [0:0]\nCOMMIT\n",
+            "*filter\n:aaaaaaaaaabbbbbbbbbbcccccccccc - [0:0]\nCOMMIT\n",
+            "*filter\n[1:2] -A INPUT -j ACCEPT\nCOMMIT\n",
+            "*filter\n[1:2]-A INPUT -j ACCEPT\nCOMMIT\n",
+            "*filter\n[1:2 -A INPUT -j ACCEPT\nCOMMIT\n",
+            "*filter\n[12] -A INPUT -j ACCEPT\nCOMMIT\n",
+            "*filter\n[1:x] -A INPUT -j ACCEPT\nCOMMIT\n",
+            "*filter\n[x:1] -A INPUT -j ACCEPT\nCOMMIT\n",
+            "*filter\n-A INPUT -c 5 6 -j ACCEPT\nCOMMIT\n",
+            "*filter\n-A INPUT -m comment --comment \"unclosed\nCOMMIT\n",
+            // (Upstream cannot print a jump that is not committed yet; ours can, so none is printed here.)
+            "*filter\n-N web\n-A INPUT -j ACCEPT\n-S\n-L -n\n-X\n-A INPUT -j web\nCOMMIT\n",
+            "*filter\n-P INPUT DROP\n-F INPUT\n-E web www\nCOMMIT\n",
+            "*filter\n-D INPUT -j ACCEPT\nCOMMIT\n",
+            "*filter\n-D INPUT 1\nCOMMIT\n",
+            "*filter\n-4 -A INPUT -j ACCEPT\n-6 -A INPUT -j DROP\nCOMMIT\n",
+            "*filter\n-A INPUT -j ACCEPT -6\nCOMMIT\n",
+            "*filter\n:a - [0:0]\n:b - [0:0]\n-A a -j b\n-A b -j a\n-A INPUT -j a\nCOMMIT\n",
+            "*nat\n:zzz - [0:0]\nCOMMIT\n*filter\n-A INPUT -j nosuch\nCOMMIT\n",
+            "*filter\nCOMMIT\nCOMMIT\n",
+            "*filter\n-A INPUT -s 1.1.1.1,2.2.2.2 -j ACCEPT\nCOMMIT\n# done\n\n",
+            "*filter\n\\-A INPUT -j ACCEPT\nCOMMIT\n",
+            "*filter\n-A \"INPUT\" -j \"ACCEPT\"\nCOMMIT\n",
+            "*filter\n-A INPUT -j\tACCEPT\nCOMMIT\n",
+            "*filter\n-A 'INPUT' -j ACCEPT\nCOMMIT\n",
+            "*filter\n-A INPUT ! -i lo -j ACCEPT\nCOMMIT\n",
+            "*filter\n-V\nCOMMIT\n",
+            "*filter\n-C INPUT -j ACCEPT\nCOMMIT\n",
+            "*filter\n-Z\n-Z INPUT\nCOMMIT\n",
+            "",
+            "\n",
+        ] {
+            for command in
+                ["iptables-restore", "iptables-restore -n -c", "iptables-restore -t", "iptables-restore -T nat"]
+            {
+                differences.extend(try_feed(&mut twins, command, text));
+            }
         }
+        assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n\n"));
     }
-    assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n\n"));
 }
 
 #[test]
 fn words_and_lines_have_the_same_limits() {
-    let mut twins = Twins::new();
-    let word = "x".repeat(1022);
-    let long_word = "x".repeat(1024);
-    let many = "-s 1.1.1.1 ".repeat(130);
-    for text in [
-        format!("*filter\n-A INPUT -m comment --comment {word}\nCOMMIT\n"),
-        format!("*filter\n-A INPUT -m comment --comment {long_word}\nCOMMIT\n"),
-        format!("*filter\n-A INPUT {many}\nCOMMIT\n"),
-        format!("*filter\n# {}\n-A INPUT -j ACCEPT\nCOMMIT\n", "y".repeat(20_000)),
-        format!("*filter\n-A INPUT -s {} -j ACCEPT\nCOMMIT\n", vec!["1.1.1.1"; 100].join(",")),
-    ] {
-        feed(&mut twins, "iptables-restore", &text);
+    for keeper in [Keeper::Kernel, Keeper::Datapath] {
+        let mut twins = Twins::kept_by(keeper);
+        let word = "x".repeat(1022);
+        let long_word = "x".repeat(1024);
+        let many = "-s 1.1.1.1 ".repeat(130);
+        for text in [
+            format!("*filter\n-A INPUT -m comment --comment {word}\nCOMMIT\n"),
+            format!("*filter\n-A INPUT -m comment --comment {long_word}\nCOMMIT\n"),
+            format!("*filter\n-A INPUT {many}\nCOMMIT\n"),
+            format!("*filter\n# {}\n-A INPUT -j ACCEPT\nCOMMIT\n", "y".repeat(20_000)),
+            format!("*filter\n-A INPUT -s {} -j ACCEPT\nCOMMIT\n", vec!["1.1.1.1"; 100].join(",")),
+        ] {
+            feed(&mut twins, "iptables-restore", &text);
+        }
     }
 }
 
 #[test]
 fn noflush_keeps_the_rest_and_empties_the_chains_it_names() {
-    let mut twins = Twins::new();
-    feed(&mut twins, "iptables-restore -c", GOOD);
-    for text in [
-        "*filter\n:web - [0:0]\nCOMMIT\n",
-        "*filter\n:INPUT - [0:0]\n-A INPUT -j web\nCOMMIT\n",
-        "*filter\n:INPUT ACCEPT [5:5]\n:new - [0:0]\n-I INPUT -j new\nCOMMIT\n",
-        "*filter\n:aaa - [9:9]\n[3:4] -A aaa -j ACCEPT\nCOMMIT\n",
-    ] {
-        feed(&mut twins, "iptables-restore -n", text);
-        feed(&mut twins, "iptables-restore --noflush --counters", text);
+    for keeper in [Keeper::Kernel, Keeper::Datapath] {
+        let mut twins = Twins::kept_by(keeper);
+        feed(&mut twins, "iptables-restore -c", GOOD);
+        for text in [
+            "*filter\n:web - [0:0]\nCOMMIT\n",
+            "*filter\n:INPUT - [0:0]\n-A INPUT -j web\nCOMMIT\n",
+            "*filter\n:INPUT ACCEPT [5:5]\n:new - [0:0]\n-I INPUT -j new\nCOMMIT\n",
+            "*filter\n:aaa - [9:9]\n[3:4] -A aaa -j ACCEPT\nCOMMIT\n",
+        ] {
+            feed(&mut twins, "iptables-restore -n", text);
+            feed(&mut twins, "iptables-restore --noflush --counters", text);
+        }
     }
 }

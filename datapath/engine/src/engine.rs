@@ -6,6 +6,7 @@ use libxt::family::Af;
 use crate::conntrack::{Relation, Settings, Template, Tracked, Tracker};
 use crate::effects::Effects;
 use crate::ext::Scene;
+use crate::ext::matches::recent::Lists;
 use crate::ext::rates::Rates;
 use crate::ext::scene::Random;
 use crate::fragment::{Added, Fragments};
@@ -26,6 +27,7 @@ pub struct Engine {
     accounting: bool,
     families: [Family; 2],
     notes: Notes,
+    lists: Lists,
     fragments: Fragments,
     random: Random,
     rates: Rates,
@@ -58,6 +60,7 @@ impl Engine {
             accounting: false,
             families: [family(Af::V4), family(Af::V6)],
             notes: Notes::new(hash_key),
+            lists: Lists::default(),
             fragments: Fragments::default(),
             random: Random::new(seed),
             rates,
@@ -140,6 +143,11 @@ impl Engine {
             self.accounting = true;
             self.configure(self.tracker.settings().clone());
         }
+        self.lists.begin();
+        for family in &mut self.families {
+            family.tables.open_lists(&mut self.lists);
+        }
+        self.lists.end();
         let family = &mut self.families[at];
         family.translated |= family.tables.iter().any(|table| table.translates());
         family.passes = family.plan();
@@ -186,7 +194,7 @@ impl Engine {
         out: &mut Effects,
     ) -> Verdict {
         let (taken, in_device, out_device) = (packet.hook, packet.in_device, packet.out_device);
-        let Self { tracker, families, notes, random, rates, stack, .. } = self;
+        let Self { tracker, families, notes, lists, random, rates, stack, .. } = self;
         let family = &mut families[index(packet.af)];
         let judged = family.passes.at(taken);
         let looped = in_device.is_some_and(|device| device.loopback);
@@ -219,6 +227,7 @@ impl Engine {
             tracker,
             out,
             rates,
+            lists,
             random,
         };
         let mut verdict = Verdict::Accept;

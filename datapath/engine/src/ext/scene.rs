@@ -4,6 +4,7 @@ use libxt::family::Af;
 
 use crate::conntrack::{Connection, Direction, Template, Tracked, Tracker};
 use crate::effects::Effects;
+use crate::ext::matches::recent::Lists;
 use crate::ext::rates::Rates;
 use crate::host::{Host, Now};
 use crate::packet::{Hook, Packet};
@@ -37,6 +38,8 @@ pub struct Scene<'a, 'p> {
     pub out: &'a mut Effects,
     /// How many answers may still be sent.
     pub rates: &'a mut Rates,
+    /// The lists of `-m recent`.
+    pub lists: &'a mut Lists,
     /// Random numbers.
     pub random: &'a mut Random,
 }

@@ -45,6 +45,8 @@ pub mod errno {
     pub const EDOM: i32 = 33;
     /// Numerical result out of range.
     pub const ERANGE: i32 = 34;
+    /// File name too long.
+    pub const ENAMETOOLONG: i32 = 36;
     /// Too many levels of symbolic links: chains that call each other in a circle.
     pub const ELOOP: i32 = 40;
     /// Protocol wrong type for socket: the extension exists for every family, but not in this revision.

@@ -12,6 +12,7 @@ use super::refused::errno;
 use super::rule::{Head, Rule, Step};
 use super::trace::{self, Place};
 use super::{Refused, tables};
+use crate::ext::matches::recent::Lists;
 use crate::ext::matches::{self, Match};
 use crate::ext::targets::{self, Target};
 use crate::ext::{Maker, Site};
@@ -38,6 +39,8 @@ pub(crate) struct Table {
     underflow_bytes: [u32; abi::HOOKS],
     pub(super) rules: Vec<Rule>,
     pub(super) matches: Vec<Match>,
+    /// Which of them use a list of addresses.
+    listing: Vec<usize>,
     pub(super) targets: Vec<Target>,
     pub(super) counters: Vec<Counters>,
     pub(super) hook_entry: [u32; abi::HOOKS],
@@ -115,6 +118,7 @@ impl Table {
             underflow_bytes: [0; abi::HOOKS],
             rules: Vec::with_capacity(shape.entries.len()),
             matches: Vec::new(),
+            listing: Vec::new(),
             targets: Vec::new(),
             counters: vec![Counters::default(); shape.entries.len()],
             hook_entry: [0; abi::HOOKS],
@@ -141,6 +145,9 @@ impl Table {
             for part in entry.matches() {
                 let maker = maker(matches::MAKERS, matches::REFUSED, &part, af)?;
                 let judge = maker.check(part.revision, part.info, &site)?;
+                if matches!(judge, Match::Recent(_)) {
+                    table.listing.push(table.matches.len());
+                }
                 table.matches.push(judge);
                 table.tracks |= maker.tracks;
                 table.accounts |= maker.accounts;
@@ -186,6 +193,15 @@ impl Table {
     /// Whether any rule makes its family tracked.
     pub(crate) fn tracks(&self) -> bool {
         self.tracks
+    }
+
+    /// Finds or makes the lists of addresses that its rules name.
+    pub(super) fn open_lists(&mut self, lists: &mut Lists) {
+        for &index in &self.listing {
+            if let Some(Match::Recent(recent)) = self.matches.get_mut(index) {
+                recent.open(lists);
+            }
+        }
     }
 
     /// Whether a rule of it needs connections to be counted.

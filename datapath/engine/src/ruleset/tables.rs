@@ -9,6 +9,7 @@ use super::Refused;
 use super::kind::Kind;
 use super::refused::errno;
 use super::table::{Prepared, Table};
+use crate::ext::matches::recent::Lists;
 use crate::ext::{Maker, matches, targets};
 
 /// All tables of a family; one comes into being when it is first asked for.
@@ -36,6 +37,13 @@ impl Tables {
     /// The tables that exist.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Table> {
         self.tables.iter().flatten()
+    }
+
+    /// Finds or makes the lists of addresses that their rules name.
+    pub(crate) fn open_lists(&mut self, lists: &mut Lists) {
+        for table in self.tables.iter_mut().flatten() {
+            table.open_lists(lists);
+        }
     }
 
     /// Their names, newest first.

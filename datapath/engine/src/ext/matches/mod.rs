@@ -24,6 +24,7 @@ mod multiport;
 mod owner;
 mod pkttype;
 pub mod quota;
+pub mod recent;
 pub mod statistic;
 mod tcp;
 mod tcpmss;
@@ -80,6 +81,8 @@ pub enum Match {
     Pkttype(libxt::ext::matches::pkttype::Pkttype),
     /// `-m quota`.
     Quota(quota::Quota),
+    /// `-m recent`.
+    Recent(Box<recent::Recent>),
     /// `-m statistic`.
     Statistic(statistic::Statistic),
     /// `-m tcp`.
@@ -119,6 +122,7 @@ pub const MAKERS: &[Maker<Match>] = &[
     owner::MAKER,
     pkttype::MAKER,
     quota::MAKER,
+    recent::MAKER,
     statistic::MAKER,
     tcp::MAKER,
     tcpmss::MAKER,
@@ -131,7 +135,6 @@ pub const MAKERS: &[Maker<Match>] = &[
 pub const REFUSED: &[(&str, &str)] = &[
     ("connlimit", "connlimit: the datapath does not count clients yet"),
     ("hashlimit", "hashlimit: the datapath keeps no buckets by address yet"),
-    ("recent", "recent: the datapath keeps no lists of addresses yet"),
     ("string", "string: the datapath does not search payloads yet"),
     ("u32", "u32: the datapath does not compute with packet bytes yet"),
 ];
@@ -163,6 +166,7 @@ impl Match {
             Self::Owner(value) => owner::matches(value, scene),
             Self::Pkttype(value) => pkttype::matches(value, scene),
             Self::Quota(value) => quota::matches(value, scene),
+            Self::Recent(value) => recent::matches(value, scene),
             Self::Statistic(value) => statistic::matches(value, scene),
             Self::Tcp(value) => tcp::matches(value, scene),
             Self::Tcpmss(value) => tcpmss::matches(value, scene),

@@ -1,6 +1,6 @@
 //! A command line of `iptables`, parsed and carried out: `-A`, `-L` and the others, with every option of a rule.
 //!
-//! [`parse`] does nothing but read; [`Command::run`] edits an open table. Locking, opening and writing back are the
+//! [`parse()`] does nothing but read; [`Command::run`] edits an open table. Locking, opening and writing back are the
 //! caller's, so that a restore can run many commands on one table.
 
 mod help;

@@ -1,6 +1,6 @@
 //! Matches and targets: what an extension is, and the registry of all of them.
 //!
-//! One file per extension, in [`matches`] and [`targets`]: its value, its option table, its text, and the bytes of
+//! One file per extension, in [`mod@matches`] and [`targets`]: its value, its option table, its text, and the bytes of
 //! every revision. There is one value type per extension, not one per revision; `decode` accepts any bytes without
 //! panicking and says only [`Malformed`]; `decode(encode(value)) == value` for every value that `check` admits.
 //! Adding an extension touches its own file and two lines of the `mod.rs` beside it.

@@ -26,10 +26,12 @@ mod pkttype;
 pub mod quota;
 pub mod recent;
 pub mod statistic;
+mod string;
 mod tcp;
 mod tcpmss;
 mod tos;
 mod ttl;
+mod u32;
 mod udp;
 
 /// A compiled match.
@@ -85,6 +87,8 @@ pub enum Match {
     Recent(Box<recent::Recent>),
     /// `-m statistic`.
     Statistic(statistic::Statistic),
+    /// `-m string`.
+    String(Box<libxt::ext::matches::string::StringMatch>),
     /// `-m tcp`.
     Tcp(libxt::ext::matches::tcp::Tcp),
     /// `-m tcpmss`.
@@ -93,6 +97,8 @@ pub enum Match {
     Tos(libxt::ext::matches::tos::Tos),
     /// `-m ttl`.
     Ttl(libxt::ext::matches::ttl::Ttl),
+    /// `-m u32`.
+    U32(libxt::ext::matches::u32::U32),
     /// `-m udp`.
     Udp(libxt::ext::matches::udp::Udp),
 }
@@ -124,10 +130,12 @@ pub const MAKERS: &[Maker<Match>] = &[
     quota::MAKER,
     recent::MAKER,
     statistic::MAKER,
+    string::MAKER,
     tcp::MAKER,
     tcpmss::MAKER,
     tos::MAKER,
     ttl::MAKER,
+    u32::MAKER,
     udp::MAKER,
 ];
 
@@ -135,8 +143,6 @@ pub const MAKERS: &[Maker<Match>] = &[
 pub const REFUSED: &[(&str, &str)] = &[
     ("connlimit", "connlimit: the datapath does not count clients yet"),
     ("hashlimit", "hashlimit: the datapath keeps no buckets by address yet"),
-    ("string", "string: the datapath does not search payloads yet"),
-    ("u32", "u32: the datapath does not compute with packet bytes yet"),
 ];
 
 impl Match {
@@ -168,10 +174,12 @@ impl Match {
             Self::Quota(value) => quota::matches(value, scene),
             Self::Recent(value) => recent::matches(value, scene),
             Self::Statistic(value) => statistic::matches(value, scene),
+            Self::String(value) => string::matches(value, scene),
             Self::Tcp(value) => tcp::matches(value, scene),
             Self::Tcpmss(value) => tcpmss::matches(value, scene),
             Self::Tos(value) => tos::matches(value, scene),
             Self::Ttl(value) => ttl::matches(value, scene),
+            Self::U32(value) => u32::matches(value, scene),
             Self::Udp(value) => udp::matches(value, scene),
         }
     }

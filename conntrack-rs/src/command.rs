@@ -475,6 +475,9 @@ impl Reader {
         if let Some(protocol) = command.protocol {
             protocol.check(action, &command.template)?;
         }
+        if action == Action::List && given.has(Opt::Zero) && given.any(&FILTERS) {
+            return Err(Error::Parameter("Can't use -z with filtering parameters".into()));
+        }
         for (masked, plain, name) in
             [(Opt::MaskSource, Opt::Source, "src"), (Opt::MaskDestination, Opt::Destination, "dst")]
         {
@@ -503,6 +506,25 @@ fn action(letter: u8) -> Option<Action> {
         _ => return None,
     })
 }
+
+/// What chooses entries; only all of them can be set to zero.
+const FILTERS: [Opt; 15] = [
+    Opt::Source,
+    Opt::Destination,
+    Opt::ReplySource,
+    Opt::ReplyDestination,
+    Opt::Protocol,
+    Opt::Mark,
+    Opt::Status,
+    Opt::Zone,
+    Opt::OriginalZone,
+    Opt::ReplyZone,
+    Opt::Secmark,
+    Opt::SourceNat,
+    Opt::DestinationNat,
+    Opt::AnyNat,
+    Opt::Label,
+];
 
 /// `IPS_SEEN_REPLY`, which UNREPLIED is the lack of.
 const SEEN_REPLY: u32 = 1 << 1;

@@ -1,6 +1,7 @@
 //! The commands at work: requests to the table, lines to stdout, the summary to stderr.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::ControlFlow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -31,9 +32,6 @@ pub(crate) fn run(command: &Command) -> Result<u8, Error> {
         }
         _ => {}
     }
-    if command.action == Action::List && command.given.has(Opt::Zero) && is_filtered(command) {
-        return Err(Error::Parameter("Can't use -z with filtering parameters".into()));
-    }
     command.warn();
     if command.action == Action::Event {
         return events::follow(command, Backend::open()?);
@@ -57,7 +55,7 @@ pub(crate) fn run(command: &Command) -> Result<u8, Error> {
         (_, None) => {}
     }
     session.out.flush()?;
-    let must = matches!(command.action, Action::Delete | Action::Update);
+    let must = matches!(command.action, Action::Delete | Action::Update | Action::Get);
     Ok(u8::from(must && count == Some(0)))
 }
 
@@ -70,26 +68,6 @@ fn seconds() -> u32 {
 pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn is_filtered(command: &Command) -> bool {
-    command.given.any(&[
-        Opt::Source,
-        Opt::Destination,
-        Opt::ReplySource,
-        Opt::ReplyDestination,
-        Opt::Protocol,
-        Opt::Mark,
-        Opt::Status,
-        Opt::Zone,
-        Opt::OriginalZone,
-        Opt::ReplyZone,
-        Opt::Secmark,
-        Opt::SourceNat,
-        Opt::DestinationNat,
-        Opt::AnyNat,
-        Opt::Label,
-    ])
 }
 
 /// What a command leaves to say: a count and its words.
@@ -309,6 +287,26 @@ impl Session<'_> {
                 asked.map_err(|error| Error::of_request(error, Asked::Other))?;
                 Ok((None, Some("expectation table has been emptied.")))
             }
+            Action::Stats => {
+                let mut lines = Vec::new();
+                let header = Header { kind: kind(nfnl::expect::GET_STATS_CPU), ..Header::default() };
+                let asked = self.requester.dump(header, write_empty, |answer| {
+                    if let Ok((nfgen, attributes)) = answer.netfilter() {
+                        lines.push(nfnl::expect::CpuStats::parse(attributes).map(|stats| (nfgen.resource, stats)));
+                    }
+                    ControlFlow::Continue(())
+                });
+                asked.map_err(|error| Error::of_request(error, Asked::Other))?;
+                for line in lines {
+                    let (cpu, stats) = line.map_err(|error| Error::of_request(error.into(), Asked::Other))?;
+                    let nfnl::expect::CpuStats { new, create, delete } = stats;
+                    writeln!(
+                        self.out,
+                        "cpu={cpu:<4}\texpect_new={new} expect_create={create} expect_delete={delete} "
+                    )?;
+                }
+                Ok((None, None))
+            }
             _ => Err(Error::Other("this command does not reach the expectation table yet".into())),
         }
     }
@@ -411,6 +409,7 @@ fn draft(command: &Command) -> Flow {
         flow.original.icmp_id.get_or_insert(0);
     }
     if command.action == Action::Get {
+        complete(&mut flow);
         return flow;
     }
     let given = command.given;
@@ -431,8 +430,31 @@ fn draft(command: &Command) -> Flow {
         flow.original = nfnl::conntrack::Tuple { zone: flow.original.zone, ..flow.reply.inverse() };
         flow.original.protocol = Some(protocol);
         flow.reply.protocol = Some(protocol);
+    } else {
+        let plain = command.protocol.filter(|protocol| protocol.options.is_empty());
+        flow.reply.protocol = flow.reply.protocol.or(plain.map(|protocol| protocol.number));
+    }
+    complete(&mut flow);
+    // Each family's ICMP has answers of its own; the other's have none.
+    if matches!((flow.family, flow.original.protocol), (10, Some(1)) | (2, Some(58))) {
+        flow.reply.icmp_type = Some(u8::MAX);
     }
     flow
+}
+
+/// A tuple of which a part is said is said whole: what is missing is zero.
+fn complete(flow: &mut Flow) {
+    let zero = if flow.family == 10 { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
+    for tuple in [&mut flow.original, &mut flow.reply] {
+        if tuple.source.is_some() || tuple.destination.is_some() {
+            tuple.source.get_or_insert(zero);
+            tuple.destination.get_or_insert(zero);
+        }
+        if tuple.source_port.is_some() || tuple.destination_port.is_some() {
+            tuple.source_port.get_or_insert(0);
+            tuple.destination_port.get_or_insert(0);
+        }
+    }
 }
 
 /// The message that changes an entry as `-U` asks; nothing if that would leave it as it is.

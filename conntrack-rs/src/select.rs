@@ -120,7 +120,7 @@ fn nat(command: &Command, flow: &Flow) -> bool {
             && translated(
                 wanted.source_nat.as_ref(),
                 (flow.original.source, flow.reply.destination),
-                (flow.original.source_port, flow.reply.destination_port),
+                (near(&flow.original), far(&flow.reply)),
             )
     };
     let destination = || {
@@ -128,13 +128,24 @@ fn nat(command: &Command, flow: &Flow) -> bool {
             && translated(
                 wanted.destination_nat.as_ref(),
                 (flow.original.destination, flow.reply.source),
-                (flow.original.destination_port, flow.reply.source_port),
+                (far(&flow.original), near(&flow.reply)),
             )
     };
     if given.has(Opt::AnyNat) {
         return source() || destination();
     }
     (!given.has(Opt::SourceNat) || source()) && (!given.has(Opt::DestinationNat) || destination())
+}
+
+/// The field that holds the source port. The original compares an ICMP identifier like one.
+fn near(tuple: &Tuple) -> Option<u16> {
+    tuple.source_port.or(tuple.icmp_id)
+}
+
+/// The field that holds the destination port, and of ICMP type and code: no echo is its reply's mirror there.
+fn far(tuple: &Tuple) -> Option<u16> {
+    let kind = || tuple.icmp_type.map(|kind| u16::from_be_bytes([kind, tuple.icmp_code.unwrap_or(0)]));
+    tuple.destination_port.or_else(kind)
 }
 
 fn translated(

@@ -119,14 +119,14 @@ fn times(out: &mut String, flow: &Flow, frame: &Frame<'_>) -> fmt::Result {
     const SECOND: u64 = 1_000_000_000;
     let Some(start) = flow.start else { return Ok(()) };
     let stop = flow.stop.filter(|&stop| stop != 0);
+    // In whole seconds, each end cut before they are subtracted.
+    let lived = (stop.unwrap_or(frame.now) / SECOND).saturating_sub(start / SECOND);
+    write!(out, "delta-time={lived} ")?;
     if frame.output.ktimestamp {
         write!(out, "[start={}] ", calendar(start / SECOND))?;
         if let Some(stop) = stop {
             write!(out, "[stop={}] ", calendar(stop / SECOND))?;
         }
-        return Ok(());
     }
-    // In whole seconds, each end cut before they are subtracted.
-    let lived = (stop.unwrap_or(frame.now) / SECOND).saturating_sub(start / SECOND);
-    write!(out, "delta-time={lived} ")
+    Ok(())
 }

@@ -33,6 +33,8 @@ enum What {
     Table { filter: Box<Filter>, place: u32, zero: bool },
     /// The statistics.
     Stats,
+    /// The statistics of expectations, which nobody makes here yet.
+    ExpectStats,
     /// A table that is always empty.
     Nothing,
 }
@@ -82,8 +84,9 @@ impl Handler for At<'_> {
                     _ => Err(errno(libc::EINVAL)),
                 }
             }
-            (subsystem::CTNETLINK_EXP, nfnl::expect::GET | nfnl::expect::GET_STATS_CPU) if wants_dump => {
-                self.dump(peer, request, What::Nothing)
+            (subsystem::CTNETLINK_EXP, nfnl::expect::GET) if wants_dump => self.dump(peer, request, What::Nothing),
+            (subsystem::CTNETLINK_EXP, nfnl::expect::GET_STATS_CPU) if wants_dump => {
+                self.dump(peer, request, What::ExpectStats)
             }
             (subsystem::CTNETLINK_EXP, nfnl::expect::DELETE) => Ok(Outcome::Done),
             (subsystem::CTNETLINK_EXP, nfnl::expect::GET) => Err(errno(libc::ENOENT)),
@@ -99,6 +102,14 @@ impl Handler for At<'_> {
             What::Nothing => true,
             What::Stats => {
                 write_cpu_stats(request, &self.home.engine(), reply);
+                true
+            }
+            What::ExpectStats => {
+                let kind = netfilter(subsystem::CTNETLINK_EXP, nfnl::expect::GET_STATS_CPU);
+                let header = Header { kind, flags: flag::MULTI, ..request };
+                let mut builder = Builder::netfilter(header, Nfgen::default(), reply);
+                nfnl::expect::CpuStats::default().emit(&mut builder);
+                let _ = builder.finish();
                 true
             }
             What::Table { filter, place, zero } => {

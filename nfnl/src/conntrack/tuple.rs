@@ -64,8 +64,9 @@ impl Tuple {
                     }
                 });
             }
-            if let Some(protocol) = self.protocol {
-                b.nest(tuple::PROTO, |b| self.emit_protocol(protocol, b));
+            let addressed = Self { source: self.source, destination: self.destination, zone: self.zone, ..Self::default() };
+            if *self != addressed {
+                b.nest(tuple::PROTO, |b| self.emit_protocol(b));
             }
             if let Some(zone) = self.zone {
                 b.be16(tuple::ZONE, zone);
@@ -140,15 +141,17 @@ impl Tuple {
         Ok(())
     }
 
-    fn emit_protocol(&self, protocol: u8, b: &mut Builder<'_>) {
-        b.u8(proto::NUM, protocol);
+    fn emit_protocol(&self, b: &mut Builder<'_>) {
+        if let Some(protocol) = self.protocol {
+            b.u8(proto::NUM, protocol);
+        }
         if let Some(port) = self.source_port {
             b.be16(proto::SRC_PORT, port);
         }
         if let Some(port) = self.destination_port {
             b.be16(proto::DST_PORT, port);
         }
-        let six = protocol == ICMPV6;
+        let six = self.protocol == Some(ICMPV6);
         if let Some(id) = self.icmp_id {
             b.be16(if six { proto::ICMPV6_ID } else { proto::ICMP_ID }, id);
         }

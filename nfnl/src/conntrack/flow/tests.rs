@@ -166,3 +166,13 @@ fn the_way_back_of_the_way_back_is_the_way() {
     assert_eq!(ping.inverse().icmp_type, Some(0));
     assert_eq!(ping.inverse().inverse(), ping);
 }
+
+/// Found by fuzzing: a reply tuple that names a port and no protocol came out as an empty attribute.
+#[test]
+fn a_tuple_with_ports_and_no_protocol_is_written_as_it_was_read() {
+    let reply = Tuple { source_port: Some(7), ..Tuple::default() };
+    let flow = Flow { family: 2, reply, ..Flow::default() };
+    let bytes = write(&flow);
+    let message = Messages::new(&bytes).next().unwrap().unwrap();
+    assert_eq!(Flow::read(&message).unwrap().reply, flow.reply);
+}

@@ -41,6 +41,7 @@ pub(crate) enum Table {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Output {
     pub(crate) xml: bool,
+    pub(crate) json: bool,
     pub(crate) extended: bool,
     pub(crate) timestamp: bool,
     pub(crate) id: bool,
@@ -78,6 +79,8 @@ pub(crate) struct Template {
 #[derive(Debug)]
 pub(crate) struct Command {
     pub(crate) action: Action,
+    /// Whether an action was named at all; without one it is help.
+    pub(crate) named: bool,
     pub(crate) table: Table,
     pub(crate) given: Given,
     /// `AF_INET`, `AF_INET6`, or 0 if nothing told.
@@ -99,6 +102,7 @@ pub(crate) fn parse(words: &[Vec<u8>]) -> Result<Command, Error> {
         action: None,
         command: Command {
             action: Action::Help,
+            named: false,
             table: Table::Conntrack,
             given: Given::default(),
             family: 0,
@@ -250,11 +254,14 @@ impl Reader {
                 for (_, set) in parse::words(given, OUTPUTS)? {
                     set(&mut command.output);
                 }
-                let Output { save, xml, extended, timestamp, id, ktimestamp, labels } = command.output;
-                if save && (xml || extended || timestamp || id || ktimestamp || labels) {
+                let Output { save, xml, json, extended, timestamp, id, ktimestamp, labels } = command.output;
+                if save && (xml || json || extended || timestamp || id || ktimestamp || labels) {
                     return Err(Error::Other(
                         "cannot combine save output with any other output type, use -o save only".into(),
                     ));
+                }
+                if xml && json {
+                    return Err(Error::Other("cannot combine json output with xml output".into()));
                 }
                 if labels && command.label_names.is_none() {
                     command.label_names = Labels::load(&mut command.warnings);
@@ -355,6 +362,9 @@ impl Reader {
         if action == Action::Update && table == Table::Expect {
             return Err(Error::Parameter("Can't do --update on expectations".into()));
         }
+        if action == Action::Add && table == Table::Expect {
+            return Err(Error::Parameter("Can't do --add on expectations".into()));
+        }
         if matches!(table, Table::Dying | Table::Unconfirmed) && action != Action::List {
             return Err(Error::Parameter("Can't do that command with tables `dying' and `unconfirmed'".into()));
         }
@@ -451,6 +461,7 @@ impl Reader {
     fn check(&mut self) -> Result<(), Error> {
         let action = self.action.unwrap_or(Action::Help);
         self.command.action = action;
+        self.command.named = self.action.is_some();
         let command = &mut self.command;
         let given = command.given;
         for index in 0..2 {
@@ -468,10 +479,11 @@ impl Reader {
         if given.has(Opt::AnyNat) && given.any(&[Opt::SourceNat, Opt::DestinationNat]) {
             return Err(Error::Parameter("cannot specify `--src-nat' or `--dst-nat' with `--any-nat'".into()));
         }
+        // Without any there is no option that goes with it; with -h there is -p.
+        options::check(self.action.unwrap_or(Action::Version), command.table, given)?;
         if matches!(action, Action::Help | Action::Version) {
             return Ok(());
         }
-        options::check(action, command.table, given)?;
         if let Some(protocol) = command.protocol {
             protocol.check(action, &command.template)?;
         }
@@ -508,7 +520,7 @@ fn action(letter: u8) -> Option<Action> {
 }
 
 /// What chooses entries; only all of them can be set to zero.
-const FILTERS: [Opt; 15] = [
+const FILTERS: [Opt; 12] = [
     Opt::Source,
     Opt::Destination,
     Opt::ReplySource,
@@ -520,9 +532,6 @@ const FILTERS: [Opt; 15] = [
     Opt::OriginalZone,
     Opt::ReplyZone,
     Opt::Secmark,
-    Opt::SourceNat,
-    Opt::DestinationNat,
-    Opt::AnyNat,
     Opt::Label,
 ];
 
@@ -561,4 +570,5 @@ const OUTPUTS: &[(&str, Switch)] = &[
     ("labels", |output| output.labels = true),
     ("userspace", |_| {}),
     ("save", |output| output.save = true),
+    ("json", |output| output.json = true),
 ];

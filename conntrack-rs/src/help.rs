@@ -35,6 +35,7 @@ Commands:
   -F, --flush           empty the table
   -C, --counter         show how many entries there are
   -S, --stats           show statistics of each CPU
+  -R, --load-file file  run the lines of a file (-: of stdin), each -I, -A, -U, -D or -F; must be the first word
   -V, --version         show the version
   -h, --help            show this; with -p also the protocol's options
 
@@ -65,7 +66,7 @@ Which entries, or what to set:
                                     labels to set or to clear
 
 Output:
-  -o, --output type[,...]           xml, extended, timestamp, id, ktimestamp, labels, userspace; save alone
+  -o, --output type[,...]           xml or json, extended, timestamp, id, ktimestamp, labels, userspace; save alone
   -e, --event-mask event[,...]      ALL, NEW, UPDATES, DESTROY
   -b, --buffer-size bytes           room for events that wait
   -z, --zero                        set the counters to zero while listing

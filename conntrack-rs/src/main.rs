@@ -14,6 +14,7 @@ mod events;
 mod getopt;
 mod help;
 mod labels;
+mod load;
 mod local_time;
 mod options;
 mod parse;
@@ -29,7 +30,11 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<Vec<u8>> = std::env::args_os().skip(1).map(OsString::into_vec).collect();
-    let result = command::parse(&arguments).and_then(|command| run::run(&command));
+    let result = match arguments.as_slice() {
+        // Only as the first word is it an option at all.
+        [first, file, ..] if first == b"-R" || first == b"--load-file" => load::load(file),
+        _ => command::parse(&arguments).and_then(|command| run::run(&command)),
+    };
     let code = match result {
         Ok(code) => code,
         Err(error) => {

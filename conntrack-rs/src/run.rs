@@ -36,13 +36,7 @@ pub(crate) fn run(command: &Command) -> Result<u8, Error> {
     if command.action == Action::Event {
         return events::follow(command, Backend::open()?);
     }
-    let mut session = Session {
-        command,
-        requester: Requester::new(Backend::open()?, seconds()),
-        out: BufWriter::with_capacity(64 * 1024, io::stdout()),
-        line: String::new(),
-        shown: 0,
-    };
+    let mut session = Session::open(command)?;
     let result = session.run();
     // Where stdout is no terminal the original's summary comes ahead of what stdio still holds; XML it flushes itself.
     if result.is_err() || command.output.xml || io::stdout().is_terminal() {
@@ -57,6 +51,17 @@ pub(crate) fn run(command: &Command) -> Result<u8, Error> {
     session.out.flush()?;
     let must = matches!(command.action, Action::Delete | Action::Update | Action::Get);
     Ok(u8::from(must && count == Some(0)))
+}
+
+/// Does what a line of `-R` asks: only of a flush there is something to say.
+pub(crate) fn run_quietly(command: &Command) -> Result<(), Error> {
+    let mut session = Session::open(command)?;
+    let result = session.run();
+    session.out.flush()?;
+    if let (None, Some(what)) = result? {
+        eprintln!("{PROGRAM}: {what}");
+    }
+    Ok(())
 }
 
 /// Seconds since 1970, where sequence numbers start.
@@ -81,7 +86,17 @@ struct Session<'a> {
     shown: u64,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    fn open(command: &'a Command) -> Result<Self, Error> {
+        Ok(Self {
+            command,
+            requester: Requester::new(Backend::open()?, seconds()),
+            out: BufWriter::with_capacity(64 * 1024, io::stdout()),
+            line: String::new(),
+            shown: 0,
+        })
+    }
+
     fn run(&mut self) -> Result<Summary, Error> {
         if self.command.table == Table::Expect {
             return self.expectations();
@@ -405,7 +420,8 @@ fn filter(command: &Command) -> Filter {
 /// The entry that `-I`, `-A` and `-G` name: the direction that was not said is the other one's inverse.
 fn draft(command: &Command) -> Flow {
     let mut flow = command.template.flow.clone();
-    if flow.original.protocol == Some(1) {
+    // ICMPv6 without one is complete for the original only where it asks.
+    if flow.original.protocol == Some(1) || (flow.original.protocol == Some(58) && command.action == Action::Get) {
         flow.original.icmp_id.get_or_insert(0);
     }
     if command.action == Action::Get {

@@ -87,6 +87,7 @@ fn filters_choose_the_same_entries() {
             "-L -j 8.8.8.8",
             "-L -n -g",
             "-L -z",
+            "-L -z -n 9.9.9.9",
             "-L -c 4",
             "-L conn",
             "-L dying",
@@ -115,6 +116,10 @@ fn mistakes_are_told_in_the_same_words() {
             "-L -L",
             "-V -L",
             "-hV",
+            "-V -s 1.1.1.1",
+            "-s 1.1.1.1",
+            "-p tcp --sport 3",
+            "-h -f ipv4",
             "-L foo",
             "-h foo",
             "-U expect",
@@ -255,6 +260,9 @@ fn entries_are_made_changed_and_deleted_alike() {
             "-I -p 99 -r 2.2.2.2 -q 1.1.1.1 -d 2.2.9.9 -n 9.9.9.9 -t 300",
             "-I -p icmp --icmp-type 8 --icmp-code 0 -s fe80::1 -d fe80::2 -t 300",
             "-I -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 --icmpv6-id 9 -s 1.1.1.4 -d 2.2.2.2 -t 300",
+            "-G -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 -s fe80::1 -d fe80::2",
+            "-G -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 -s 1.1.1.4 -d 2.2.2.2",
+            "-I -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 -s fe80::1 -d fe80::2 -t 300",
             "-G -p tcp --sport 3 --dport 2 --state ESTABLISHED -s 1.1.1.1 -d 2.2.2.2",
             "-U -s 1.1.1.1 -p udp --dport 2 --sport 1 -m 9",
             "-U -s 1.1.1.9 -t 100",
@@ -270,6 +278,66 @@ fn entries_are_made_changed_and_deleted_alike() {
             "-U -s 1.1.1.1 -p tcp --sport 1 --state TIME_WAIT -t 100",
         ],
     );
+}
+
+/// Files for `-R`, each of its lines behind the other's.
+#[test]
+fn files_of_command_lines_are_run_alike() {
+    const ONE: &str = "-I -p udp -s 5.1.1.1 -d 2.2.2.2 --sport 1 --dport 2 -t 300";
+    if !enter("files_of_command_lines_are_run_alike") {
+        return;
+    }
+    let mut wrong = Vec::new();
+    for text in [
+        "",
+        &format!("{ONE}\n"),
+        &format!("{ONE}\n{ONE}\n-F\n"),
+        &format!("-F\n{ONE}"),
+        &format!("conntrack {ONE} --sport 9\nfoo bar\t{ONE} --sport 10\n"),
+        &format!("# c\n\n  \n   # d\n{ONE} -m \"5\" # no\r\n"),
+        &format!("{ONE} -u 'ASSURED'\n"),
+        &format!("-F\n{ONE} --bad\n"),
+        "-F\n-L -p tcp\n",
+        "-L expect\n",
+        "-G -p udp\n",
+        "-E\n",
+        "-C expect\n",
+        "--stats\n",
+        "-h\n",
+        "-V\n",
+        "-R x\n",
+        "foo\n",
+        "-D -p udp\n-F\n",
+        "-D -p udp --sport 99\n",
+        "-I -p udp\n-F\n",
+        "-A -p udp -s 5.1.1.1 -d 2.2.2.2 --sport 1 --dport 2 -t 300 -o xml\n",
+        "-F -F\n",
+        "-F expect\n",
+        "-A expect\n",
+        "-a 5 -F\n",
+        "-F \"\"\n",
+        "\"-F\n",
+        "-F \"a b\"c\n",
+        "-F conn\n-F # x\n",
+        &format!("-F {}\n", "x ".repeat(252)),
+        &format!("-F {}\n", "x ".repeat(253)),
+        &format!("-F {}\n", "x".repeat(1023)),
+        &format!("-F {}\n", "x".repeat(1024)),
+    ] {
+        for words in [["-R", "-"], ["--load-file", "-"]] {
+            fill();
+            let theirs = (run_with(ORIGINAL, &words, text), table());
+            fill();
+            let ours = (run_with(env!("CARGO_BIN_EXE_conntrack"), &words, text), table());
+            if theirs != ours {
+                wrong.push(format!("{words:?} <<{text:?}\n--- theirs: {theirs:#?}\n--- ours: {ours:#?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    for words in [["-R", "/nonexistent"], ["-R", "/"], ["--load", "/"], ["--load-file=/", "x"], ["-L", "-R"]] {
+        assert_eq!(run(ORIGINAL, &words), run(env!("CARGO_BIN_EXE_conntrack"), &words), "{words:?}");
+    }
 }
 
 /// Random command lines from a grammar. `CONNTRACK_CASES` says how many, `CONNTRACK_SEED` which.
@@ -428,7 +496,21 @@ fn table() -> Vec<String> {
 type Heard = (Vec<String>, Vec<String>, Option<i32>);
 
 fn run(program: &str, words: &[&str]) -> Heard {
-    let output = Command::new(program).args(words).env("XT_BACKEND", "kernel").output().unwrap();
+    run_with(program, words, "")
+}
+
+fn run_with(program: &str, words: &[&str], stdin: &str) -> Heard {
+    let mut child = Command::new(program)
+        .args(words)
+        .env("XT_BACKEND", "kernel")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Who reads no input may be gone by now.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    let output = child.wait_with_output().unwrap();
     let lines = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().map(plain).collect();
     (lines(&output.stdout), lines(&output.stderr), output.status.code())
 }

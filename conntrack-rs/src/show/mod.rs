@@ -8,6 +8,7 @@ use crate::command::Output;
 use crate::labels::Labels;
 use crate::protocol::{DCCP_STATES, SCTP_STATES, TCP_STATES};
 
+mod json;
 mod plain;
 mod save;
 mod xml;
@@ -51,6 +52,8 @@ pub(crate) fn line(out: &mut String, flow: &Flow, frame: &Frame<'_>) -> fmt::Res
         save::line(out, flow, frame)?;
     } else if frame.output.xml {
         return xml::line(out, flow, frame);
+    } else if frame.output.json {
+        return json::line(out, flow, frame);
     } else {
         plain::line(out, flow, frame)?;
     }

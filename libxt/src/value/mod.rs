@@ -10,6 +10,7 @@ pub mod icmp;
 pub mod interface;
 pub mod mac;
 pub mod mark;
+pub mod named;
 pub mod nat;
 pub mod network;
 pub mod number;

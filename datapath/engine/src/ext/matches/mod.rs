@@ -141,8 +141,21 @@ pub const MAKERS: &[Maker<Match>] = &[
 
 /// The matches that the commands know and the datapath refuses to load, and why.
 pub const REFUSED: &[(&str, &str)] = &[
+    ("cluster", "cluster: the datapath does not hash connections for clusters yet"),
     ("connlimit", "connlimit: the datapath does not count clients yet"),
+    ("cpu", "cpu: the datapath does not tell CPUs apart yet"),
+    ("devgroup", "devgroup: the datapath does not read device groups yet"),
+    ("dst", "dst: the datapath does not read destination options yet"),
+    ("eui64", "eui64: the datapath does not compare interface identifiers yet"),
+    ("frag", "frag: the datapath does not read IPv6 fragment headers yet"),
     ("hashlimit", "hashlimit: the datapath keeps no buckets by address yet"),
+    ("hbh", "hbh: the datapath does not read hop-by-hop options yet"),
+    ("ipcomp", "ipcomp: the datapath does not read IP compression headers yet"),
+    ("ipv6header", "ipv6header: the datapath does not look for IPv6 extension headers yet"),
+    ("mh", "mh: the datapath does not read mobility headers yet"),
+    ("realm", "realm: the datapath does not know routing realms yet"),
+    ("rpfilter", "rpfilter: the datapath does not look ways back up yet"),
+    ("socket", "socket: the datapath does not look local sockets up yet"),
 ];
 
 impl Match {

@@ -102,10 +102,21 @@ pub const MAKERS: &[Maker<Target>] = &[
 
 /// The targets that the commands know and the datapath refuses to load, and why.
 pub const REFUSED: &[(&str, &str)] = &[
+    ("AUDIT", "AUDIT: the datapath does not write audit records yet"),
+    ("CHECKSUM", "CHECKSUM: the datapath does not fill checksums in yet"),
     ("CLASSIFY", "CLASSIFY: the datapath cannot set a packet's priority yet"),
+    ("CONNSECMARK", "CONNSECMARK: the datapath does not keep security marks yet"),
+    ("DNPT", "DNPT: the datapath does not rewrite IPv6 prefixes yet"),
+    ("IDLETIMER", "IDLETIMER: the datapath keeps no idle timers yet"),
+    ("LED", "LED: the datapath does not drive lights yet"),
     ("NFLOG", "NFLOG: the datapath does not serve log groups yet"),
     ("NFQUEUE", "NFQUEUE: the datapath does not pass packets on to other programs yet"),
+    ("SECMARK", "SECMARK: the datapath does not set security marks yet"),
+    ("SNPT", "SNPT: the datapath does not rewrite IPv6 prefixes yet"),
+    ("SYNPROXY", "SYNPROXY: the datapath does not answer for servers yet"),
     ("TEE", "TEE: the datapath does not copy packets yet"),
+    ("TPROXY", "TPROXY: the datapath does not hand packets to local sockets yet"),
+    ("ULOG", "ULOG: the datapath does not send packets to log daemons yet"),
 ];
 
 impl Target {

@@ -1,0 +1,23 @@
+:FORWARD
+*mangle
+-m cluster;;FAIL
+-m cluster --cluster-total-nodes 2;;FAIL
+-m cluster --cluster-total-nodes 2 --cluster-hash-seed 1;;FAIL
+-m cluster --cluster-total-nodes 2 --cluster-local-node 1 --cluster-hash-seed 1;-m cluster --cluster-local-nodemask 0x00000001 --cluster-total-nodes 2 --cluster-hash-seed 0x00000001;OK
+-m cluster --cluster-total-nodes 2 ! --cluster-local-node 2 --cluster-hash-seed 0xdeadbeef;-m cluster ! --cluster-local-nodemask 0x00000002 --cluster-total-nodes 2 --cluster-hash-seed 0xdeadbeef;OK
+-m cluster --cluster-total-nodes 2 --cluster-local-nodemask 3 --cluster-hash-seed 1;-m cluster --cluster-local-nodemask 0x00000003 --cluster-total-nodes 2 --cluster-hash-seed 0x00000001;OK
+-m cluster --cluster-total-nodes 2 --cluster-local-nodemask 4 --cluster-hash-seed 1;;FAIL
+-m cluster --cluster-total-nodes 2 ! --cluster-local-nodemask 1 --cluster-hash-seed 1;-m cluster ! --cluster-local-nodemask 0x00000001 --cluster-total-nodes 2 --cluster-hash-seed 0x00000001;OK
+-m cluster --cluster-total-nodes 2 --cluster-local-node 3 --cluster-hash-seed 1;;FAIL
+-m cluster --cluster-total-nodes 33 --cluster-local-node 1 --cluster-hash-seed 1;;FAIL
+-m cluster --cluster-total-nodes 32 --cluster-local-node 32 --cluster-hash-seed 1;-m cluster --cluster-local-nodemask 0x80000000 --cluster-total-nodes 32 --cluster-hash-seed 0x00000001;OK
+-m cluster --cluster-total-nodes 32 --cluster-local-nodemask 32 --cluster-hash-seed 1;-m cluster --cluster-local-nodemask 0x00000020 --cluster-total-nodes 32 --cluster-hash-seed 0x00000001;OK
+-m cluster --cluster-total-nodes 32 --cluster-local-nodemask 33 --cluster-hash-seed 1;;FAIL
+-m cluster --cluster-total-nodes 0 --cluster-local-node 1 --cluster-hash-seed 1;;FAIL
+-m cluster --cluster-total-nodes 1 --cluster-local-node 1 --cluster-hash-seed 1;-m cluster --cluster-local-nodemask 0x00000001 --cluster-total-nodes 1 --cluster-hash-seed 0x00000001;OK
+-m cluster --cluster-local-node 1 --cluster-hash-seed 1;;FAIL
+-m cluster --cluster-local-node 1 --cluster-total-nodes 2;;FAIL
+-m cluster --cluster-total-nodes 2 --cluster-local-node 1 --cluster-local-nodemask 2 --cluster-hash-seed 1;;FAIL
+-m cluster --cluster-total-nodes 4 --cluster-local-node 1 --cluster-local-node 2 --cluster-hash-seed 1;;FAIL
+-m cluster --cluster-total-nodes 4 --cluster-local-node 1 --cluster-hash-seed x;;FAIL
+-m cluster --cluster-total-nodes 4 --cluster-local-node 4 --cluster-hash-seed 4294967295;-m cluster --cluster-local-nodemask 0x00000008 --cluster-total-nodes 4 --cluster-hash-seed 0xffffffff;OK

@@ -1,0 +1,26 @@
+:FORWARD
+-m devgroup;;FAIL
+-m devgroup --src-group 1;-m devgroup --src-group 0x1;OK
+-m devgroup --src-group 0x10;=;OK
+-m devgroup --src-group 1/0xff;-m devgroup --src-group 0x1/0xff;OK
+-m devgroup --src-group 0/0;-m devgroup --src-group 0x0/0x0;OK
+-m devgroup ! --src-group 1;-m devgroup ! --src-group 0x1;OK
+-m devgroup --dst-group 2;-m devgroup --dst-group 0x2;OK
+-m devgroup ! --dst-group 2/3;-m devgroup ! --dst-group 0x2/0x3;OK
+-m devgroup --src-group 1 --dst-group 2;-m devgroup --src-group 0x1 --dst-group 0x2;OK
+-m devgroup ! --src-group 1 ! --dst-group 2/0x0f;-m devgroup ! --src-group 0x1 ! --dst-group 0x2/0xf;OK
+-m devgroup --src-group default;=;OK
+-m devgroup --src-group nosuch;;FAIL
+-m devgroup --src-group 1/x;;FAIL
+-m devgroup --src-group 1x;;FAIL
+-m devgroup --src-group "";;FAIL
+-m devgroup --src-group 4294967295;-m devgroup --src-group 0xffffffff;OK
+-m devgroup --src-group 4294967296;;FAIL
+-m devgroup --src-group 1 --src-group 2;;FAIL
+:INPUT
+-m devgroup --src-group 1;-m devgroup --src-group 0x1;OK
+-m devgroup --dst-group 1;;FAIL
+-m devgroup --src-group 0;-m devgroup --src-group default;OK
+-m devgroup --src-group 0/0xff;-m devgroup --src-group 0x0/0xff;OK
+-m devgroup --src-group 1/2x;;FAIL
+-m devgroup --src-group default/1;;FAIL

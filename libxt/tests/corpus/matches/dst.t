@@ -1,0 +1,34 @@
+@family 6
+:INPUT
+-m dst;=;OK
+-m dst --dst-len 8;=;OK
+-m dst ! --dst-len 8;=;OK
+-m dst --dst-len 0;=;OK
+-m dst --dst-len x;;FAIL
+-m dst --dst-len 4294967295;=;OK
+-m dst --dst-opts 1;=;OK
+-m dst --dst-opts 1:2,3,4:5;=;OK
+-m dst --dst-opts 256;-m dst --dst-opts 0;OK
+-m dst --dst-opts x;;FAIL
+-m dst --dst-opts 1:256;-m dst --dst-opts 1:0;OK
+-m dst --dst-opts 1:255,0x10:0x10;-m dst --dst-opts 1,16:16;OK
+-m dst --dst-opts 1:x;;FAIL
+-m dst --dst-opts 1:2:3;;FAIL
+-m dst --dst-opts "";;FAIL
+-m dst --dst-opts 1,,2;;FAIL
+-m dst --dst-opts 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16;=;OK
+-m dst --dst-opts 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17;;FAIL
+-m dst ! --dst-opts 1;;FAIL
+-m dst --dst-opts 1 --dst-opts 2;;FAIL
+-m dst --dst-len 8 --dst-len 8;;FAIL
+-m dst ! --dst-len 8 --dst-opts 5:4;=;OK
+-m dst --dst-opts 1x;;FAIL
+-m dst --dst-opts 4294967296;-m dst --dst-opts 0;OK
+-m dst --dst-opts 1:4294967296;-m dst --dst-opts 1:0;OK
+-m dst --dst-opts -1;-m dst --dst-opts 255;OK
+-m dst --dst-opts 99999999999999999999;;FAIL
+-m dst --dst-opts " 1";-m dst --dst-opts 1;OK
+-m dst --dst-opts 1:;;FAIL
+-m dst --dst-opts 0:0;;FAIL
+-m dst --dst-opts 07:0x8;-m dst --dst-opts 7:8;OK
+-m dst --dst-opts 1,2,;;FAIL

@@ -1,0 +1,24 @@
+@family 6
+:INPUT
+-m frag;=;OK
+-m frag --fragid 1;=;OK
+-m frag ! --fragid 1:2;=;OK
+-m frag --fragid :5;-m frag --fragid 0:5;OK
+-m frag --fragid 5:;-m frag --fragid 5:4294967295;OK
+-m frag --fragid 0:4294967295;-m frag;OK
+-m frag ! --fragid 0:4294967295;-m frag;OK
+-m frag --fragid 5:4;=;OK
+-m frag --fragid x;;FAIL
+-m frag --fraglen 8;=;OK
+-m frag ! --fraglen 8;=;OK
+-m frag --fraglen 0;=;OK
+-m frag --fraglen x;;FAIL
+-m frag --fragres;=;OK
+-m frag --fragfirst;=;OK
+-m frag --fragmore;=;OK
+-m frag --fraglast;=;OK
+-m frag --fragmore --fraglast;;FAIL
+-m frag --fragid 3 --fraglen 4 --fragres --fragfirst --fragmore;=;OK
+-m frag ! --fragres;;FAIL
+-m frag --fragid 1 --fragid 2;;FAIL
+-m frag --fragfirst --fragfirst;;FAIL

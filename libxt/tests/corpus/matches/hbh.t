@@ -1,0 +1,34 @@
+@family 6
+:INPUT
+-m hbh;=;OK
+-m hbh --hbh-len 8;=;OK
+-m hbh ! --hbh-len 8;=;OK
+-m hbh --hbh-len 0;=;OK
+-m hbh --hbh-len x;;FAIL
+-m hbh --hbh-len 4294967295;=;OK
+-m hbh --hbh-opts 1;=;OK
+-m hbh --hbh-opts 1:2,3,4:5;=;OK
+-m hbh --hbh-opts 256;-m hbh --hbh-opts 0;OK
+-m hbh --hbh-opts x;;FAIL
+-m hbh --hbh-opts 1:256;-m hbh --hbh-opts 1:0;OK
+-m hbh --hbh-opts 1:255,0x10:0x10;-m hbh --hbh-opts 1,16:16;OK
+-m hbh --hbh-opts 1:x;;FAIL
+-m hbh --hbh-opts 1:2:3;;FAIL
+-m hbh --hbh-opts "";;FAIL
+-m hbh --hbh-opts 1,,2;;FAIL
+-m hbh --hbh-opts 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16;=;OK
+-m hbh --hbh-opts 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17;;FAIL
+-m hbh ! --hbh-opts 1;;FAIL
+-m hbh --hbh-opts 1 --hbh-opts 2;;FAIL
+-m hbh --hbh-len 8 --hbh-len 8;;FAIL
+-m hbh ! --hbh-len 8 --hbh-opts 5:4;=;OK
+-m hbh --hbh-opts 1x;;FAIL
+-m hbh --hbh-opts 4294967296;-m hbh --hbh-opts 0;OK
+-m hbh --hbh-opts 1:4294967296;-m hbh --hbh-opts 1:0;OK
+-m hbh --hbh-opts -1;-m hbh --hbh-opts 255;OK
+-m hbh --hbh-opts 99999999999999999999;;FAIL
+-m hbh --hbh-opts " 1";-m hbh --hbh-opts 1;OK
+-m hbh --hbh-opts 1:;;FAIL
+-m hbh --hbh-opts 0:0;;FAIL
+-m hbh --hbh-opts 07:0x8;-m hbh --hbh-opts 7:8;OK
+-m hbh --hbh-opts 1,2,;;FAIL

@@ -1,0 +1,17 @@
+:INPUT
+-p ipcomp -m ipcomp;-p ipcomp -m ipcomp --ipcompspi 0;OK
+-m ipcomp --ipcompspi 1;;FAIL
+-p ipcomp -m ipcomp --ipcompspi 1;=;OK
+-p 108 -m ipcomp --ipcompspi 1;-p ipcomp -m ipcomp --ipcompspi 1;OK
+-p ipcomp -m ipcomp ! --ipcompspi 1:2;=;OK
+-p ipcomp -m ipcomp --ipcompspi 0x10:;-p ipcomp -m ipcomp --ipcompspi 16:4294967295;OK
+-p ipcomp -m ipcomp --ipcompspi :5;-p ipcomp -m ipcomp --ipcompspi 0:5;OK
+-p ipcomp -m ipcomp --ipcompspi 0:4294967295;-p ipcomp -m ipcomp;OK
+-p ipcomp -m ipcomp ! --ipcompspi 0:4294967295;-p ipcomp -m ipcomp;OK
+-p ipcomp -m ipcomp --ipcompspi 5:4;=;OK
+-p ipcomp -m ipcomp --ipcompspi x;;FAIL
+-p ipcomp -m ipcomp --compres;-p ipcomp -m ipcomp --ipcompspi 0 --compres;OK
+-p ipcomp -m ipcomp --ipcompspi 7 --compres;=;OK
+-p ipcomp -m ipcomp ! --compres;;FAIL
+-p ipcomp --ipcompspi 1;-p ipcomp -m ipcomp --ipcompspi 1;OK
+-p ipcomp -m ipcomp --ipcompspi 1 --ipcompspi 2;;FAIL

@@ -1,0 +1,47 @@
+@family 6
+:INPUT
+-m ipv6header;;FAIL
+-m ipv6header --header hop-by-hop;=;OK
+-m ipv6header --header hop;-m ipv6header --header hop-by-hop;OK
+-m ipv6header --header hbh;;FAIL
+-m ipv6header --header ipv6-opts;=;OK
+-m ipv6header --header dst;-m ipv6header --header ipv6-opts;OK
+-m ipv6header --header dstopts;;FAIL
+-m ipv6header --header ipv6-route;=;OK
+-m ipv6header --header route;-m ipv6header --header ipv6-route;OK
+-m ipv6header --header rt;;FAIL
+-m ipv6header --header ipv6-frag;=;OK
+-m ipv6header --header frag;-m ipv6header --header ipv6-frag;OK
+-m ipv6header --header auth;-m ipv6header --header ah;OK
+-m ipv6header --header ah;=;OK
+-m ipv6header --header esp;=;OK
+-m ipv6header --header ipv6-nonxt;=;OK
+-m ipv6header --header none;-m ipv6header --header ipv6-nonxt;OK
+-m ipv6header --header prot;-m ipv6header --header protocol;OK
+-m ipv6header --header protocol;=;OK
+-m ipv6header --header proto;;FAIL
+-m ipv6header --header 0;-m ipv6header --header hop-by-hop;OK
+-m ipv6header --header 43;-m ipv6header --header ipv6-route;OK
+-m ipv6header --header 44,50,51;-m ipv6header --header ipv6-frag,ah,esp;OK
+-m ipv6header --header 255;-m ipv6header --header protocol;OK
+-m ipv6header --header 6;;FAIL
+-m ipv6header --header 59,60;-m ipv6header --header ipv6-opts,ipv6-nonxt;OK
+-m ipv6header --header tcp;;FAIL
+-m ipv6header --header HOP;;FAIL
+-m ipv6header --header Frag;;FAIL
+-m ipv6header --header nosuch;;FAIL
+-m ipv6header --header "";;FAIL
+-m ipv6header --header frag,,esp;-m ipv6header --header ipv6-frag,esp;OK
+-m ipv6header --header frag,frag;-m ipv6header --header ipv6-frag;OK
+-m ipv6header ! --header frag,esp;-m ipv6header ! --header ipv6-frag,esp;OK
+-m ipv6header --header frag --soft;-m ipv6header --header ipv6-frag --soft;OK
+-m ipv6header ! --header frag --soft;-m ipv6header ! --header ipv6-frag --soft;OK
+-m ipv6header --soft;;FAIL
+-m ipv6header ! --soft --header frag;;FAIL
+-m ipv6header --header hop,dst,route,frag,auth,esp,none,prot;-m ipv6header --header hop-by-hop,ipv6-opts,ipv6-route,ipv6-frag,ah,esp,ipv6-nonxt,protocol;OK
+-m ipv6header --header frag --header esp;;FAIL
+-m ipv6header --header 0x2b;;FAIL
+-m ipv6header --header hopopt;-m ipv6header --header hop-by-hop;OK
+-m ipv6header --header AH;;FAIL
+-m ipv6header --header 256;;FAIL
+-m ipv6header --header mh;;FAIL

@@ -1,0 +1,44 @@
+@family 6
+:INPUT
+-m mh;;FAIL
+-p mh -m mh;-p mobility-header -m mh;OK
+-p mh;-p mobility-header;OK
+-p mobility-header -m mh --mh-type binding-refresh-request;-p mobility-header -m mh --mh-type 0;OK
+-p mh --mh-type brr;-p mobility-header -m mh --mh-type 0;OK
+-p mh --mh-type home-test-init;-p mobility-header -m mh --mh-type 1;OK
+-p mh --mh-type hoti;-p mobility-header -m mh --mh-type 1;OK
+-p mh --mh-type careof-test-init;-p mobility-header -m mh --mh-type 2;OK
+-p mh --mh-type coti;-p mobility-header -m mh --mh-type 2;OK
+-p mh --mh-type home-test;-p mobility-header -m mh --mh-type 3;OK
+-p mh --mh-type hot;-p mobility-header -m mh --mh-type 3;OK
+-p mh --mh-type careof-test;-p mobility-header -m mh --mh-type 4;OK
+-p mh --mh-type cot;-p mobility-header -m mh --mh-type 4;OK
+-p mh --mh-type binding-update;-p mobility-header -m mh --mh-type 5;OK
+-p mh --mh-type bu;-p mobility-header -m mh --mh-type 5;OK
+-p mh --mh-type binding-acknowledgement;-p mobility-header -m mh --mh-type 6;OK
+-p mh --mh-type ba;-p mobility-header -m mh --mh-type 6;OK
+-p mh --mh-type binding-error;-p mobility-header -m mh --mh-type 7;OK
+-p mh --mh-type be;-p mobility-header -m mh --mh-type 7;OK
+-p mh --mh-type binding;-p mobility-header -m mh --mh-type 0;OK
+-p mh --mh-type bind;-p mobility-header -m mh --mh-type 0;OK
+-p mh --mh-type BU;-p mobility-header -m mh --mh-type 5;OK
+-p mh --mh-type b;-p mobility-header -m mh --mh-type 0;OK
+-p mh --mh-type ho;-p mobility-header -m mh --mh-type 1;OK
+-p mh --mh-type home;-p mobility-header -m mh --mh-type 1;OK
+-p mh --mh-type c;-p mobility-header -m mh --mh-type 2;OK
+-p mh --mh-type brr:bu;-p mobility-header -m mh --mh-type 0:5;OK
+-p mh --mh-type 0:3;-p mobility-header -m mh --mh-type 0:3;OK
+-p mh --mh-type :3;-p mobility-header -m mh --mh-type 0:3;OK
+-p mh --mh-type 3:;-p mobility-header -m mh --mh-type 3:255;OK
+-p mh --mh-type 5:4;;FAIL
+-p mh --mh-type 0:255;-p mobility-header -m mh;OK
+-p mh ! --mh-type 0:255;-p mobility-header -m mh;OK
+-p mh --mh-type 256;;FAIL
+-p mh --mh-type 8;-p mobility-header -m mh --mh-type 8;OK
+-p mh ! --mh-type 8;-p mobility-header -m mh ! --mh-type 8;OK
+-p mh --mh-type nosuch;;FAIL
+-p mh --mh-type "";-p mobility-header -m mh --mh-type 0;OK
+-p mh --mh-type 1:2:3;;FAIL
+-p mh --mh-type 1 --mh-type 2;;FAIL
+-p tcp -m mh;;FAIL
+! -p mh -m mh --mh-type 1;;FAIL

@@ -1,0 +1,22 @@
+@family 4
+:INPUT
+-m realm;;FAIL
+-m realm --realm 1;-m realm --realm 0x1;OK
+-m realm --realm 0x10;=;OK
+-m realm ! --realm 10;-m realm ! --realm 0xa;OK
+-m realm --realm 1/0xff;-m realm --realm 0x1/0xff;OK
+-m realm ! --realm 1/2;-m realm ! --realm 0x1/0x2;OK
+-m realm --realm cosmos;=;OK
+-m realm --realm nosuch;;FAIL
+-m realm --realm 1/x;;FAIL
+-m realm --realm 1x;;FAIL
+-m realm --realm "";;FAIL
+-m realm --realm 1/;;FAIL
+-m realm --realm 1/2x;;FAIL
+-m realm --realm 0/0;-m realm --realm 0x0/0x0;OK
+-m realm --realm 4294967295;-m realm --realm 0xffffffff;OK
+-m realm --realm 4294967296;;FAIL
+-m realm --realm 1/4294967296;;FAIL
+-m realm --realm 1 --realm 2;;FAIL
+-m realm --realm 0;-m realm --realm cosmos;OK
+-m realm --realm cosmos/1;;FAIL

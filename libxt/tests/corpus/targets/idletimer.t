@@ -1,0 +1,14 @@
+:INPUT
+-j IDLETIMER;;FAIL
+-j IDLETIMER --timeout 5;;FAIL
+-j IDLETIMER --label a;;FAIL
+-j IDLETIMER --timeout 5 --label idl1;=;OK
+-j IDLETIMER --timeout 5 --label idl2 --alarm;=;OK
+-j IDLETIMER --timeout 0 --label idl3;;FAIL
+-j IDLETIMER --timeout 4294967296 --label idl4;;FAIL
+-j IDLETIMER --timeout x --label idl5;;FAIL
+-j IDLETIMER --timeout 5 --label "";;FAIL
+-j IDLETIMER --timeout 5 --label abcdefghijklmnopqrstuvwxyzab;-j IDLETIMER --timeout 5 --label abcdefghijklmnopqrstuvwxyza;OK
+-j IDLETIMER --timeout 5 --label a --label b;;FAIL
+-j IDLETIMER --timeout 5 --timeout 6 --label b;;FAIL
+-j IDLETIMER --timeout 5 ! --label b;;FAIL

@@ -1,0 +1,16 @@
+:INPUT
+-j LED;;FAIL
+-j LED --led-trigger-id foo;;FAIL
+-j LED --led-trigger-id "a b";;FAIL
+-j LED --led-trigger-id "a\"b";;FAIL
+-j LED --led-trigger-id "";;FAIL
+-j LED --led-trigger-id abcdefghijklmnop;;FAIL
+-j LED --led-trigger-id abcdefghijklmnopqrstuvw;;FAIL
+-j LED --led-trigger-id foo --led-delay 0;;FAIL
+-j LED --led-trigger-id foo --led-delay 1000;;FAIL
+-j LED --led-trigger-id foo --led-delay x;;FAIL
+-j LED --led-trigger-id foo --led-delay 4294967296;;FAIL
+-j LED --led-trigger-id foo --led-always-blink;;FAIL
+-j LED --led-trigger-id foo --led-delay 5 --led-always-blink;;FAIL
+-j LED --led-trigger-id foo --led-trigger-id bar;;FAIL
+-j LED --led-delay 5;;FAIL

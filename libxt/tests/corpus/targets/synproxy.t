@@ -1,0 +1,18 @@
+:INPUT
+-j SYNPROXY;;FAIL
+-p tcp -j SYNPROXY;=;OK
+-p tcp -j SYNPROXY --sack-perm;=;OK
+-p tcp -j SYNPROXY --timestamp;=;OK
+-p tcp -j SYNPROXY --wscale 7;=;OK
+-p tcp -j SYNPROXY --wscale 14;=;OK
+-p tcp -j SYNPROXY --wscale 15;=;OK
+-p tcp -j SYNPROXY --wscale 255;=;OK
+-p tcp -j SYNPROXY --wscale 256;-p tcp -j SYNPROXY --wscale 0;OK
+-p tcp -j SYNPROXY --wscale x;;FAIL
+-p tcp -j SYNPROXY --mss 1460;=;OK
+-p tcp -j SYNPROXY --mss 65535;=;OK
+-p tcp -j SYNPROXY --mss 65536;-p tcp -j SYNPROXY --mss 0;OK
+-p tcp -j SYNPROXY --ecn;=;OK
+-p tcp -j SYNPROXY --sack-perm --timestamp --wscale 7 --mss 1460 --ecn;=;OK
+-p tcp -j SYNPROXY --mss 1 --mss 2;;FAIL
+-p udp -j SYNPROXY --mss 1;;FAIL

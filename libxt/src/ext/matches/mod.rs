@@ -11,6 +11,7 @@ pub mod connlimit;
 pub mod connmark;
 pub mod conntrack;
 pub mod cpu;
+pub mod dccp;
 pub mod devgroup;
 pub mod dscp;
 pub mod ecn;
@@ -31,18 +32,24 @@ pub mod mac;
 pub mod mark;
 pub mod mh;
 pub mod multiport;
+pub mod nfacct;
 pub mod options_header;
+pub mod osf;
 pub mod owner;
+pub mod physdev;
 pub mod pkttype;
+pub mod policy;
 pub mod quota;
 pub mod realm;
 pub mod recent;
 pub mod rpfilter;
+pub mod sctp;
 pub mod socket;
 pub mod statistic;
 pub mod string;
 pub mod tcp;
 pub mod tcpmss;
+pub mod time;
 pub mod tos;
 pub mod ttl;
 pub mod u32;
@@ -60,6 +67,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<connmark::Connmark>(Families::Both),
     Entry::of::<conntrack::Conntrack>(Families::Both),
     Entry::of::<cpu::Cpu>(Families::Both),
+    Entry::of::<dccp::Dccp>(Families::Both).of_protocol(33),
     Entry::of::<devgroup::Devgroup>(Families::Both),
     Entry::of::<dscp::Dscp>(Families::Both),
     Entry::of::<options_header::Dst>(Families::V6),
@@ -82,18 +90,24 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<mark::Mark>(Families::Both),
     Entry::of::<mh::Mh>(Families::V6).of_protocol(135),
     Entry::of::<multiport::Multiport>(Families::Both),
+    Entry::of::<nfacct::Nfacct>(Families::Both),
+    Entry::of::<osf::Osf>(Families::V4),
     Entry::of::<owner::Owner>(Families::Both),
+    Entry::of::<physdev::Physdev>(Families::Both),
     Entry::of::<pkttype::Pkttype>(Families::Both),
+    Entry::of::<policy::Policy>(Families::Both),
     Entry::of::<quota::Quota>(Families::Both),
     Entry::of::<realm::Realm>(Families::V4),
     Entry::of::<recent::Recent>(Families::Both),
     Entry::of::<rpfilter::Rpfilter>(Families::Both),
+    Entry::of::<sctp::Sctp>(Families::Both).of_protocol(132),
     Entry::of::<socket::Socket>(Families::Both),
     Entry::of::<conntrack::StateAlias>(Families::Both).alias("state", || instance(conntrack::StateAlias::default())),
     Entry::of::<statistic::Statistic>(Families::Both),
     Entry::of::<string::StringMatch>(Families::Both),
     Entry::of::<tcp::Tcp>(Families::Both).of_protocol(6),
     Entry::of::<tcpmss::Tcpmss>(Families::Both),
+    Entry::of::<time::Time>(Families::Both),
     Entry::of::<tos::Tos>(Families::Both),
     Entry::of::<ttl::Ttl>(Families::V4),
     Entry::of::<u32::U32>(Families::Both),

@@ -22,6 +22,7 @@ pub mod netmap;
 pub mod nflog;
 pub mod nfqueue;
 pub mod npt;
+pub mod rateest;
 pub mod redirect;
 pub mod reject;
 pub mod secmark;
@@ -58,6 +59,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<nflog::Nflog>(Families::Both),
     Entry::of::<nfqueue::Nfqueue>(Families::Both),
     Entry::of::<ct::Notrack>(Families::Both).alias("NOTRACK", || instance(ct::Notrack::default())),
+    Entry::of::<rateest::Rateest>(Families::Both),
     Entry::of::<redirect::Redirect>(Families::Both),
     Entry::of::<reject::Reject>(Families::Both),
     Entry::of::<secmark::Secmark>(Families::Both),

@@ -144,6 +144,7 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("cluster", "cluster: the datapath does not hash connections for clusters yet"),
     ("connlimit", "connlimit: the datapath does not count clients yet"),
     ("cpu", "cpu: the datapath does not tell CPUs apart yet"),
+    ("dccp", "dccp: the datapath does not read DCCP headers yet"),
     ("devgroup", "devgroup: the datapath does not read device groups yet"),
     ("dst", "dst: the datapath does not read destination options yet"),
     ("eui64", "eui64: the datapath does not compare interface identifiers yet"),
@@ -153,9 +154,15 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("ipcomp", "ipcomp: the datapath does not read IP compression headers yet"),
     ("ipv6header", "ipv6header: the datapath does not look for IPv6 extension headers yet"),
     ("mh", "mh: the datapath does not read mobility headers yet"),
+    ("nfacct", "nfacct: the datapath keeps no counters by name yet"),
+    ("osf", "osf: the datapath does not guess systems yet"),
+    ("physdev", "physdev: the datapath does not know bridge ports yet"),
+    ("policy", "policy: the datapath does not know IPsec policies yet"),
     ("realm", "realm: the datapath does not know routing realms yet"),
     ("rpfilter", "rpfilter: the datapath does not look ways back up yet"),
+    ("sctp", "sctp: the datapath does not read SCTP headers yet"),
     ("socket", "socket: the datapath does not look local sockets up yet"),
+    ("time", "time: the datapath does not compare times yet"),
 ];
 
 impl Match {

@@ -111,6 +111,7 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("LED", "LED: the datapath does not drive lights yet"),
     ("NFLOG", "NFLOG: the datapath does not serve log groups yet"),
     ("NFQUEUE", "NFQUEUE: the datapath does not pass packets on to other programs yet"),
+    ("RATEEST", "RATEEST: the datapath does not measure rates yet"),
     ("SECMARK", "SECMARK: the datapath does not set security marks yet"),
     ("SNPT", "SNPT: the datapath does not rewrite IPv6 prefixes yet"),
     ("SYNPROXY", "SYNPROXY: the datapath does not answer for servers yet"),

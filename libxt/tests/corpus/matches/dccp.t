@@ -1,0 +1,26 @@
+:INPUT
+-p dccp;=;OK
+-p dccp -m dccp;=;OK
+-m dccp --sport 1;;FAIL
+-p dccp -m dccp --sport 1;=;OK
+-p dccp --sport 1;-p dccp -m dccp --sport 1;OK
+-p dccp -m dccp ! --sport 5:6 ! --dport 7;=;OK
+-p dccp -m dccp --sport :5 --dport 6:;-p dccp -m dccp --sport 0:5 --dport 6:65535;OK
+-p dccp -m dccp --sport 6:5;=;OK
+-p dccp -m dccp --sport 0:65535;=;OK
+-p dccp -m dccp ! --dport 0:65535;=;OK
+-p dccp -m dccp --sport http;-p dccp -m dccp --sport 80;OK
+-p dccp -m dccp --sport nosuch;;FAIL
+-p dccp -m dccp --sport 70000;-p dccp -m dccp --sport 4464;OK
+-p dccp -m dccp --sport 1 --source-port 2;;FAIL
+-p dccp -m dccp --dccp-types REQUEST;=;OK
+-p dccp -m dccp --dccp-types request,Ack;-p dccp -m dccp --dccp-types REQUEST,ACK;OK
+-p dccp -m dccp ! --dccp-types INVALID;=;OK
+-p dccp -m dccp --dccp-types FOO;;FAIL
+-p dccp -m dccp --dccp-types REQUEST,RESPONSE,DATA,ACK,DATAACK,CLOSEREQ,CLOSE,RESET,SYNC,SYNCACK,INVALID;=;OK
+-p dccp -m dccp --dccp-types REQUEST,REQUEST;-p dccp -m dccp --dccp-types REQUEST;OK
+-p dccp -m dccp --dccp-option 0;;FAIL
+-p dccp -m dccp --dccp-option 1;=;OK
+-p dccp -m dccp ! --dccp-option 255;=;OK
+-p dccp -m dccp --dccp-option 256;;FAIL
+-p dccp -m dccp --dccp-option x;;FAIL

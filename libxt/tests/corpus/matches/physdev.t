@@ -1,0 +1,21 @@
+:FORWARD
+-m physdev;;FAIL
+-m physdev --physdev-in eth0;=;OK
+-m physdev --physdev-in eth+;=;OK
+-m physdev ! --physdev-in eth0;=;OK
+-m physdev --physdev-in +;=;OK
+-m physdev --physdev-in abcdefghijklmno;=;OK
+-m physdev --physdev-in abcdefghijklmnop;;FAIL
+-m physdev --physdev-in a/b;=;OK
+-m physdev --physdev-out eth0;=;OK
+-m physdev ! --physdev-out eth1 --physdev-is-bridged;=;OK
+-m physdev --physdev-out eth+ --physdev-is-bridged;=;OK
+-m physdev --physdev-is-in;=;OK
+-m physdev ! --physdev-is-in;=;OK
+-m physdev --physdev-is-out;=;OK
+-m physdev ! --physdev-is-out --physdev-is-bridged;=;OK
+-m physdev --physdev-is-bridged;=;OK
+-m physdev ! --physdev-is-bridged;=;OK
+-m physdev --physdev-in eth0 --physdev-is-in --physdev-is-bridged --physdev-out br1 --physdev-is-out;-m physdev --physdev-is-in --physdev-in eth0 --physdev-is-out --physdev-out br1 --physdev-is-bridged;OK
+-m physdev --physdev-in eth0 --physdev-in eth1;;FAIL
+-m physdev --physdev-is-in --physdev-is-in;;FAIL

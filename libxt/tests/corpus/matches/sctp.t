@@ -1,0 +1,59 @@
+:INPUT
+-m sctp --sport 1;;FAIL
+-p sctp;=;OK
+-p sctp -m sctp;=;OK
+-p sctp --sport 1;-p sctp -m sctp --sport 1;OK
+-p sctp --source-port 1:2 --destination-port 3:4;-p sctp -m sctp --sport 1:2 --dport 3:4;OK
+-p sctp --sport :5;-p sctp -m sctp --sport 0:5;OK
+-p sctp --sport 5:;-p sctp -m sctp --sport 5:65535;OK
+-p sctp --sport 5:4;;FAIL
+-p sctp --sport 0:65535;-p sctp -m sctp --sport 0:65535;OK
+-p sctp ! --sport 0:65535;-p sctp -m sctp ! --sport 0:65535;OK
+-p sctp ! --sport 5 ! --dport 6:7;-p sctp -m sctp ! --sport 5 ! --dport 6:7;OK
+-p sctp --sport 5 --sport 6;;FAIL
+-p sctp --dport 5 --dport 6;;FAIL
+-p sctp --sport http;;FAIL
+-p sctp --sport diameter;;FAIL
+-p sctp --sport nosuch;;FAIL
+-p sctp --sport "";;FAIL
+-p sctp --sport 65536;;FAIL
+-p sctp --sport 1:2:3;;FAIL
+-p sctp --chunk-types all DATA;-p sctp -m sctp --chunk-types all DATA;OK
+-p sctp --chunk-types ALL data,init;-p sctp -m sctp --chunk-types all DATA,INIT;OK
+-p sctp --chunk-types any DATA,INIT;-p sctp -m sctp --chunk-types any DATA,INIT;OK
+-p sctp --chunk-types only DATA,INIT;-p sctp -m sctp --chunk-types only DATA,INIT;OK
+-p sctp ! --chunk-types only DATA;-p sctp -m sctp ! --chunk-types only DATA;OK
+-p sctp --chunk-types foo DATA;;FAIL
+-p sctp --chunk-types all;;FAIL
+-p sctp --chunk-types all FOO;;FAIL
+-p sctp --chunk-types all ALL;-p sctp -m sctp --chunk-types all ALL;OK
+-p sctp --chunk-types any NONE;-p sctp -m sctp --chunk-types any NONE;OK
+-p sctp --chunk-types any "";-p sctp -m sctp --chunk-types any NONE;OK
+-p sctp --chunk-types all DATA:UBE;-p sctp -m sctp --chunk-types all DATA:UBE;OK
+-p sctp --chunk-types all DATA:ube;-p sctp -m sctp --chunk-types all DATA:ube;OK
+-p sctp --chunk-types all DATA:UbE;-p sctp -m sctp --chunk-types all DATA:UbE;OK
+-p sctp --chunk-types all DATA:BEIubei;-p sctp -m sctp --chunk-types all DATA:IuBE;OK
+-p sctp --chunk-types all DATA:I;-p sctp -m sctp --chunk-types all DATA:I;OK
+-p sctp --chunk-types any ABORT:T,SHUTDOWN_COMPLETE:t;-p sctp -m sctp --chunk-types any ABORT:T,SHUTDOWN_COMPLETE:t;OK
+-p sctp --chunk-types any ABORT:Tt;-p sctp -m sctp --chunk-types any ABORT:T;OK
+-p sctp --chunk-types any ABORT:X;;FAIL
+-p sctp --chunk-types any INIT:T;;FAIL
+-p sctp --chunk-types any DATA:Ub,ABORT:T,SHUTDOWN_COMPLETE:T,I_DATA,INIT;-p sctp -m sctp --chunk-types any DATA:Ub,INIT,ABORT:T,SHUTDOWN_COMPLETE:T,I_DATA;OK
+-p sctp --chunk-types all DATA:U,DATA:B,DATA:E,ABORT:T,SHUTDOWN_COMPLETE:t;-p sctp -m sctp --chunk-types all DATA:UBE,ABORT:T,SHUTDOWN_COMPLETE:t;OK
+-p sctp --chunk-types all I_DATA:U;-p sctp -m sctp --chunk-types all I_DATA;OK
+-p sctp --chunk-types all DATA:;-p sctp -m sctp --chunk-types all DATA;OK
+-p sctp --chunk-types all ASCONF,ASCONF_ACK,RE_CONFIG,FORWARD_TSN,PAD,I_FORWARD_TSN;-p sctp -m sctp --chunk-types all ASCONF_ACK,RE_CONFIG,PAD,FORWARD_TSN,ASCONF,I_FORWARD_TSN;OK
+-p sctp --chunk-types all DATA --chunk-types any INIT;;FAIL
+! -p sctp -m sctp --sport 1;;FAIL
+-p sctp --chunk-types all DATA:-;-p sctp -m sctp --chunk-types all DATA:-;OK
+-p sctp --chunk-types any NONE,DATA;;FAIL
+-p sctp --chunk-types any DATA,ALL;;FAIL
+-p sctp --chunk-types any ALL,NONE;;FAIL
+-p sctp --chunk-types any ALL,DATA:U;;FAIL
+-p sctp --chunk-types any 5;;FAIL
+-p sctp --chunk-types any INIT:;-p sctp -m sctp --chunk-types any INIT;OK
+-p sctp --chunk-types any ,DATA,,INIT;-p sctp -m sctp --chunk-types any DATA,INIT;OK
+-p sctp --chunk-types any ! DATA;;FAIL
+-p sctp --chunk-types any --sport 1;;FAIL
+-p sctp --chunk-types all DATA:U:B;;FAIL
+-p sctp --chunk-types all RE_CONFIG:T;;FAIL

@@ -1,0 +1,87 @@
+:INPUT
+-m time;-m time --datestop 2038-01-19T03:14:07;OK
+-m time --timestart 8:05;-m time --timestart 08:05:00 --timestop 23:59:59 --datestop 2038-01-19T03:14:07;OK
+-m time --timestart 08:05:09 --timestop 17:00;-m time --timestart 08:05:09 --timestop 17:00:00 --datestop 2038-01-19T03:14:07;OK
+-m time --timestop 23:59:59;-m time --datestop 2038-01-19T03:14:07;OK
+-m time --timestart 24:00;;FAIL
+-m time --timestart 23:60;;FAIL
+-m time --timestart 1;;FAIL
+-m time --timestart 1:2:3:4;;FAIL
+-m time --timestart 1:2:61;;FAIL
+-m time --timestart "";;FAIL
+-m time --timestart 22:00 --timestop 6:00 --contiguous;-m time --timestart 22:00:00 --timestop 06:00:00 --datestop 2038-01-19T03:14:07 --contiguous;OK
+-m time --timestart 6:00 --timestop 22:00 --contiguous;;FAIL
+-m time --contiguous;;FAIL
+-m time --datestart 2024;-m time --datestart 2024-01-01T00:00:00 --datestop 2038-01-19T03:14:07;OK
+-m time --datestart 2024-2;-m time --datestart 2024-02-01T00:00:00 --datestop 2038-01-19T03:14:07;OK
+-m time --datestart 2024-02-29;-m time --datestart 2024-02-29T00:00:00 --datestop 2038-01-19T03:14:07;OK
+-m time --datestart 2024-02-29T1;-m time --datestart 2024-02-29T01:00:00 --datestop 2038-01-19T03:14:07;OK
+-m time --datestart 2024-02-29T10:11;-m time --datestart 2024-02-29T10:11:00 --datestop 2038-01-19T03:14:07;OK
+-m time --datestart 2024-02-29T10:11:12 --datestop 2030-12-31T23:59:59;=;OK
+-m time --datestart 2024-02-30;-m time --datestart 2024-03-01T00:00:00 --datestop 2038-01-19T03:14:07;OK
+-m time --datestart 2024-13-01;;FAIL
+-m time --datestart 1969-01-01;;FAIL
+-m time --datestart 1970-01-01;-m time --datestop 2038-01-19T03:14:07;OK
+-m time --datestart 2038-01-19;-m time --datestart 2038-01-19T00:00:00 --datestop 2038-01-19T03:14:07;OK
+-m time --datestart 2038-01-20;-m time --datestart 2038-01-20T00:00:00 --datestop 2038-01-19T03:14:07;OK
+-m time --datestop 2040-01-01;;FAIL
+-m time --datestart 2024-01-32;;FAIL
+-m time --datestart 2024-01-01T24:00;;FAIL
+-m time --datestart 2024-01-01T1:60;;FAIL
+-m time --datestart 2024-01-01T1:1:60;;FAIL
+-m time --datestart 2024-01-01x;;FAIL
+-m time --datestart x;;FAIL
+-m time --datestop 2024-1-1;-m time --datestop 2024-01-01T00:00:00;OK
+-m time --weekdays Mon;-m time --weekdays Mon --datestop 2038-01-19T03:14:07;OK
+-m time --weekdays mon,TUE,we;;FAIL
+-m time --weekdays 1,7;-m time --weekdays Mon,Sun --datestop 2038-01-19T03:14:07;OK
+-m time --weekdays 0;;FAIL
+-m time --weekdays 1,2,3,4,5,6,7;-m time --datestop 2038-01-19T03:14:07;OK
+-m time ! --weekdays Sat,Sun;-m time --weekdays Mon,Tue,Wed,Thu,Fri --datestop 2038-01-19T03:14:07;OK
+-m time --weekdays Foo;;FAIL
+-m time --weekdays M;;FAIL
+-m time --weekdays Mon,,Tue;;FAIL
+-m time --monthdays 1,15,31;-m time --monthdays 1,15,31 --datestop 2038-01-19T03:14:07;OK
+-m time ! --monthdays 1,2;-m time --monthdays 3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31 --datestop 2038-01-19T03:14:07;OK
+-m time --monthdays 32;;FAIL
+-m time --monthdays a;;FAIL
+-m time --monthdays 1,1;-m time --monthdays 1 --datestop 2038-01-19T03:14:07;OK
+-m time --monthdays 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31;-m time --datestop 2038-01-19T03:14:07;OK
+-m time --kerneltz;-m time --datestop 2038-01-19T03:14:07 --kerneltz;OK
+-m time --utc;-m time --datestop 2038-01-19T03:14:07;OK
+-m time --localtz;-m time --datestop 2038-01-19T03:14:07 --kerneltz;OK
+-m time --utc --kerneltz;;FAIL
+-m time --localtz --kerneltz;-m time --datestop 2038-01-19T03:14:07 --kerneltz;OK
+-m time --weekdays Mon --weekdays Tue;;FAIL
+-m time ! --timestart 1:00;;FAIL
+-m time --timestart 00:00 --timestop 23:59 --weekdays Mon,Fri --monthdays 3 --datestart 2020-01-01 --datestop 2021-01-01 --kerneltz;-m time --timestart 00:00:00 --timestop 23:59:00 --monthdays 3 --weekdays Mon,Fri --datestart 2020-01-01T00:00:00 --datestop 2021-01-01T00:00:00 --kerneltz;OK
+-m time --datestart 2039;;FAIL
+-m time --datestart 2024-;-m time --datestart 2023-12-01T00:00:00 --datestop 2038-01-19T03:14:07;OK
+-m time --datestart 2024-0-0;-m time --datestart 2023-11-30T00:00:00 --datestop 2038-01-19T03:14:07;OK
+-m time --datestart 2024-1-;-m time --datestart 2023-12-31T00:00:00 --datestop 2038-01-19T03:14:07;OK
+-m time --datestart 2024-1-1T;-m time --datestart 2024-01-01T00:00:00 --datestop 2038-01-19T03:14:07;OK
+-m time --datestart " 2024";-m time --datestart 2024-01-01T00:00:00 --datestop 2038-01-19T03:14:07;OK
+-m time --datestart +2024;-m time --datestart 2024-01-01T00:00:00 --datestop 2038-01-19T03:14:07;OK
+-m time --datestart 4294969320;-m time --datestart 2024-01-01T00:00:00 --datestop 2038-01-19T03:14:07;OK
+-m time --datestop 2038-01-19T03:14:08;=;OK
+-m time --datestop 2038;-m time --datestop 2038-01-01T00:00:00;OK
+-m time --datestart 2024-02-29T10:11:12:13;;FAIL
+-m time --weekdays Monday;-m time --weekdays Mon --datestop 2038-01-19T03:14:07;OK
+-m time --weekdays Moxx,Sun;-m time --weekdays Mon,Sun --datestop 2038-01-19T03:14:07;OK
+-m time --weekdays Mo;-m time --weekdays Mon --datestop 2038-01-19T03:14:07;OK
+-m time --weekdays Mon,;-m time --weekdays Mon --datestop 2038-01-19T03:14:07;OK
+-m time --weekdays Foobar,Mon;;FAIL
+-m time --weekdays Mon,Foo,Tue;;FAIL
+-m time --weekdays Mon,F;;FAIL
+-m time --monthdays 1,a,3;;FAIL
+-m time --monthdays 1,33;;FAIL
+-m time --monthdays 1,;-m time --monthdays 1 --datestop 2038-01-19T03:14:07;OK
+-m time --monthdays 1x;;FAIL
+-m time --monthdays ,1;-m time --monthdays 1 --datestop 2038-01-19T03:14:07;OK
+-m time --timestart 5:00 --timestop 5:00 --contiguous;-m time --timestart 05:00:00 --timestop 05:00:00 --datestop 2038-01-19T03:14:07 --contiguous;OK
+-m time --utc --localtz;;FAIL
+-m time --timestart 1:2:;-m time --timestart 01:02:00 --timestop 23:59:59 --datestop 2038-01-19T03:14:07;OK
+-m time --timestart " 1:2";-m time --timestart 01:02:00 --timestop 23:59:59 --datestop 2038-01-19T03:14:07;OK
+-m time --timestart 1:;-m time --timestart 01:00:00 --timestop 23:59:59 --datestop 2038-01-19T03:14:07;OK
+-m time --timestart 0:00;-m time --datestop 2038-01-19T03:14:07;OK
+-m time --timestart 5:0 --timestop 0:0;-m time --timestart 05:00:00 --timestop 00:00:00 --datestop 2038-01-19T03:14:07;OK

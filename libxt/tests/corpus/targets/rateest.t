@@ -1,0 +1,29 @@
+:INPUT
+-j RATEEST;;FAIL
+-j RATEEST --rateest-name a;;FAIL
+-j RATEEST --rateest-name a --rateest-interval 250ms;;FAIL
+-j RATEEST --rateest-name n1 --rateest-interval 250ms --rateest-ewmalog 500ms;-j RATEEST --rateest-name n1 --rateest-interval 250.0ms --rateest-ewmalog 500.0ms;OK
+-j RATEEST --rateest-name n2 --rateest-interval 1s --rateest-ewmalog 2s;-j RATEEST --rateest-name n2 --rateest-interval 1.0s --rateest-ewmalog 2.0s;OK
+-j RATEEST --rateest-name n3 --rateest-interval 1sec --rateest-ewmalog 4secs;-j RATEEST --rateest-name n3 --rateest-interval 1.0s --rateest-ewmalog 4.0s;OK
+-j RATEEST --rateest-name n4 --rateest-interval 250msec --rateest-ewmalog 1.5s;-j RATEEST --rateest-name n4 --rateest-interval 250.0ms --rateest-ewmalog 1.0s;OK
+-j RATEEST --rateest-name n5 --rateest-interval 250000us --rateest-ewmalog 500000usecs;-j RATEEST --rateest-name n5 --rateest-interval 250.0ms --rateest-ewmalog 500.0ms;OK
+-j RATEEST --rateest-name n6 --rateest-interval 250000 --rateest-ewmalog 500000;-j RATEEST --rateest-name n6 --rateest-interval 250.0ms --rateest-ewmalog 500.0ms;OK
+-j RATEEST --rateest-name n7 --rateest-interval 0.3s --rateest-ewmalog 1s;-j RATEEST --rateest-name n7 --rateest-interval 500.0ms --rateest-ewmalog 1.0s;OK
+-j RATEEST --rateest-name n8 --rateest-interval 8s --rateest-ewmalog 16s;-j RATEEST --rateest-name n8 --rateest-interval 8.0s --rateest-ewmalog 16.0s;OK
+-j RATEEST --rateest-name n9 --rateest-interval 9s --rateest-ewmalog 16s;;FAIL
+-j RATEEST --rateest-name n10 --rateest-interval 100ms --rateest-ewmalog 16s;-j RATEEST --rateest-name n10 --rateest-interval 250.0ms --rateest-ewmalog 32.0s;OK
+-j RATEEST --rateest-name n11 --rateest-interval x --rateest-ewmalog 16s;;FAIL
+-j RATEEST --rateest-name n12 --rateest-interval 1s --rateest-ewmalog x;;FAIL
+-j RATEEST --rateest-name n13 --rateest-interval 1h --rateest-ewmalog 1s;;FAIL
+-j RATEEST --rateest-name n14 --rateest-interval 1s --rateest-ewmalog 1000s;-j RATEEST --rateest-name n14 --rateest-interval 1.0s --rateest-ewmalog 512.0s;OK
+-j RATEEST --rateest-name n15 --rateest-interval 1s --rateest-ewmalog 0.1s;;FAIL
+-j RATEEST --rateest-name n16 --rateest-interval 2s --rateest-ewmalog 10s;-j RATEEST --rateest-name n16 --rateest-interval 2.0s --rateest-ewmalog 8.0s;OK
+-j RATEEST --rateest-name n17 --rateest-interval 4s --rateest-ewmalog 60s;-j RATEEST --rateest-name n17 --rateest-interval 4.0s --rateest-ewmalog 32.0s;OK
+-j RATEEST --rateest-name abcdefghijklmnopqrst --rateest-interval 4s --rateest-ewmalog 60s;-j RATEEST --rateest-name abcdefghijklmno --rateest-interval 4.0s --rateest-ewmalog 32.0s;OK
+-j RATEEST --rateest-name a --rateest-name b --rateest-interval 4s --rateest-ewmalog 60s;;FAIL
+-j RATEEST --rateest-name a --rateest-interval 4s --rateest-interval 4s --rateest-ewmalog 60s;;FAIL
+-j RATEEST --rateest-name n20 --rateest-interval 1S --rateest-ewmalog 4S;-j RATEEST --rateest-name n20 --rateest-interval 1.0s --rateest-ewmalog 4.0s;OK
+-j RATEEST --rateest-name n21 --rateest-interval 1000MSEC --rateest-ewmalog 4s;-j RATEEST --rateest-name n21 --rateest-interval 1.0s --rateest-ewmalog 4.0s;OK
+-j RATEEST --rateest-name n22 --rateest-interval 1msecs --rateest-ewmalog 4s;-j RATEEST --rateest-name n22 --rateest-interval 250.0ms --rateest-ewmalog 512.0s;OK
+-j RATEEST --rateest-name n23 --rateest-interval "1 s" --rateest-ewmalog 4s;;FAIL
+-j RATEEST --rateest-name n24 --rateest-interval 8s --rateest-ewmalog 20000s;-j RATEEST --rateest-name n24 --rateest-interval 8.0s --rateest-ewmalog 2048.0s;OK

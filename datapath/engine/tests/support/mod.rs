@@ -83,24 +83,23 @@ impl Router {
             ["-N", chain] => table.create(chain).unwrap(),
             ["-F", chain] => table.flush(chain).unwrap(),
             ["-P", chain, policy] => table.set_policy(chain, policy, None).unwrap(),
-            ["-A", chain, rule @ ..] => {
-                let mut encoded = Encoded::default();
-                let rule = parse(af, rule);
-                let mut newest = |object: &dyn Object| {
-                    object
-                        .revisions()
-                        .iter()
-                        .find(|revision| revision.families.contain(af) && object.fits(revision.number))
-                        .copied()
-                };
-                encode(&rule, &mut newest, &mut encoded).unwrap();
-                table.append(chain, &encoded.as_new_rule()).unwrap();
-            }
+            ["-A", chain, rule @ ..] => append(&mut table, af, chain, rule),
             _ => panic!("{line}"),
         }
         let blob = table.to_blob().unwrap();
         let mut old = vec![Counters::default(); 4096];
         socket.replace(&blob, &mut old).map_err(|error| error.raw_os_error().unwrap())
+    }
+
+    /// Many rules at the end of one chain of the filter table, in one replace.
+    pub fn load_at_once(&mut self, af: Af, chain: &str, rules: &[String]) {
+        let mut socket = Socket(af, &mut self.engine);
+        let mut table = Table::open(&mut socket, "filter").unwrap();
+        for rule in rules {
+            append(&mut table, af, chain, &rule.split_whitespace().collect::<Vec<_>>());
+        }
+        let blob = table.to_blob().unwrap();
+        socket.replace(&blob, &mut []).unwrap();
     }
 
     /// Packets and bytes of each entry of a table.
@@ -268,6 +267,20 @@ impl Host for Machine {
     fn device(&self, index: u32) -> Option<&Device> {
         self.devices.iter().find(|device| device.index == index)
     }
+}
+
+fn append(table: &mut Table, af: Af, chain: &str, rule: &[&str]) {
+    let mut encoded = Encoded::default();
+    let rule = parse(af, rule);
+    let mut newest = |object: &dyn Object| {
+        object
+            .revisions()
+            .iter()
+            .find(|revision| revision.families.contain(af) && object.fits(revision.number))
+            .copied()
+    };
+    encode(&rule, &mut newest, &mut encoded).unwrap();
+    table.append(chain, &encoded.as_new_rule()).unwrap();
 }
 
 fn error(refused: Refused) -> io::Error {

@@ -45,7 +45,7 @@ impl Delivery {
         let (Some(queue), Some(counts)) = (state.queues.get(index), state.counts.get(index)) else { return };
         self.verdicts.clear();
         push(release, bytes, queue.number(), counts, &mut self.verdicts);
-        if queue.send(&self.verdicts).is_err() {
+        if queue.send(&self.verdicts, &[]).is_err() {
             count(&counts.refused, 1);
         }
     }

@@ -1,6 +1,7 @@
 //! Datagrams of a queue's socket, many with one system call, into memory that is made once.
 
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nfnl::queue::MESSAGE_ROOM;
@@ -49,6 +50,16 @@ impl Ring {
             *length = (header.msg_len as usize).min(SLOT);
         }
         Ok(received)
+    }
+
+    /// Where a range of a slot lies in [`Self::bytes`].
+    pub(crate) fn place(index: usize, range: Range<usize>) -> Range<usize> {
+        index * SLOT + range.start..index * SLOT + range.end
+    }
+
+    /// All slots, one behind the other.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.room
     }
 
     /// A slot and how much of it the datagram fills; room follows it.

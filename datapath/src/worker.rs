@@ -147,13 +147,12 @@ impl Worker {
             for release in self.effects.releases.get(outcome.released).unwrap_or(&[]) {
                 if usize::from(release.id.queue) == self.index {
                     let more = VERDICT + release.bytes.as_ref().map_or(0, ExactSizeIterator::len);
-                    make_room(&mut self.verdicts, more, queue)?;
+                    make_room(&mut self.verdicts, more, queue, &self.ring)?;
                     deliver::push(release, &self.effects.bytes, queue.number(), counts, &mut self.verdicts);
                 } else {
                     self.delivery.release(release, &self.effects.bytes, state);
                 }
             }
-            let (slot, _) = self.ring.slot(index);
             let (accepted, verdict) = match outcome.verdict {
                 Verdict::Accept => (&counts.accepted, ACCEPT),
                 Verdict::Drop => (&counts.dropped, DROP),
@@ -163,20 +162,20 @@ impl Worker {
                 }
             };
             count(accepted, 1);
-            let mut payload = None;
             if let (ACCEPT, Some(place)) = (verdict, outcome.payload) {
-                let bytes = slot.get_mut(place).unwrap_or(&mut []);
                 if outcome.partial {
-                    checksum::complete(outcome.af, bytes);
+                    let (slot, _) = self.ring.slot(index);
+                    checksum::complete(outcome.af, slot.get_mut(place.clone()).unwrap_or(&mut []));
                 }
                 count(&counts.rewritten, 1);
-                payload = Some(&*bytes);
+                make_room(&mut self.verdicts, VERDICT + place.len(), queue, &self.ring)?;
+                self.verdicts.push_apart(queue.number(), outcome.id, outcome.mark, Ring::place(index, place));
+            } else {
+                make_room(&mut self.verdicts, VERDICT, queue, &self.ring)?;
+                self.verdicts.push(queue.number(), outcome.id, verdict, outcome.mark, None);
             }
-            let more = VERDICT + payload.map_or(0, <[u8]>::len);
-            make_room(&mut self.verdicts, more, queue)?;
-            self.verdicts.push(queue.number(), outcome.id, verdict, outcome.mark, payload);
         }
-        match queue.send(&self.verdicts) {
+        match queue.send(&self.verdicts, self.ring.bytes()) {
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOBUFS | libc::ENOMEM | libc::EAGAIN)) => {
                 count(&counts.refused, self.verdicts.len() as u64);
                 Ok(())
@@ -187,9 +186,9 @@ impl Worker {
 }
 
 /// Sends what a batch holds if `more` bytes would make it longer than one send takes.
-fn make_room(verdicts: &mut Verdicts, more: usize, queue: &Queue) -> io::Result<()> {
-    if !verdicts.is_empty() && verdicts.bytes().len() + more > queue.batch_limit() {
-        queue.send(verdicts)?;
+fn make_room(verdicts: &mut Verdicts, more: usize, queue: &Queue, ring: &Ring) -> io::Result<()> {
+    if !verdicts.is_empty() && (verdicts.size() + more > queue.batch_limit() || verdicts.is_full()) {
+        queue.send(verdicts, ring.bytes())?;
         verdicts.clear();
     }
     Ok(())

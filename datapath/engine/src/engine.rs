@@ -216,6 +216,7 @@ impl Engine {
         let mut scene = Scene {
             packet,
             headers,
+            key: None,
             hook: taken,
             table: "",
             tracked,
@@ -235,6 +236,7 @@ impl Engine {
             if !judged.contain(hook) {
                 continue;
             }
+            scene.key = None;
             scene.hook = hook;
             scene.packet.hook = hook;
             scene.packet.in_device = in_device.filter(|_| hook != Hook::Output);
@@ -333,6 +335,7 @@ impl Family {
                 }
             }
         }
+        scene.key = None;
         nat::translate(scene.tracker, scene.tracked, scene.packet, &mut scene.headers, scene.now, scene.out)
     }
 

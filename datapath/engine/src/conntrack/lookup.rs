@@ -105,10 +105,11 @@ impl Tracker {
             if best.is_none_or(|(had, ..)| score > had) {
                 best = Some((score, index, direction));
             }
-            false
+            // Nothing can be better.
+            score == 6
         };
-        self.table.seek(tuple, |index, kind, connection| weigh(index, direction(kind), connection));
-        if let Some(inverse) = tuple.inverse() {
+        let found = self.table.seek(tuple, |index, kind, connection| weigh(index, direction(kind), connection));
+        if let (None, Some(inverse)) = (found, tuple.inverse()) {
             self.table.seek(&inverse, |index, kind, connection| {
                 let towards = if kind == REPLY { Direction::Original } else { Direction::Reply };
                 debug_assert!(kind != BETWEEN || towards == Direction::Reply);

@@ -8,6 +8,7 @@ mod binding;
 mod connection;
 mod control;
 pub(crate) mod error;
+mod hash;
 mod lookup;
 mod proto;
 pub mod settings;

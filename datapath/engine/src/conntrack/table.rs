@@ -9,6 +9,7 @@ use libxt::family::Af;
 use siphasher::sip::SipHasher13;
 
 use super::connection::{Connection, Extensions, Links, Place};
+use super::hash::Keyed;
 use super::proto::State;
 use super::timer::{self, Wheel};
 use super::{Address, ConnId, Direction, Tuple, tuple::Ports};
@@ -32,6 +33,8 @@ const SLOTS_MAX: u32 = 1 << 28;
 #[derive(Debug)]
 pub(super) struct Table {
     key: [u8; 16],
+    /// The key as tuples are hashed with it.
+    keyed: Keyed,
     chunks: Vec<Box<[Connection]>>,
     free: u32,
     free_len: u32,
@@ -47,6 +50,7 @@ impl Table {
     pub(super) fn new(key: [u8; 16], buckets: u32, ceiling: u32) -> Self {
         let mut table = Self {
             key,
+            keyed: Keyed::new(key),
             chunks: Vec::new(),
             free: NONE,
             free_len: 0,
@@ -389,27 +393,26 @@ impl Table {
     }
 
     fn hash(&self, tuple: &Tuple) -> u64 {
-        let mut bytes = [0; 38];
         let [a, b, c, d] = tuple.port_bytes();
-        if tuple.af == Af::V4 {
-            bytes[..4].copy_from_slice(&tuple.source.0[..4]);
-            bytes[4..8].copy_from_slice(&tuple.destination.0[..4]);
-            bytes[8..13].copy_from_slice(&[a, b, c, d, tuple.protocol]);
-            return self.digest(&bytes[..13]);
+        let rest = u64::from_le_bytes([a, b, c, d, tuple.protocol, 0, 0, 0]);
+        let [source, low] = halves(tuple.source);
+        let [destination, end] = halves(tuple.destination);
+        match tuple.af {
+            Af::V4 => self.keyed.words([source | destination << 32, rest]),
+            Af::V6 => self.keyed.words([source, low, destination, end, rest]),
         }
-        bytes[..16].copy_from_slice(&tuple.source.0);
-        bytes[16..32].copy_from_slice(&tuple.destination.0);
-        bytes[32..37].copy_from_slice(&[a, b, c, d, tuple.protocol]);
-        self.digest(&bytes)
     }
 
     fn source_hash(&self, tuple: &Tuple) -> u64 {
-        let mut bytes = [0; 19];
-        bytes[..16].copy_from_slice(&tuple.source.0);
-        bytes[16..18].copy_from_slice(&tuple.source_port().to_be_bytes());
-        bytes[18] = tuple.protocol;
-        self.digest(&bytes)
+        let [source, low] = halves(tuple.source);
+        self.keyed.words([source, low, u64::from(tuple.source_port()) << 8 | u64::from(tuple.protocol)])
     }
+}
+
+/// An address as two words; of IPv4 only the lower half of the first is not zero.
+fn halves(Address(bytes): Address) -> [u64; 2] {
+    let all = u128::from_le_bytes(bytes);
+    [all as u64, (all >> 64) as u64]
 }
 
 /// Which direction's tuple a node of the two main kinds stands for.

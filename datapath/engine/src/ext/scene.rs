@@ -8,6 +8,7 @@ use crate::ext::matches::recent::Lists;
 use crate::ext::rates::Rates;
 use crate::host::{Host, Now};
 use crate::packet::{Hook, Packet};
+use crate::ruleset::Key;
 use crate::wire::Headers;
 
 /// A packet in front of a rule.
@@ -16,6 +17,9 @@ pub struct Scene<'a, 'p> {
     pub packet: &'a mut Packet<'p>,
     /// Its outline; whoever changes bytes keeps it true.
     pub headers: Headers,
+    /// What rules compare the packet with, as long as it is true; whoever changes addresses, ports, protocol, devices or
+    /// the length of the packet takes it away.
+    pub(crate) key: Option<Key>,
     /// The hook being judged, which may be an earlier one than where the packet was taken.
     pub hook: Hook,
     /// The table being walked.

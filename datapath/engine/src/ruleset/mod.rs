@@ -14,6 +14,7 @@ mod walk;
 
 pub use kind::Kind;
 pub use refused::Refused;
+pub(crate) use rule::Key;
 pub use table::Prepared;
 pub(crate) use tables::Tables;
 pub(crate) use walk::walk;

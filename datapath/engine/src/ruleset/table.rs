@@ -9,7 +9,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::check::{self, Shape};
 use super::kind::Kind;
 use super::refused::errno;
-use super::rule::{Head, Rule, Step};
+use super::rule::{Head, Pairs, Rule, Shared, Step};
 use super::trace::{self, Place};
 use super::{Refused, tables};
 use crate::ext::matches::recent::Lists;
@@ -37,6 +37,10 @@ pub(crate) struct Table {
     counter_offsets: Vec<u32>,
     hook_entry_bytes: [u32; abi::HOOKS],
     underflow_bytes: [u32; abi::HOOKS],
+    pub(super) af: Af,
+    /// The head of each rule; what heads point to.
+    pub(super) heads: Vec<Head>,
+    pub(super) shared: Shared,
     pub(super) rules: Vec<Rule>,
     pub(super) matches: Vec<Match>,
     /// Which of them use a list of addresses.
@@ -116,6 +120,9 @@ impl Table {
             counter_offsets: Vec::with_capacity(shape.entries.len()),
             hook_entry_bytes: [0; abi::HOOKS],
             underflow_bytes: [0; abi::HOOKS],
+            af,
+            heads: Vec::with_capacity(shape.entries.len()),
+            shared: Shared::default(),
             rules: Vec::with_capacity(shape.entries.len()),
             matches: Vec::new(),
             listing: Vec::new(),
@@ -137,6 +144,7 @@ impl Table {
             table.hook_entry[hook] = shape.hook_entry[hook].unwrap_or(0) as u32;
             table.underflow[hook] = shape.underflow[hook].unwrap_or(0) as u32;
         }
+        let mut pairs = Pairs::default();
         for (index, entry) in shape.entries.iter().enumerate() {
             let site =
                 Site { af, table: name, hooks: shape.reached[index], header: &entry.header, matches: entry.matches() };
@@ -178,7 +186,9 @@ impl Table {
                 _ => {}
             }
             let matches = first..table.matches.len() as u32;
-            table.rules.push(Rule { head: Head::new(&entry.header), matches, target });
+            let head = Head::new(&entry.header, table.matches.get(first as usize), &mut table.shared, &mut pairs);
+            table.heads.push(head);
+            table.rules.push(Rule { matches, target });
             table.note_kernel_fields(af, entry.offset, shape.reached[index]);
         }
         (table.places, table.chains) = trace::places(shape, check::hooks(head));

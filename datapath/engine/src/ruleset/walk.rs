@@ -1,6 +1,8 @@
 //! The walk of a packet through a table, as ipt_do_table() and ip6t_do_table().
 
-use super::rule::Step;
+use libxt::family::Af;
+
+use super::rule::{Fit, Key, Step};
 use super::table::Table;
 use crate::ext::Scene;
 use crate::ext::targets::Outcome;
@@ -14,13 +16,21 @@ pub(crate) fn walk(table: &mut Table, hook: Hook, scene: &mut Scene<'_, '_>, sta
     scene.hook = hook;
     let mut at = table.hook_entry[hook as usize];
     let verdict = loop {
+        if scene.key.is_none() {
+            scene.key = Some(Key::of(scene));
+        }
+        let Some(key) = &scene.key else { break Verdict::Drop };
+        let asked = match next(table, &mut at, key) {
+            Fit::Hit(asked) => asked,
+            Fit::Miss | Fit::Drop => break Verdict::Drop,
+        };
         let Some(rule) = table.rules.get(at as usize) else { break Verdict::Drop };
-        let mut fits = rule.head.matches(scene);
-        for index in rule.matches.clone() {
+        let mut fits = true;
+        for index in rule.matches.start + asked..rule.matches.end {
+            fits = table.matches.get_mut(index as usize).is_some_and(|judge| judge.matches(scene));
             if !fits || scene.hotdrop {
                 break;
             }
-            fits = table.matches.get_mut(index as usize).is_some_and(|judge| judge.matches(scene));
         }
         if scene.hotdrop {
             break Verdict::Drop;
@@ -64,9 +74,32 @@ pub(crate) fn walk(table: &mut Table, hook: Hook, scene: &mut Scene<'_, '_>, sta
                 if scene.hotdrop {
                     break Verdict::Drop;
                 }
+                // It may have changed what heads look at.
+                scene.key = None;
             }
         }
     };
     stack.clear();
     verdict
+}
+
+/// Moves `at` to the first rule from there on whose head does not miss; with [`Fit::Miss`] there is none.
+#[inline]
+fn next(table: &Table, at: &mut u32, key: &Key) -> Fit {
+    match table.af {
+        Af::V4 => next_of(Af::V4, table, at, key),
+        Af::V6 => next_of(Af::V6, table, at, key),
+    }
+}
+
+#[inline(always)]
+fn next_of(af: Af, table: &Table, at: &mut u32, key: &Key) -> Fit {
+    for head in table.heads.get(*at as usize..).unwrap_or_default() {
+        let fit = head.fits(key, af, &table.shared, *at);
+        if fit != Fit::Miss {
+            return fit;
+        }
+        *at += 1;
+    }
+    Fit::Miss
 }

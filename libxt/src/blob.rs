@@ -4,11 +4,14 @@
 //! matches and its target can be read without a further check. What it does not know is what the bytes mean: hooks,
 //! jumps and extensions are the business of whoever installs the table.
 
+use std::borrow::Cow;
+
 use zerocopy::FromBytes;
 
 use crate::abi::{self, Counters, ErrorTarget, Offsets, StandardTarget, TargetHead};
 use crate::ext::Malformed;
 use crate::family::Af;
+use crate::octets;
 use crate::value::header::Header;
 
 /// The entries of a table, first to last; after an error there is nothing more.
@@ -97,7 +100,7 @@ impl<'a> Entry<'a> {
     }
 
     /// The name in an ERROR target: a user chain's, or `ERROR` at the end of the table.
-    pub fn error_name(&self) -> Option<&'a str> {
+    pub fn error_name(&self) -> Option<Cow<'a, str>> {
         self.target().error_name()
     }
 
@@ -139,11 +142,13 @@ impl<'a> Part<'a> {
     }
 
     /// The name in an ERROR target.
-    pub fn error_name(&self) -> Option<&'a str> {
+    pub fn error_name(&self) -> Option<Cow<'a, str>> {
         if self.name != abi::ERROR_TARGET {
             return None;
         }
-        abi::name_of(self.info.get(..self.info.len().min(abi::FUNCTION_NAME_LEN))?)
+        let field = self.info.get(..self.info.len().min(abi::FUNCTION_NAME_LEN))?;
+        let end = field.iter().position(|&byte| byte == 0)?;
+        Some(octets::text(field.get(..end)?))
     }
 }
 
@@ -208,7 +213,7 @@ mod tests {
         assert_eq!(walked.len(), 2);
         assert_eq!(walked[0].verdict(), Some(abi::ACCEPT));
         assert_eq!(walked[0].error_name(), None);
-        assert_eq!((walked[1].offset, walked[1].error_name()), (152, Some("ERROR")));
+        assert_eq!((walked[1].offset, walked[1].error_name()), (152, Some("ERROR".into())));
         assert!(walked.iter().all(|entry| entry.header.is_any() && entry.matches().count() == 0));
     }
 

@@ -2,6 +2,11 @@
 
 use std::io;
 
+/// As strerror() of a failed call's errno.
+pub fn of(error: &io::Error) -> String {
+    text(error.raw_os_error().unwrap_or(libc::EIO))
+}
+
 /// As strerror().
 pub fn text(errno: i32) -> String {
     let mut text = io::Error::from_raw_os_error(errno).to_string();

@@ -13,6 +13,7 @@ pub mod ext;
 pub mod family;
 pub mod getopt;
 pub mod lock;
+pub mod octets;
 pub mod rule;
 pub mod rundir;
 pub mod save;

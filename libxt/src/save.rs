@@ -4,11 +4,13 @@ use std::fmt;
 use std::io::{self, Write};
 
 use crate::backend::Counters;
+use crate::octets;
 use crate::rule::{SaveError, save_line};
 use crate::table::{Table, verdict_name};
 
 /// Writes one table, from `*TABLE` to `COMMIT`; with `counters` every rule has its own.
 pub fn write_table(w: &mut dyn Write, table: &Table, counters: bool) -> Result<(), Unsaved> {
+    let w = &mut octets::Raw(w);
     writeln!(w, "*{}", table.name())?;
     for id in table.chains() {
         let chain = table.describe(id);
@@ -155,15 +157,20 @@ impl<'a> Line<'a> {
 /// Blanks separate words. Double quotes may open anywhere and end the word where they close; a backslash takes the next
 /// character as it is, but only between quotes.
 pub fn split_words(text: &str, words: &mut Vec<String>, limit: usize) -> Result<(), BadLine> {
-    let mut word = String::new();
-    let (mut quoted, mut escaped) = (false, false);
-    let mut finish = |word: &mut String| {
+    for_each_word(text, |word, _| {
         if words.len() >= limit {
             return Err(BadLine::ManyWords);
         }
-        words.push(std::mem::take(word));
+        words.push(word);
         Ok(())
-    };
+    })
+}
+
+/// The same for whoever must know which words ended in a quote: those are data, whatever they look like.
+pub fn for_each_word(text: &str, mut visit: impl FnMut(String, bool) -> Result<(), BadLine>) -> Result<(), BadLine> {
+    let mut word = String::new();
+    let mut len = 0;
+    let (mut quoted, mut escaped) = (false, false);
     for c in text.chars() {
         match c {
             _ if escaped => escaped = false,
@@ -173,26 +180,29 @@ pub fn split_words(text: &str, words: &mut Vec<String>, limit: usize) -> Result<
             }
             '"' => {
                 if quoted {
-                    finish(&mut word)?;
+                    visit(std::mem::take(&mut word), true)?;
+                    len = 0;
                 }
                 quoted = !quoted;
                 continue;
             }
             ' ' | '\t' | '\n' if !quoted => {
                 if !word.is_empty() {
-                    finish(&mut word)?;
+                    visit(std::mem::take(&mut word), false)?;
+                    len = 0;
                 }
                 continue;
             }
             _ => {}
         }
         word.push(c);
-        if word.len() > MAX_WORD {
+        len += octets::char_len(c);
+        if len > MAX_WORD {
             return Err(BadLine::LongWord);
         }
     }
     if !word.is_empty() {
-        finish(&mut word)?;
+        visit(word, false)?;
     }
     Ok(())
 }

@@ -279,7 +279,7 @@ fn a_fresh_table_accepts_everything_at_its_own_hooks() {
             let entries_seen: Vec<_> = libxt::blob::entries(af, &bytes).map(|entry| entry.unwrap()).collect();
             assert_eq!(entries_seen.len(), entries);
             let (end, policies) = entries_seen.split_last().unwrap();
-            assert_eq!((end.error_name(), end.offsets.comefrom), (Some("ERROR"), 0));
+            assert_eq!((end.error_name(), end.offsets.comefrom), (Some("ERROR".into()), 0));
             assert!(policies.iter().all(|policy| policy.verdict() == Some(libxt::abi::ACCEPT)));
             // Each policy is reached from its own hook alone.
             assert!(policies.iter().all(|policy| policy.offsets.comefrom.count_ones() == 1));

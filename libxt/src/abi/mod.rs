@@ -10,6 +10,7 @@ mod socket;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::family::Af;
+use crate::octets;
 use crate::value::header::Header;
 
 pub use entry::{EntryHead, ErrorTarget, Ip, Ip6, Ip6tEntry, IptEntry, StandardTarget, TargetHead};
@@ -146,9 +147,10 @@ pub fn name_of(field: &[u8]) -> Option<&str> {
 /// `name` in a field of `N` bytes, with at least one zero after it; `None` if it is too long.
 pub fn name_field<const N: usize>(name: &str) -> Option<[u8; N]> {
     let mut field = [0; N];
+    let name = octets::bytes(name);
     if name.len() >= N {
         return None;
     }
-    field.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
+    field.get_mut(..name.len())?.copy_from_slice(&name);
     Some(field)
 }

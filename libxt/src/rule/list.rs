@@ -6,6 +6,7 @@ use super::save::{UNSUPPORTED, decode};
 use crate::blob::{Entry, Part};
 use crate::ext::{self, Kind, Surroundings};
 use crate::family::Af;
+use crate::octets;
 use crate::table::Rule;
 use crate::value::address::{self, Text};
 use crate::value::header::{self, Header, Range};
@@ -113,7 +114,12 @@ fn list_interfaces(w: &mut dyn Write, header: &Header, columns: Columns) -> fmt:
         }
     };
     let (input, output) = (shown(&header.input, header::INV_INPUT), shown(&header.output, header::INV_OUTPUT));
-    if columns.echo { write!(w, "in {input} out {output} ") } else { write!(w, " {input:<6} {output:<6} ") }
+    if columns.echo {
+        return write!(w, "in {input} out {output} ");
+    }
+    w.write_char(' ')?;
+    pad(w, &input, 6, columns)?;
+    pad(w, &output, 6, columns)
 }
 
 fn list_match(w: &mut dyn Write, part: &Part<'_>, around: &Surroundings, numeric: bool) -> fmt::Result {
@@ -152,8 +158,10 @@ fn range(af: Af, range: &Range, numeric: bool) -> String {
     text
 }
 
+/// As printf() pads: by bytes.
 fn pad(w: &mut dyn Write, text: &str, width: usize, columns: Columns) -> fmt::Result {
-    if columns.echo { write!(w, "{text} ") } else { write!(w, "{text:<width$} ") }
+    let missing = if columns.echo { 0 } else { width.saturating_sub(octets::len(text)) };
+    write!(w, "{text}{:missing$} ", "")
 }
 
 fn sign(inverted: bool) -> char {

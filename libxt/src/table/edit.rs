@@ -3,6 +3,7 @@
 use super::{Chain, ChainId, CounterMap, Destination, During, Leads, NewRule, Refused, Stored, Table, verdict_number};
 use crate::abi::{self, Counters};
 use crate::blob::{self, Entry};
+use crate::octets;
 
 impl Table {
     /// `-A`.
@@ -99,7 +100,8 @@ impl Table {
         if self.find(chain).is_some() || verdict_number(chain).is_some() {
             return Err(refused(libc::EEXIST));
         }
-        if chain.len() >= abi::TABLE_NAME_LEN || chain.len() >= abi::FUNCTION_NAME_LEN {
+        let len = octets::len(chain);
+        if len >= abi::TABLE_NAME_LEN || len >= abi::FUNCTION_NAME_LEN {
             return Err(refused(libc::EINVAL));
         }
         let id = ChainId(u32::try_from(self.chains.len()).map_err(|_| refused(libc::ENOMEM))?);
@@ -139,7 +141,7 @@ impl Table {
         if self.chain(id).hook.is_some() {
             return Err(refused(libc::ENOENT));
         }
-        if new.len() >= abi::FUNCTION_NAME_LEN {
+        if octets::len(new) >= abi::FUNCTION_NAME_LEN {
             return Err(refused(libc::EINVAL));
         }
         self.by_name.remove(chain);

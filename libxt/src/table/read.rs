@@ -90,7 +90,7 @@ impl Reader {
         if entry.target().name == abi::ERROR_TARGET {
             let name = entry.error_name()?;
             self.close()?;
-            self.start(name, None, entry.offset);
+            self.start(&name, None, entry.offset);
             return Some(());
         }
         if let Some(hook) = hook_at(info, entry.offset) {

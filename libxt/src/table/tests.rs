@@ -161,7 +161,7 @@ fn user_chains_stand_sorted_and_jumps_find_them() {
     table.rename("c", "0").unwrap();
     table.commit(&mut memory).unwrap();
     let heads: Vec<_> = blob::entries(Af::V4, &memory.entries)
-        .filter_map(|entry| entry.unwrap().error_name().map(str::to_owned))
+        .filter_map(|entry| entry.unwrap().error_name().map(|name| name.into_owned()))
         .collect();
     assert_eq!(heads, ["0", "a", "b", "ERROR"]);
     let table = memory.open();

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::octets;
+
 /// The name and its mask as they stand in the entry struct.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Interface {
@@ -16,11 +18,12 @@ impl Interface {
     /// The interface of a `-i` or `-o` argument (`xtables_parse_interface`); `None` if it is longer than 15 bytes.
     pub fn parse(text: &str) -> Option<Self> {
         let mut interface = Self::default();
+        let text = &*octets::bytes(text);
         if text.len() >= interface.name.len() {
             return None;
         }
-        interface.name.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
-        let compared = match text.strip_suffix('+') {
+        interface.name.get_mut(..text.len())?.copy_from_slice(text);
+        let compared = match text.strip_suffix(b"+") {
             Some(beginning) => beginning.len(),
             None if text.is_empty() => 0,
             None => text.len() + 1,
@@ -42,7 +45,7 @@ impl Interface {
     /// The name up to its zero, as `-L -v` shows it.
     pub fn text(&self) -> Cow<'_, str> {
         let end = self.name.iter().position(|&byte| byte == 0).unwrap_or(self.name.len());
-        String::from_utf8_lossy(self.name.get(..end).unwrap_or_default())
+        octets::text(self.name.get(..end).unwrap_or_default())
     }
 }
 
@@ -52,7 +55,7 @@ impl fmt::Display for Interface {
         let compared = self.mask.iter().position(|&mask| mask == 0).unwrap_or(self.mask.len());
         let name = self.name.get(..compared).unwrap_or_default();
         let text: Vec<u8> = name.iter().copied().filter(|&byte| byte != 0).collect();
-        f.write_str(&String::from_utf8_lossy(&text))?;
+        f.write_str(&octets::text(&text))?;
         if compared < self.mask.len() && name.last().is_some_and(|&byte| byte != 0) { f.write_str("+") } else { Ok(()) }
     }
 }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::octets;
+
 /// A NUL-terminated string in `N` bytes. Bytes behind the NUL are kept, so that what was decoded is encoded again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Text<const N: usize>(pub [u8; N]);
@@ -11,8 +13,8 @@ impl<const N: usize> Text<N> {
     /// As much of `text` as leaves room for the NUL, as `strncpy` cuts it.
     pub fn cut(text: &str) -> Self {
         let mut bytes = [0; N];
-        for (to, from) in bytes.iter_mut().take(N.saturating_sub(1)).zip(text.bytes()) {
-            *to = from;
+        for (to, from) in bytes.iter_mut().take(N.saturating_sub(1)).zip(octets::bytes(text).iter()) {
+            *to = *from;
         }
         Self(bytes)
     }
@@ -22,9 +24,9 @@ impl<const N: usize> Text<N> {
         self.0.split(|byte| *byte == 0).next().unwrap_or(&[])
     }
 
-    /// The text; bytes that are not UTF-8 become replacement characters.
+    /// The text; bytes that are not UTF-8 as [`octets`] carries them.
     pub fn to_str(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(self.as_bytes())
+        octets::text(self.as_bytes())
     }
 
     /// Whether there is no character.

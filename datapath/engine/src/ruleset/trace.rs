@@ -28,7 +28,7 @@ pub(super) fn places(shape: &Shape<'_>, hooks: impl Iterator<Item = usize>) -> (
             (number, built_in) = (0, true);
         }
         if entry.target().name == abi::ERROR_TARGET {
-            chains.push(entry.error_name().unwrap_or("?").into());
+            chains.push(entry.error_name().map_or("?".into(), |name| name.as_ref().into()));
             places.push(Place { chain: chains.len() as u32 - 1, number: 0, comment: "rule" });
             (number, built_in) = (0, false);
             continue;

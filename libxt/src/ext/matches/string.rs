@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
+use crate::octets;
 use crate::value::text::Text;
 
 /// The pattern is found, or not.
@@ -181,7 +182,7 @@ fn set_algorithm(to: &mut StringMatch, given: &Given<'_>) -> Result<(), Problem>
 }
 
 fn set_string(to: &mut StringMatch, given: &Given<'_>) -> Result<(), Problem> {
-    to.set(given.value.as_bytes(), given)
+    to.set(&octets::bytes(given.value), given)
 }
 
 fn set_hexadecimal(to: &mut StringMatch, given: &Given<'_>) -> Result<(), Problem> {
@@ -196,7 +197,8 @@ fn set_ignore_case(to: &mut StringMatch, _given: &Given<'_>) -> Result<(), Probl
 /// Text with bytes in hexadecimal between bars; a backslash takes the next character as it is.
 fn parse(text: &str) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
-    let mut rest = text.bytes();
+    let raw = octets::bytes(text);
+    let mut rest = raw.iter().copied();
     let mut hexadecimal = false;
     while let Some(byte) = rest.next() {
         match byte {

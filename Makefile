@@ -21,7 +21,8 @@ sbin = $(DESTDIR)$(PREFIX)/sbin
 links = $(DESTDIR)$(PREFIX)/lib/xtables-rs
 man8 = $(DESTDIR)$(PREFIX)/share/man/man8
 units = $(DESTDIR)$(PREFIX)/lib/systemd/system
-tables = iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore
+tables = iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore \
+	iptables-xml iptables-apply ip6tables-apply
 
 .PHONY: all demo test lint unit compare bench fuzz fuzz-short hunt install alternatives needs-demo needs-test
 

@@ -1,41 +1,56 @@
 //! `iptables` and its kin: one program, told apart by the name it is called by.
 #![allow(unsafe_code)]
 
+mod apply;
 mod clock;
 mod command;
 mod failure;
+mod modprobe;
 mod options;
 mod program;
 mod restore;
 mod save;
+mod xml;
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::Path;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use libxt::backend::{self, Backend};
 use libxt::lock::Lock;
+use libxt::octets::{self, Raw};
 use libxt::table::Table;
 
 use command::{Parsed, Session};
 use failure::Failure;
 use program::{Program, Role};
 
-/// Writes a line to stderr; if that fails there is nobody to tell.
+/// Writes a line to stderr.
 macro_rules! say {
-    ($($text:tt)*) => {{
-        use std::io::Write as _;
-        let _ = writeln!(std::io::stderr(), $($text)*);
-    }};
+    ($($text:tt)*) => {
+        $crate::tell(&format!("{}\n", format_args!($($text)*)))
+    };
 }
 pub(crate) use say;
+
+/// Writes to stderr; if that fails there is nobody to tell.
+pub(crate) fn tell(text: &str) {
+    let _ = io::stderr().write_all(&octets::bytes(text));
+}
+
+/// A word of a command line as a file's name.
+pub(crate) fn path(word: &str) -> PathBuf {
+    OsString::from_vec(octets::bytes(word).into_owned()).into()
+}
 
 /// The whole program, told by its name which one it is.
 pub fn main() -> ExitCode {
     // SAFETY: no handler is installed, only the default action put back, before any thread is started.
     let _ = unsafe { nix::sys::signal::signal(nix::sys::signal::SIGPIPE, nix::sys::signal::SigHandler::SigDfl) };
-    let mut words: Vec<String> = env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let mut words: Vec<String> = env::args_os().map(|word| octets::text(word.as_bytes()).into_owned()).collect();
     let Some(program) = find_program(&mut words) else {
         say!("ERROR: No valid subcommand given.\nValid subcommands:");
         for name in Program::NAMES {
@@ -46,6 +61,8 @@ pub fn main() -> ExitCode {
     let done = match program.role {
         Role::Command => run(program, &words),
         Role::Save => return ExitCode::from(save::run(program, &words)),
+        Role::Apply => return ExitCode::from(apply::run(program, &words)),
+        Role::Xml => return ExitCode::from(xml::run(&words)),
         Role::Restore => return ExitCode::from(restore::run(program, &words)),
     };
     let flushed = io::stdout().flush();
@@ -53,7 +70,7 @@ pub fn main() -> ExitCode {
         Ok(()) if flushed.is_ok() => ExitCode::SUCCESS,
         Ok(()) => ExitCode::from(1),
         Err(failure) => {
-            let _ = io::stderr().write_all(failure.text(program, None).as_bytes());
+            tell(&failure.text(program, None));
             ExitCode::from(failure.exit_code())
         }
     }
@@ -89,7 +106,7 @@ pub fn apply(backend: &mut dyn Backend, words: &[String], out: &mut dyn Write) -
 
 /// `iptables` and `ip6tables`: read everything, lock, open the table, edit it, write it back.
 fn run(program: Program, words: &[String]) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
+    let mut out = Raw(io::stdout().lock());
     let command = match command::parse(program, words)? {
         Parsed::Run(command) => command,
         Parsed::Show(text) => return Ok(out.write_all(text.as_bytes())?),
@@ -101,8 +118,9 @@ fn run(program: Program, words: &[String]) -> Result<(), Failure> {
         Failure::Version(format!("can't initialize {name} table `{table}': {why}"))
     };
     let mut backend = backend::open(program.af).map_err(|unavailable| closed(&unavailable))?;
-    let mut table = Table::open(&mut *backend, &command.table).map_err(|refused| closed(&refused))?;
-    let mut buffered = io::BufWriter::new(&mut out);
+    let mut table = modprobe::open_table(&mut *backend, &command.table, command.modprobe.as_deref())
+        .map_err(|refused| closed(&refused))?;
+    let mut buffered = Raw(io::BufWriter::new(&mut out.0));
     let done = command.run(&mut Session::default(), &mut table, &mut *backend, &mut buffered);
     buffered.flush()?;
     done?;

@@ -20,6 +20,10 @@ pub(crate) enum Role {
     Save,
     /// `iptables-restore`.
     Restore,
+    /// `iptables-apply`.
+    Apply,
+    /// `iptables-xml`.
+    Xml,
 }
 
 impl Program {
@@ -29,6 +33,9 @@ impl Program {
             (Af::V4, Role::Command) => "iptables",
             (Af::V4, Role::Save) => "iptables-save",
             (Af::V4, Role::Restore) => "iptables-restore",
+            (Af::V4, Role::Apply) => "iptables-apply",
+            (Af::V6, Role::Apply) => "ip6tables-apply",
+            (_, Role::Xml) => "iptables-xml",
             (Af::V6, Role::Command) => "ip6tables",
             (Af::V6, Role::Save) => "ip6tables-save",
             (Af::V6, Role::Restore) => "ip6tables-restore",
@@ -46,6 +53,9 @@ impl Program {
         "iptables-legacy",
         "iptables-legacy-save",
         "iptables-legacy-restore",
+        "iptables-apply",
+        "iptables-xml",
+        "xml",
         "ip6tables",
         "main6",
         "ip6tables-save",
@@ -55,6 +65,7 @@ impl Program {
         "ip6tables-legacy",
         "ip6tables-legacy-save",
         "ip6tables-legacy-restore",
+        "ip6tables-apply",
     ];
 
     /// The program that a name asks for, as `xtables-legacy-multi` knows them.
@@ -63,6 +74,9 @@ impl Program {
             "iptables" | "main4" | "iptables-legacy" => (Af::V4, Role::Command),
             "iptables-save" | "save4" | "iptables-legacy-save" => (Af::V4, Role::Save),
             "iptables-restore" | "restore4" | "iptables-legacy-restore" => (Af::V4, Role::Restore),
+            "iptables-apply" => (Af::V4, Role::Apply),
+            "ip6tables-apply" => (Af::V6, Role::Apply),
+            "iptables-xml" | "xml" => (Af::V4, Role::Xml),
             "ip6tables" | "main6" | "ip6tables-legacy" => (Af::V6, Role::Command),
             "ip6tables-save" | "save6" | "ip6tables-legacy-save" => (Af::V6, Role::Save),
             "ip6tables-restore" | "restore6" | "ip6tables-legacy-restore" => (Af::V6, Role::Restore),

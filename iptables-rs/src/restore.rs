@@ -6,13 +6,16 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use libxt::backend::{self, Backend, Counters};
 use libxt::errno;
 use libxt::lock::{Lock, Wait};
+use libxt::octets::{self, Raw};
 use libxt::save::{BadLine, Line, MAX_LINE, parse_counters, split_words};
 use libxt::table::Table;
 
 use crate::command::{self, Parsed, Session};
 use crate::failure::Failure;
+use crate::modprobe::open_table;
 use crate::options::{self, Item, Options, Takes};
 use crate::program::{Program, VERSION};
+use crate::{say, tell};
 
 /// Does what `words` (the program's name first) ask for, and returns the exit code.
 pub(crate) fn run(program: Program, words: &[String]) -> u8 {
@@ -21,7 +24,7 @@ pub(crate) fn run(program: Program, words: &[String]) -> u8 {
         let input: Box<dyn BufRead> = match &settings.file {
             Some(file) => Box::new(BufReader::with_capacity(
                 1 << 16,
-                File::open(file).map_err(|error| {
+                File::open(crate::path(file)).map_err(|error| {
                     let why = errno::text(error.raw_os_error().unwrap_or(libc::EIO));
                     Quit::Said(1, format!("Can't open {file}: {why}"))
                 })?,
@@ -34,11 +37,11 @@ pub(crate) fn run(program: Program, words: &[String]) -> u8 {
         Ok(()) => 0,
         Err(Quit::Silent(code)) => code,
         Err(Quit::Said(code, text)) => {
-            eprintln!("{text}");
+            say!("{text}");
             code
         }
         Err(Quit::Failure(failure)) => {
-            eprint!("{}", failure.text(program, Some(line)));
+            tell(&failure.text(program, Some(line)));
             failure.exit_code()
         }
     }
@@ -70,6 +73,7 @@ struct Settings {
     keep: bool,
     wait: Wait,
     table: Option<String>,
+    modprobe: Option<String>,
     file: Option<String>,
 }
 
@@ -81,7 +85,7 @@ impl Settings {
         let mut options = Options::new(OPTIONS, words);
         while let Some(item) = options.next() {
             match item {
-                Item::Option('b', _) => eprintln!("-b/--binary option is not implemented"),
+                Item::Option('b', _) => say!("-b/--binary option is not implemented"),
                 Item::Option('c', _) => settings.counters = true,
                 Item::Option('v', _) => settings.verbose += 1,
                 Item::Option('V', _) => {
@@ -91,7 +95,7 @@ impl Settings {
                 }
                 Item::Option('t', _) => settings.test = true,
                 Item::Option('h', _) => {
-                    eprint!("{}", help(program));
+                    tell(&help(program));
                     return Err(Quit::Silent(0));
                 }
                 Item::Option('n', _) => settings.keep = true,
@@ -114,13 +118,12 @@ impl Settings {
                         Some(micros) if micros > 999_999 => {
                             return Err(usage(format!("too long usec wait {micros} > 999999 usec")));
                         }
-                        Some(_) => eprintln!("Ignoring deprecated --wait-interval option."),
+                        Some(_) => say!("Ignoring deprecated --wait-interval option."),
                     }
                     has_interval = true;
                 }
                 Item::Option('T', name) => settings.table = name,
-                // -M: tables of the datapath need no module, and the kernel loads its own.
-                Item::Option(..) => {}
+                Item::Option(_, command) => settings.modprobe = command,
                 Item::Operand(word) => operands.push(word),
                 Item::Bad(message) => {
                     let called = words.first().map_or("", String::as_str);
@@ -147,7 +150,7 @@ struct Restore<'a> {
     settings: &'a Settings,
     session: Session,
     backend: Option<Box<dyn Backend>>,
-    out: BufWriter<io::Stdout>,
+    out: Raw<BufWriter<io::Stdout>>,
     words: Vec<String>,
     section: Section,
     /// The table named last, also one that `-T` leaves out.
@@ -169,7 +172,7 @@ impl<'a> Restore<'a> {
             settings,
             session: Session::default(),
             backend: None,
-            out: BufWriter::new(io::stdout()),
+            out: Raw(BufWriter::new(io::stdout())),
             words: Vec::new(),
             section: Section::Between,
             current: String::new(),
@@ -197,7 +200,7 @@ impl<'a> Restore<'a> {
             if let Some(end) = bytes.iter().position(|&byte| byte == 0) {
                 bytes.truncate(end);
             }
-            let text = String::from_utf8_lossy(&bytes);
+            let text = octets::text(&bytes);
             if self.line(&text, *number)? == Progress::Failed {
                 return Err(Quit::Said(1, format!("{name}: line {number} failed")));
             }
@@ -246,7 +249,7 @@ impl<'a> Restore<'a> {
         let me = self.program.name();
         let cannot = |reason: Option<String>| {
             if let Some(reason) = reason {
-                eprintln!("{me}: {reason}");
+                say!("{me}: {reason}");
             }
             usage(format!("{me}: unable to initialize table '{name}'"))
         };
@@ -254,7 +257,8 @@ impl<'a> Restore<'a> {
             self.backend = Some(backend::open(self.program.af).map_err(|unavailable| cannot(unavailable.reason))?);
         }
         let Some(backend) = &mut self.backend else { return Ok(Progress::Failed) };
-        let mut table = Table::open(backend.as_mut(), name).map_err(|refused| cannot(refused.reason))?;
+        let mut table = open_table(backend.as_mut(), name, self.settings.modprobe.as_deref())
+            .map_err(|refused| cannot(refused.reason))?;
         if !self.settings.keep {
             let chains: Vec<(String, bool)> = table
                 .chains()
@@ -290,7 +294,7 @@ impl<'a> Restore<'a> {
             Ok(()) => Ok(Progress::Done),
             Err(refused) => {
                 if let Some(reason) = refused.reason {
-                    eprintln!("{}: {reason}", self.program.name());
+                    say!("{}: {reason}", self.program.name());
                 }
                 Ok(Progress::Failed)
             }
@@ -305,7 +309,7 @@ impl<'a> Restore<'a> {
         number: usize,
     ) -> Result<Progress, Quit> {
         let Section::Table(table, _) = &mut self.section else { return Ok(Progress::Done) };
-        if chain.len() >= MAX_CHAIN_NAME {
+        if octets::len(chain) >= MAX_CHAIN_NAME {
             let max = MAX_CHAIN_NAME - 1;
             return Err(usage(format!("Invalid chain name `{chain}' ({max} chars max)")));
         }

@@ -12,8 +12,10 @@ use libxt::table::Table;
 
 use crate::clock;
 use crate::failure::Failure;
+use crate::modprobe::open_table;
 use crate::options::{self, Item, Options, Takes};
 use crate::program::{Program, VERSION};
+use crate::{say, tell};
 
 /// Does what `words` (the program's name first) ask for, and returns the exit code.
 pub(crate) fn run(program: Program, words: &[String]) -> u8 {
@@ -21,11 +23,11 @@ pub(crate) fn run(program: Program, words: &[String]) -> u8 {
         Ok(()) => 0,
         Err(Quit::Silent(code)) => code,
         Err(Quit::Said(text)) => {
-            eprintln!("{text}");
+            say!("{text}");
             1
         }
         Err(Quit::Failure(failure)) => {
-            eprint!("{}", failure.text(program, None));
+            tell(&failure.text(program, None));
             failure.exit_code()
         }
     }
@@ -40,17 +42,17 @@ enum Quit {
 
 fn save(program: Program, words: &[String]) -> Result<(), Quit> {
     let mut out: Box<dyn Write> = Box::new(io::stdout().lock());
-    let (mut table, mut counters) = (None, false);
+    let (mut table, mut modprobe, mut counters) = (None, None, false);
     let mut operands = false;
     for item in Options::new(OPTIONS, words) {
         match item {
-            Item::Option('b', _) => eprintln!("-b/--binary option is not implemented"),
+            Item::Option('b', _) => say!("-b/--binary option is not implemented"),
             Item::Option('c', _) => counters = true,
             Item::Option('t', name) => table = name,
             // What is dumped before the exit is what would have been dumped at the end.
             Item::Option('d', _) => break,
             Item::Option('f', file) => {
-                let file = File::create(file.unwrap_or_default()).map_err(|error| {
+                let file = File::create(crate::path(&file.unwrap_or_default())).map_err(|error| {
                     let why = errno::text(error.raw_os_error().unwrap_or(libc::EIO));
                     Quit::Said(format!("Failed to open file, error: {why}"))
                 })?;
@@ -61,8 +63,7 @@ fn save(program: Program, words: &[String]) -> Result<(), Quit> {
                 let _ = writeln!(out, "{} v{VERSION} (legacy)", program.name());
                 return Err(Quit::Silent(0));
             }
-            // -M: tables of the datapath need no module, and the kernel loads its own.
-            Item::Option(..) => {}
+            Item::Option(_, command) => modprobe = command,
             Item::Operand(_) => operands = true,
             Item::Bad(message) => {
                 let called = words.first().map_or("", String::as_str);
@@ -92,7 +93,8 @@ fn save(program: Program, words: &[String]) -> Result<(), Quit> {
     };
     let mut out = BufWriter::with_capacity(1 << 16, out);
     for name in names {
-        let table = Table::open(backend.as_mut(), &name).map_err(|refused| cannot(refused.to_string()))?;
+        let table =
+            open_table(backend.as_mut(), &name, modprobe.as_deref()).map_err(|refused| cannot(refused.to_string()))?;
         dump(&mut out, program, &table, counters)?;
     }
     out.flush().map_err(|_| Quit::Silent(1))

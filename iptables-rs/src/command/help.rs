@@ -90,7 +90,7 @@ const BODY: &[(Option<Af>, &str)] = &[
     (None, "    --line-numbers              number the rules of a list"),
     (None, "    --exact     -x              show counters in full"),
     (Some(Af::V4), "[!] --fragments -f              second and later fragments only"),
-    (None, "    --modprobe=command          accepted for compatibility"),
+    (None, "    --modprobe  -M command      what loads the kernel's module if it is missing"),
     (None, "    --set-counters -c packets bytes"),
     (None, "                                start from these counters"),
     (None, "[!] --version   -V              the version"),

@@ -39,6 +39,8 @@ pub(crate) struct Command {
     pub(crate) table: String,
     /// `-w`.
     pub(crate) wait: Wait,
+    /// `-M`.
+    pub(crate) modprobe: Option<String>,
     pub(crate) action: Action,
     /// `-Z` beside `-L` or `-S`.
     also: Option<Action>,

@@ -5,6 +5,7 @@ use libxt::ext::{self, Given, Kind, Problem};
 use libxt::family::Af;
 use libxt::getopt::{Item, Scanner};
 use libxt::lock::Wait;
+use libxt::octets;
 use libxt::rule::{Rule, Target};
 use libxt::table::verdict_number;
 use libxt::value::header::{self, Header, Range};
@@ -81,6 +82,7 @@ struct Reader<'a> {
     policy: Option<&'a str>,
     table: Option<&'a str>,
     wait: Option<Wait>,
+    modprobe: Option<&'a str>,
     interval: bool,
     verbose: u32,
     header: Header,
@@ -108,6 +110,7 @@ impl<'a> Reader<'a> {
             policy: None,
             table: None,
             wait: None,
+            modprobe: None,
             interval: false,
             verbose: 0,
             header: Header::any(program.af),
@@ -253,6 +256,7 @@ impl<'a> Reader<'a> {
                 self.table = Some(argument);
             }
             b'c' => self.counters(argument)?,
+            b'M' => self.modprobe = Some(argument),
             _ => (),
         }
         Ok(())
@@ -471,7 +475,7 @@ impl<'a> Reader<'a> {
         }
         let (sources, destinations) = self.ranges(action)?;
         self.check_legality(action)?;
-        if let Some(chain) = self.chain.filter(|chain| chain.len() >= EXTENSION_NAME_LEN) {
+        if let Some(chain) = self.chain.filter(|chain| octets::len(chain) >= EXTENSION_NAME_LEN) {
             return Err(too_long(chain));
         }
         if action.takes_rule() {
@@ -496,6 +500,7 @@ impl<'a> Reader<'a> {
         Ok(Parsed::Run(Box::new(Command {
             table: table.to_owned(),
             wait: self.wait.unwrap_or_default(),
+            modprobe: own(self.modprobe),
             action,
             also: self.also,
             chain: own(self.chain),

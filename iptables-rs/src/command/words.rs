@@ -3,6 +3,7 @@
 use libxt::abi::EXTENSION_NAME_LEN;
 use libxt::ext::{self, Kind};
 use libxt::family::Af;
+use libxt::octets;
 use libxt::table::verdict_number;
 use libxt::value::number;
 
@@ -16,7 +17,7 @@ pub(super) fn rule_number(word: &str) -> Result<usize, Failure> {
 
 /// As `assert_valid_chain_name()`.
 pub(super) fn check_chain_name(af: Af, name: &str) -> Result<(), Failure> {
-    if name.len() >= EXTENSION_NAME_LEN {
+    if octets::len(name) >= EXTENSION_NAME_LEN {
         return Err(too_long(name));
     }
     if let Some(first @ ('-' | '!')) = name.chars().next() {
@@ -36,7 +37,7 @@ pub(super) fn check_target_name(name: &str) -> Result<(), Failure> {
     if name.is_empty() {
         return Err(usage("Invalid target name (too short)"));
     }
-    if name.len() >= EXTENSION_NAME_LEN {
+    if octets::len(name) >= EXTENSION_NAME_LEN {
         let max = EXTENSION_NAME_LEN - 1;
         return Err(Failure::Usage(format!("Invalid target name `{name}' ({max} chars max)")));
     }

@@ -5,12 +5,20 @@
 //! sides, which tests the tests.
 
 #[cfg(test)]
+mod apply;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod modprobe;
+#[cfg(test)]
+mod octets;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
 mod restore;
+#[cfg(test)]
+mod xml;

@@ -69,7 +69,9 @@ pub(crate) struct Template {
     pub(crate) mark: Option<(u32, u32)>,
     /// Source and destination as networks: address and mask.
     pub(crate) networks: [Option<(IpAddr, IpAddr)>; 2],
-    /// What `-l`, `--label-add` and `--label-del` name.
+    /// What `-l` looks for.
+    pub(crate) labelled: Option<u128>,
+    /// What `--label-add` sets or `--label-del` clears.
     pub(crate) labels: Option<u128>,
     /// Fields that options of the protocol gave.
     pub(crate) fields: u16,
@@ -325,7 +327,7 @@ impl Reader {
             }
             b'l' | b'<' | b'>' => {
                 let list = if letter == b'>' { value.or_else(|| getopt.loose_word()) } else { value };
-                self.labels(list)?;
+                self.labels(letter, list)?;
                 match letter {
                     b'l' => Opt::Label,
                     b'<' => Opt::LabelAdd,
@@ -435,17 +437,19 @@ impl Reader {
         Ok(())
     }
 
-    fn labels(&mut self, list: Option<&[u8]>) -> Result<(), Error> {
+    fn labels(&mut self, letter: u8, list: Option<&[u8]>) -> Result<(), Error> {
         let command = &mut self.command;
         if command.label_names.is_none() {
             command.label_names = Labels::load(&mut command.warnings);
         }
-        let mut bits = 0u128;
+        // To clear without naming any is to clear all.
+        let mut bits = if list.is_none() { u128::MAX } else { 0 };
         for name in list.into_iter().flat_map(|list| list.split(|&byte| byte == b',')) {
             let bit = command.label_names.as_ref().and_then(|names| names.bit(name));
             bits |= 1u128 << bit.ok_or_else(|| Error::Parameter(format!("unknown label '{}'", parse::text(name))))?;
         }
-        command.template.labels = Some(bits);
+        let template = &mut command.template;
+        *if letter == b'l' { &mut template.labelled } else { &mut template.labels } = Some(bits);
         Ok(())
     }
 

@@ -111,7 +111,7 @@ impl Follower<'_> {
             if command.output.xml && self.shown == 0 {
                 self.line.push_str(show::XML_HEADER);
             }
-            let labels = command.label_names.as_ref().filter(|_| command.output.labels);
+            let labels = command.label_names.as_ref();
             let port = message.header.port;
             let frame = Frame { kind, output: command.output, labels, now: now(), port };
             show::line(&mut self.line, &flow, &frame).map_err(|error| Error::Other(error.to_string()))?;

@@ -372,7 +372,8 @@ impl<'a> Session<'a> {
         if command.output.xml && self.shown == 0 && matches!(command.action, Action::List | Action::Get) {
             self.line.push_str(show::XML_HEADER);
         }
-        let labels = command.label_names.as_ref().filter(|_| command.output.labels);
+        // Who names labels sees them.
+        let labels = command.label_names.as_ref();
         let kind = if command.output.save && command.action == Action::Delete { Kind::Destroy } else { Kind::Entry };
         let frame = Frame { kind, output: command.output, labels, now: now(), port: 0 };
         show::line(&mut self.line, flow, &frame).map_err(|error| Error::Other(error.to_string()))?;
@@ -503,13 +504,46 @@ fn change(command: &Command, flow: &Flow) -> Option<Flow> {
     }
     if let Some(bits) = template.labels {
         let now = flow.labels.unwrap_or(0);
-        let (labels, mask) = if command.given.has(Opt::LabelDel) { (now & !bits, bits) } else { (now | bits, bits) };
-        differs |= labels != now;
-        changed.labels = Some(labels);
-        changed.labels_mask = Some(mask);
+        let set = if command.given.has(Opt::LabelDel) { 0 } else { bits };
+        differs |= now & !bits | set != now;
+        // The table keeps what the mask leaves out, and flips the rest.
+        changed.labels = Some(set);
+        changed.labels_mask = Some(bits);
     }
     differs.then_some(changed)
 }
 
 /// `IPS_CONFIRMED`, without which no entry can be made.
 const CONFIRMED: u32 = 1 << 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_changed_within_their_mask() {
+        let words = [b"-U".to_vec(), b"-f".to_vec(), b"ipv4".to_vec()];
+        let mut command = crate::command::parse(&words).unwrap();
+        let flow = Flow { family: 2, labels: Some(0b110), ..Flow::default() };
+        assert!(change(&command, &flow).is_none());
+        command.template.labels = Some(0b011);
+        command.given.add(Opt::LabelAdd);
+        let added = change(&command, &flow).unwrap();
+        assert_eq!((added.labels, added.labels_mask), (Some(0b011), Some(0b011)));
+        let mut command = crate::command::parse(&words).unwrap();
+        command.template.labels = Some(0b010);
+        command.given.add(Opt::LabelDel);
+        let cleared = change(&command, &flow).unwrap();
+        assert_eq!((cleared.labels, cleared.labels_mask), (Some(0), Some(0b010)));
+        assert!(change(&command, &Flow { labels: Some(0b100), ..flow }).is_none());
+    }
+
+    #[test]
+    fn a_label_looked_for_is_not_set() {
+        let mut command = crate::command::parse(&[b"-U".to_vec(), b"-m".to_vec(), b"1".to_vec()]).unwrap();
+        command.template.labelled = Some(1);
+        let flow = Flow { labels: Some(2), ..Flow::default() };
+        assert!(!select::means_to_update(&command, &flow) && !select::means(&command, &flow));
+        assert!(change(&command, &flow).unwrap().labels.is_none());
+    }
+}

@@ -34,7 +34,7 @@ pub(crate) fn means(command: &Command, flow: &Flow) -> bool {
     nat(command, flow)
         && networks(template, flow)
         && template.mark.is_none_or(|(value, mask)| flow.mark.is_some_and(|mark| mark & mask == value))
-        && template.labels.is_none_or(|bits| flow.labels.unwrap_or(0) & bits == bits)
+        && labelled(template, flow)
         && (wanted.family == 0 || wanted.family == flow.family)
         && tuple(&wanted.original, &flow.original)
         && tuple(&wanted.reply, &flow.reply)
@@ -53,6 +53,7 @@ pub(crate) fn means_to_update(command: &Command, flow: &Flow) -> bool {
     let wanted = &template.flow;
     nat(command, flow)
         && networks(template, flow)
+        && labelled(template, flow)
         && same(wanted.id, flow.id)
         && (wanted.family == 0 || wanted.family == flow.family)
         && tuple(&wanted.original, &flow.original)
@@ -94,6 +95,10 @@ fn protocol(wanted: &Flow, flow: &Flow) -> bool {
         (Some(Tcp { state, .. } | Dccp { state, .. } | Sctp { state, .. }), _) => state.is_none_or(|state| state == 0),
         (None, _) => true,
     }
+}
+
+fn labelled(template: &Template, flow: &Flow) -> bool {
+    template.labelled.is_none_or(|bits| flow.labels.unwrap_or(0) & bits == bits)
 }
 
 fn networks(template: &Template, flow: &Flow) -> bool {

@@ -64,7 +64,8 @@ impl Tuple {
                     }
                 });
             }
-            let addressed = Self { source: self.source, destination: self.destination, zone: self.zone, ..Self::default() };
+            let addressed =
+                Self { source: self.source, destination: self.destination, zone: self.zone, ..Self::default() };
             if *self != addressed {
                 b.nest(tuple::PROTO, |b| self.emit_protocol(b));
             }

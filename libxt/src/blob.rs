@@ -45,7 +45,7 @@ pub struct Matches<'a> {
 /// A match or a target: its name, its revision and its info bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part<'a> {
-    /// The kernel's name of it; empty for the standard target.
+    /// The kernel's name of it; empty for the standard target, [`UNREADABLE`] for one that is no text.
     pub name: &'a str,
     /// The revision.
     pub revision: u8,
@@ -175,12 +175,18 @@ impl<'a> Iterator for Matches<'a> {
     }
 }
 
+/// Stands for a name that is no UTF-8. To the kernel names are bytes, and this one it does not know, like any other that
+/// is not registered: no extension has this name.
+pub const UNREADABLE: &str = "\u{fffd}";
+
 /// The part at the start of `bytes`, and what follows it.
 fn part(bytes: &[u8]) -> Option<(Part<'_>, &[u8])> {
     let (head, _) = TargetHead::read_from_prefix(bytes).ok()?;
     let size = usize::from(head.size);
     let info = bytes.get(size_of::<TargetHead>()..size)?;
-    let name = abi::name_of(bytes.get(2..2 + abi::EXTENSION_NAME_LEN)?)?;
+    let name = bytes.get(2..2 + abi::EXTENSION_NAME_LEN)?;
+    let name = name.get(..name.iter().position(|&byte| byte == 0)?)?;
+    let name = std::str::from_utf8(name).unwrap_or(UNREADABLE);
     Some((Part { name, revision: head.revision, info }, bytes.get(size..)?))
 }
 
@@ -241,6 +247,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_is_a_name_and_one_without_an_end_is_none() {
+        let mut table = policy_and_end();
+        table[114] = 0xff;
+        assert_eq!(entries(Af::V4, &table).next().unwrap().unwrap().target().name, UNREADABLE);
+        table[114..143].fill(b'a');
+        assert!(entries(Af::V4, &table).next().unwrap().is_err());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::packet::{Buffer, Hook, Packet, Verdict};
 use crate::passes::Passes;
 use crate::ruleset::{self, Kind, Prepared, Refused, Tables};
 use crate::stage::{Stage, stages};
-use crate::wire::Headers;
+use crate::wire::{Headers, ipv6};
 
 /// Everything that decides, for one network namespace.
 #[derive(Debug)]
@@ -86,10 +86,13 @@ impl Engine {
         if !family.passes.taken(packet.hook) {
             return Verdict::Accept;
         }
-        let Some(headers) = Headers::parse(packet.af, packet.data.bytes()) else {
+        let Some(mut headers) = Headers::parse(packet.af, packet.data.bytes()) else {
             // The kernel lets none of these in; what a local raw socket sends is not ours to judge.
             return if packet.in_device.is_some() { Verdict::Drop } else { Verdict::Accept };
         };
+        if packet.af == Af::V6 && family.tracked && headers.fragment.is_none() && headers.transport != ipv6::HEADER {
+            join_atomic(packet, &mut headers);
+        }
         if headers.fragment.is_none() || !family.tracked {
             return self.judge(packet, headers, now, host, out);
         }
@@ -204,14 +207,27 @@ impl Engine {
         let begins = way(taken, in_device.is_some())
             .iter()
             .any(|hook| judged.contain(*hook) && matches!(hook, Hook::Prerouting | Hook::Output));
+        // The kernel hands an error of its own the connection of the packet that died, if that had one.
+        let quoted = match note {
+            None if begins && taken == Hook::Output || taken == Hook::Postrouting && in_device.is_none() => {
+                notes.find_quoted(packet.data.bytes(), &headers, now)
+            }
+            _ => None,
+        };
+        let known = note.or(quoted).map(|note| note.tracked);
+        tracker.set_stray(begins && known == Some(Tracked::Invalid));
         let tracked = match note {
             _ if !family.tracked => Tracked::Unseen,
             Some(note) if note.tracked != Tracked::Unseen && (!begins || taken_back(note.tracked, looped, taken)) => {
                 note.tracked
             }
-            _ if begins => Tracked::Unseen,
+            _ if begins => match quoted {
+                Some(Note { tracked: died @ Tracked::Of { .. }, .. }) => tracker.attach(died),
+                _ => Tracked::Unseen,
+            },
             _ => tracker.recall(packet, &headers, now),
         };
+        let attached = begins && tracked != Tracked::Unseen;
         let traced = note.is_some_and(|note| note.traced) && (!begins || looped);
         let mut scene = Scene {
             packet,
@@ -251,7 +267,7 @@ impl Engine {
         packet.in_device = in_device;
         packet.out_device = out_device;
         let answers = out.sends.get(first_sends..).unwrap_or_default();
-        if family.tracked && matches!(tracked, Tracked::Of { .. }) {
+        if family.tracked && matches!(tracked, Tracked::Of { .. } | Tracked::Invalid) {
             for answer in answers {
                 let bytes = out.bytes.get(answer.bytes.clone()).unwrap_or_default();
                 if let Some(headers) = Headers::parse(answer.af, bytes) {
@@ -262,7 +278,10 @@ impl Engine {
         }
         let leaves = matches!(taken, Hook::Input) || taken == Hook::Postrouting && !goes_round(out_device);
         let unspoken = matches!(tracked, Tracked::Untracked | Tracked::Invalid) || is_answer(note, tracked);
-        let keep = verdict == Verdict::Accept && !leaves && (family.tracked && unspoken || traced);
+        let keep = verdict == Verdict::Accept
+            && !leaves
+            && (family.tracked && (unspoken || attached || begins && tracker.is_hidden(packet, &headers, tracked))
+                || traced);
         if keep || note.is_some() {
             notes.put(packet.data.bytes(), &headers, keep.then_some(Note { tracked, traced }), now);
         }
@@ -379,6 +398,20 @@ impl Family {
             }
         }
         passes
+    }
+}
+
+/// A datagram in a single fragment is joined as any other, and leaves whole.
+fn join_atomic(packet: &mut Packet<'_>, headers: &mut Headers) {
+    let bytes = packet.data.bytes();
+    if !matches!(ipv6::find(bytes, ipv6::FRAGMENT), Ok(Some(_))) {
+        return;
+    }
+    if let Some(length) = ipv6::remove_atomic(packet.data.make_mut())
+        && packet.data.resize(length)
+        && let Some(outline) = Headers::parse(packet.af, packet.data.bytes())
+    {
+        *headers = outline;
     }
 }
 

@@ -8,10 +8,13 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
+use libxt::family::Af;
+
 use crate::conntrack::Tracked;
+use crate::conntrack::error::ERROR_HEADER;
 use crate::host::Now;
 use crate::packet::Packet;
-use crate::wire::{Headers, tcp};
+use crate::wire::{Headers, ipv4, ipv6, tcp, u16_at};
 
 /// The notes.
 #[derive(Debug)]
@@ -49,6 +52,18 @@ impl Notes {
             return None;
         }
         let digest = self.digest(headers, packet.data.bytes());
+        let slot = self.slots.get(digest as usize % SLOTS)?;
+        (slot.digest == digest && slot.until > now.monotonic).then_some(slot.note)
+    }
+
+    /// What was noted of the packet that an error of this machine's own is about.
+    pub(crate) fn find_quoted(&self, bytes: &[u8], headers: &Headers, now: Now) -> Option<Note> {
+        let error = matches!((headers.af, headers.protocol), (Af::V4, 1) | (Af::V6, 58));
+        if self.live == 0 || !error {
+            return None;
+        }
+        let quote = bytes.get(headers.transport.checked_add(ERROR_HEADER)?..headers.end)?;
+        let digest = self.digest(&Headers::parse(headers.af, quote)?, quote);
         let slot = self.slots.get(digest as usize % SLOTS)?;
         (slot.digest == digest && slot.until > now.monotonic).then_some(slot.note)
     }
@@ -92,7 +107,8 @@ impl Notes {
         hasher.write(&headers.destination.0);
         hasher.write_u8(headers.protocol);
         hasher.write_u16(headers.fragment_offset());
-        hasher.write_usize(headers.end.saturating_sub(headers.transport));
+        // The length it claims: an error may quote less.
+        hasher.write_u16(u16_at(bytes, if headers.af == Af::V4 { ipv4::LENGTH } else { ipv6::LENGTH }).unwrap_or(0));
         let segment = headers.segment(bytes);
         // Ports, sequence and acknowledgement number of TCP; of all others the first eight bytes.
         let told = if headers.protocol == 6 { tcp::FLAGS + 1 } else { 8 };

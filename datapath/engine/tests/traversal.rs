@@ -250,6 +250,41 @@ fn reject_quotes_the_packet_and_answers_no_error() {
 }
 
 #[test]
+fn reject_answers_no_icmp_message_that_the_kernel_calls_an_error_or_sends_itself() {
+    let mut router = Router::default();
+    router.load(V4, &["-A INPUT -j REJECT", "-A OUTPUT -j REJECT"]);
+    for (kind, answered) in [(8, 1), (13, 1), (17, 1), (9, 0), (10, 0), (1, 0), (6, 0), (40, 0)] {
+        assert!(router.deliver(2, &ip("10.0.0.2", "10.0.0.1", 1, &echo(kind, 5))).is_none());
+        assert_eq!(router.sent().len(), answered, "type {kind}");
+    }
+    assert!(router.emit(2, &ip("10.0.0.1", "10.0.0.2", 1, &echo(0, 5))).is_none());
+    assert!(router.sent().is_empty(), "the kernel's echo reply");
+}
+
+#[test]
+fn a_connection_that_a_reset_refuses_is_closed() {
+    let mut router = Router::default();
+    router.load(
+        V4,
+        &["-A FORWARD -p tcp --sport 80 -m conntrack --ctstate NEW,ESTABLISHED -j REJECT --reject-with tcp-reset"],
+    );
+    router.forward(2, 3, &syn(80)).unwrap();
+    let answer = ip("192.0.2.80", "10.0.0.2", 6, &tcp((80, 40_000), (9, 2), 0x12, b""));
+    assert!(router.forward(3, 2, &answer).is_none());
+    assert_eq!(router.sent().len(), 1);
+    router.wait(11 * SECOND);
+    assert!(router.engine.tracker().is_empty());
+}
+
+#[test]
+fn a_connection_that_is_not_confirmed_has_no_time_left() {
+    let mut router = Router::default();
+    router.load(V4, &["-A FORWARD -m conntrack --ctexpire 60:500 -j DROP"]);
+    assert!(router.forward(2, 3, &syn(80)).is_some());
+    assert!(router.forward(2, 3, &syn(80)).is_none());
+}
+
+#[test]
 fn log_writes_the_kernels_line() {
     let mut router = Router::default();
     router.load(V4, &["-A FORWARD -j LOG --log-prefix x: --log-level info"]);

@@ -4,7 +4,7 @@ use libxt::family::Af;
 
 use super::tuple::protocol;
 use super::{Address, Tuple};
-use crate::wire::Headers;
+use crate::wire::{Headers, ipv6};
 
 /// Bytes of an ICMP error ahead of the quoted packet.
 pub(crate) const ERROR_HEADER: usize = 8;
@@ -52,13 +52,13 @@ pub(crate) struct Quote {
 }
 
 impl Quote {
-    /// Reads a quote; `None` if it is not one, is a later fragment, or has less than 8 bytes of its transport header.
+    /// Reads a quote; `None` if it is not one or is a later fragment. Of the transport header there is what a tuple needs or
+    /// [`Self::tuple`] has none: 4 bytes of one with ports, nothing of a protocol without a header known to tracking.
     pub(crate) fn read(af: Af, bytes: &[u8]) -> Option<Self> {
-        let quote = match af {
-            Af::V4 => Self::read_v4(bytes)?,
-            Af::V6 => Self::read_v6(bytes)?,
-        };
-        (bytes.len() >= quote.transport.checked_add(8)?).then_some(quote)
+        match af {
+            Af::V4 => Self::read_v4(bytes),
+            Af::V6 => Self::read_v6(bytes),
+        }
     }
 
     /// The quoted packet's tuple.
@@ -96,21 +96,24 @@ impl Quote {
         }
         let (mut next, mut at) = (header[6], 40);
         for _ in 0..HEADERS_MAX {
+            if next == ipv6::NONE {
+                return None;
+            }
+            if !ipv6::is_extension(next) {
+                return Some(Self {
+                    af: Af::V6,
+                    protocol: next,
+                    source: address(bytes.get(8..24)?),
+                    destination: address(bytes.get(24..40)?),
+                    transport: at,
+                });
+            }
             let &[following, length, a, b] = bytes.get(at..)?.first_chunk()?;
             let skip = match next {
-                0 | 43 | 60 => (usize::from(length) + 1) * 8,
                 44 if u16::from_be_bytes([a, b]) & !7 != 0 => return None,
                 44 => 8,
                 51 => (usize::from(length) + 2) * 4,
-                _ => {
-                    return Some(Self {
-                        af: Af::V6,
-                        protocol: next,
-                        source: address(bytes.get(8..24)?),
-                        destination: address(bytes.get(24..40)?),
-                        transport: at,
-                    });
-                }
+                _ => (usize::from(length) + 1) * 8,
             };
             next = following;
             at += skip;

@@ -43,6 +43,16 @@ impl Tracker {
         }
     }
 
+    /// Whether a packet that begins a connection would later be taken for one of another, whose packets look the same once
+    /// they are translated.
+    pub(crate) fn is_hidden(&self, packet: &Packet<'_>, headers: &Headers, tracked: Tracked) -> bool {
+        let Tracked::Of { id, relation: Relation::New, .. } = tracked else { return false };
+        match self.recall_at(packet, headers, Stage::Between) {
+            Tracked::Of { id: found, .. } => found != id,
+            _ => true,
+        }
+    }
+
     pub(super) fn recall_at(&self, packet: &Packet<'_>, headers: &Headers, stage: Stage) -> Tracked {
         if headers.fragment.is_some_and(|fragment| fragment.offset != 0) {
             return Tracked::Invalid;

@@ -21,6 +21,8 @@ pub struct Tracker {
     pub(super) listening: bool,
     pub(super) statistics: Statistics,
     labelling: bool,
+    /// The error being tracked is about a packet that belonged to no connection.
+    stray: bool,
 }
 
 /// What `-j CT` lays down for a packet that has no connection yet (`struct nf_conn` with `IPS_TEMPLATE`).
@@ -43,7 +45,7 @@ pub struct Statistics {
     pub found: u32,
     /// Packets of no connection although tracking looked at them.
     pub invalid: u32,
-    /// Connections that entered the table.
+    /// Connections that ctnetlink put into the table: those that packets begin are not counted.
     pub insert: u32,
     /// Connections that could not enter the table.
     pub insert_failed: u32,
@@ -74,7 +76,15 @@ impl Tracker {
     /// An empty table; the key must be random, so that nobody outside can make tuples that collide.
     pub fn new(settings: Settings, hash_key: [u8; 16]) -> Self {
         let table = Table::new(hash_key, settings.buckets, ceiling(&settings));
-        Self { settings, table, len: 0, listening: false, statistics: Statistics::default(), labelling: false }
+        Self {
+            settings,
+            table,
+            len: 0,
+            listening: false,
+            statistics: Statistics::default(),
+            labelling: false,
+            stray: false,
+        }
     }
 
     /// Takes new settings; other `buckets` hash everything anew.
@@ -86,6 +96,12 @@ impl Tracker {
     /// Whether somebody listens to events; while nobody does, none are made.
     pub fn set_listening(&mut self, listening: bool) {
         self.listening = listening;
+    }
+
+    /// Whether the packet that this machine's next error is about belonged to no connection: then only a plain look-up of the
+    /// quote, as for errors from elsewhere, says what the error belongs to.
+    pub(crate) fn set_stray(&mut self, stray: bool) {
+        self.stray = stray;
     }
 
     /// Whether new connections get room for labels (a rule with `-m connlabel` is loaded).
@@ -219,6 +235,19 @@ impl Tracker {
             self.destroy(index, 0, now, out);
         }
         work == 0
+    }
+
+    /// A packet of the connection was refused with a reset: it is over. As nf_conntrack_tcp_set_closing().
+    pub(crate) fn set_closing(&mut self, id: ConnId, now: Now) {
+        use proto::tcp::state::CLOSE;
+        let timeout = self.settings.tcp.timeouts[usize::from(CLOSE)];
+        let Some(connection) = self.table.get_mut(id) else { return };
+        if let proto::State::Tcp(tcp) = &mut connection.state {
+            if core::mem::replace(&mut tcp.state, CLOSE) != CLOSE {
+                connection.note(event::PROTOCOL);
+            }
+            self.refresh(id.index, proto::seconds(timeout), now);
+        }
     }
 
     /// Sets `ct->mark`; a change makes an event at the packet's last stage.
@@ -392,7 +421,6 @@ impl Tracker {
             self.statistics.drop += 1;
             return Verdict::Drop;
         }
-        self.statistics.insert += 1;
         self.insert_slot(index, now);
         self.table.at_mut(index).note(event::NEW);
         Verdict::Accept
@@ -488,9 +516,12 @@ impl Tracker {
     /// An ICMP error is RELATED to the connection of the packet it quotes. As nf_conntrack_inet_error().
     fn error(&mut self, packet: &Packet<'_>, headers: &Headers, template: Option<&Template>) -> Tracked {
         let bytes = packet.data.bytes();
-        if packet.hook == Hook::Output {
+        if packet.hook == Hook::Output && !self.stray {
             // Its own, about a packet that it was passing on or was given.
-            return self.recall_error(headers, bytes, Stage::Between);
+            return match self.recall_error(headers, bytes, Stage::Between) {
+                Tracked::Of { id, .. } if self.table.at(id.index).place == Place::Retired => Tracked::Invalid,
+                found => found,
+            };
         }
         let inverse =
             Quote::of(headers, bytes).and_then(|(quote, quoted)| quote.tuple(quoted)).and_then(|tuple| tuple.inverse());

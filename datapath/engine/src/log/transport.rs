@@ -23,7 +23,10 @@ pub(super) fn tcp(w: &mut Text<'_>, segment: &[u8], flags: u8, fragment: bool) -
     if flags & flag::TCP_SEQUENCE != 0 {
         write!(w, "SEQ={} ACK={} ", tcp.sequence, tcp.acknowledgement)?;
     }
-    write!(w, "WINDOW={} RES=0x{:02x} ", tcp.window, tcp.reserved << 2)?;
+    write!(w, "WINDOW={} RES=0x{:02x} ", tcp.window, (tcp.reserved & !ACCURATE_ECN) << 2)?;
+    if tcp.reserved & ACCURATE_ECN != 0 {
+        w.write_str("AE ")?;
+    }
     for (bit, name) in FLAGS {
         if tcp.flags & bit != 0 {
             w.write_str(name)?;
@@ -64,6 +67,9 @@ fn incomplete(w: &mut Text<'_>, segment: &[u8]) -> fmt::Result {
     write!(w, "INCOMPLETE [{} bytes] ", segment.len())
 }
 
+/// The last of the four bits beside the data offset: a flag since RFC 9768.
+const ACCURATE_ECN: u8 = 1;
+
 const FLAGS: [(u8, &str); 8] = [
     (tcp::flag::CWR, "CWR "),
     (tcp::flag::ECE, "ECE "),
@@ -74,3 +80,17 @@ const FLAGS: [(u8, &str); 8] = [
     (tcp::flag::SYN, "SYN "),
     (tcp::flag::FIN, "FIN "),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_reserved_bit_is_a_flag_and_the_others_are_a_number() {
+        let mut segment = vec![0; 20];
+        segment[12..14].copy_from_slice(&[0x5f, 0x82]);
+        let mut bytes = Vec::new();
+        tcp(&mut Text { bytes: &mut bytes, limit: 100 }, &segment, 0, false).unwrap();
+        assert_eq!(bytes, b"PROTO=TCP SPT=0 DPT=0 WINDOW=0 RES=0x38 AE CWR SYN URGP=0 ");
+    }
+}

@@ -116,6 +116,14 @@ fn rewrite_transport(
     manip: Manip,
 ) -> Option<()> {
     match (part.af, part.protocol) {
+        // skb_ensure_writable() of these: of a quote that is shorter nothing can be translated.
+        (_, protocol::TCP | protocol::UDP | protocol::UDPLITE | protocol::SCTP | protocol::GRE)
+        | (Af::V4, protocol::ICMP)
+        | (Af::V6, protocol::ICMPV6)
+            if transport.len() < 8 =>
+        {
+            return None;
+        }
         (_, protocol::TCP) => {
             let ports = set_port(transport, target, manip)?;
             if transport.len() >= 20 {

@@ -56,6 +56,12 @@ pub struct Icmp {
     pub sequence: u16,
 }
 
+/// Whether the kernel answers a message of this type with no error: it knows these as no error (`icmp_pointers`), and calls
+/// all others one, router discovery and what has no meaning included.
+pub const fn is_never_answered(kind: u8) -> bool {
+    !matches!(kind, kind::ECHO_REPLY | kind::ECHO | kind::TIMESTAMP..=kind::LAST)
+}
+
 impl Icmp {
     /// The header at the start of a segment.
     pub fn parse(segment: &[u8]) -> Option<Self> {

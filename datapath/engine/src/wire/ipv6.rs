@@ -2,7 +2,7 @@
 
 use libxt::family::Af;
 
-use super::{Fragment, Headers, u16_at, u32_at};
+use super::{Fragment, Headers, set_u16, u16_at, u32_at};
 use crate::conntrack::Address;
 
 /// Bytes of the fixed header.
@@ -138,6 +138,22 @@ pub fn find(bytes: &[u8], number: u8) -> Result<Option<Link>, Cut> {
     Ok(Some(link))
 }
 
+/// Takes an atomic fragment's header (RFC 6946: nothing before it, nothing after it) out of a packet, whose length is then
+/// the answer; `None` if there is none. As nf_ct_frag6_gather() makes a datagram of it.
+pub fn remove_atomic(bytes: &mut [u8]) -> Option<usize> {
+    let link = find(bytes, FRAGMENT).ok()??;
+    let place = read_fragment(bytes, link.at)?;
+    let next = *bytes.get(link.at)?;
+    if place.offset != 0 || place.more {
+        return None;
+    }
+    let payload = u16_at(bytes, LENGTH)?.checked_sub(FRAGMENT_HEADER as u16)?;
+    *bytes.get_mut(link.named_at)? = next;
+    set_u16(bytes, LENGTH, payload);
+    bytes.copy_within(link.at + FRAGMENT_HEADER.., link.at);
+    Some(bytes.len() - FRAGMENT_HEADER)
+}
+
 /// The bytes end before the chain of headers does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut;
@@ -193,6 +209,16 @@ mod tests {
         assert_eq!(headers.protocol, 17);
         assert_eq!(headers.fragment, Some(Fragment { id: 9, offset: 8, more: true }));
         assert!(!headers.cut);
+    }
+
+    #[test]
+    fn an_atomic_fragment_loses_its_header_and_a_real_one_keeps_it() {
+        let mut bytes = packet(HOP_BY_HOP, &[FRAGMENT, 0, 1, 4, 0, 0, 0, 0, 17, 0, 0, 0, 1, 2, 3, 4, 7, 8, 9]);
+        assert_eq!(remove_atomic(&mut bytes), Some(51));
+        assert_eq!(bytes[..51], packet(HOP_BY_HOP, &[17, 0, 1, 4, 0, 0, 0, 0, 7, 8, 9]));
+        assert_eq!(remove_atomic(&mut packet(FRAGMENT, &[17, 0, 0, 1, 1, 2, 3, 4, 7, 8, 9])), None);
+        assert_eq!(remove_atomic(&mut packet(FRAGMENT, &[17, 0, 0])), None);
+        assert_eq!(remove_atomic(&mut packet(17, &[1, 2, 3, 4, 5, 6, 7, 8])), None);
     }
 
     #[test]

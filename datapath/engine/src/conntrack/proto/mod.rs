@@ -12,8 +12,8 @@ use super::connection::{Connection, SECOND};
 use super::tuple::protocol;
 use super::{Address, Direction, ProtocolState, Settings};
 use crate::packet::Checksum;
-use crate::wire::Headers;
 use crate::wire::checksum::{Sum, verify};
+use crate::wire::{Headers, ipv6};
 use crate::{Hook, Now, Packet};
 
 /// A packet as its protocol looks at it.
@@ -35,6 +35,10 @@ impl<'a> View<'a> {
     /// `None` if there is no transport header to look at: a later fragment, or an outline that does not fit the bytes.
     pub(super) fn of(packet: &'a Packet<'_>, headers: &Headers, settings: &Settings) -> Option<Self> {
         if headers.fragment.is_some_and(|fragment| fragment.offset != 0) {
+            return None;
+        }
+        // ipv6_skip_exthdr() finds no transport header behind a chain that says so, or that is cut.
+        if headers.af == Af::V6 && (headers.protocol == ipv6::NONE || headers.cut) {
             return None;
         }
         let transport = packet.data.bytes().get(headers.transport..headers.end)?;

@@ -43,6 +43,15 @@ fn an_inserted_connection_is_found_changed_and_deleted_with_its_events() {
 }
 
 #[test]
+fn only_what_is_inserted_by_hand_counts_as_inserted() {
+    let mut net = Box::new();
+    net.state(udp((SERVER, 7), (CLIENT, 8), b"x"));
+    assert_eq!((net.tracker.len(), net.tracker.statistics().insert), (1, 0));
+    net.tracker.insert(&draft(protocol::UDP, [None; 2]), 77, net.now, &mut net.out).unwrap();
+    assert_eq!((net.tracker.len(), net.tracker.statistics().insert), (2, 1));
+}
+
+#[test]
 fn an_inserted_tcp_connection_is_liberal_about_windows() {
     let mut net = Box::new();
     let draft = Draft {

@@ -49,14 +49,26 @@ fn an_error_is_related_if_it_quotes_a_live_connection_and_goes_to_its_sender() {
     assert_eq!(net.state(error(SERVER, CLIENT, 3, 3, &sent)), "RELATED");
     assert_eq!(net.state(error(HOP, "10.0.0.3", 3, 3, &sent)), "INVALID");
     assert_eq!(net.state(error(HOP, CLIENT, 3, 3, &udp((CLIENT, 5001), S, b"q"))), "INVALID");
-    assert_eq!(net.state(error(HOP, CLIENT, 3, 3, &sent[..27])), "INVALID");
-    assert_eq!(net.state(error(HOP, CLIENT, 3, 3, &sent[..28])), "RELATED");
+    assert_eq!(net.state(error(HOP, CLIENT, 3, 3, &sent[..23])), "INVALID");
+    assert_eq!(net.state(error(HOP, CLIENT, 3, 3, &sent[..24])), "RELATED", "the ports are enough");
     assert_eq!(net.state(error(HOP, CLIENT, 3, 3, &error(HOP, CLIENT, 3, 3, &sent))), "INVALID");
     let mut broken = error(HOP, CLIENT, 3, 3, &sent);
     broken[22] ^= 1;
     assert_eq!(net.state(broken), "INVALID");
     // About the answer, from the client's side.
     assert_eq!(net.state(error(CLIENT, SERVER, 3, 3, &udp(S, C, b"r"))), "RELATED");
+}
+
+#[test]
+fn an_error_that_quotes_too_little_to_be_translated_back_is_dropped() {
+    let mut net = Box::translating(Some(range(ROUTER, Some((7000, 7000)))), None);
+    let sent = net.forward(udp(C, S, b"q")).bytes;
+    assert_eq!(net.forward(error(HOP, ROUTER, 11, 0, &sent[..27])).verdict, Verdict::Drop);
+}
+
+#[test]
+fn nothing_is_tracked_behind_no_next_header() {
+    assert_eq!(Box::new().state(ip("fd00::2", "fd00::80", 59, &[0; 8], None)), "INVALID");
 }
 
 #[test]

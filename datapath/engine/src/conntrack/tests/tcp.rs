@@ -63,6 +63,15 @@ fn closing_from_both_sides_ends_in_time_wait() {
 }
 
 #[test]
+fn a_reset_that_answers_a_trusted_syn_closes_whatever_the_window() {
+    let mut net = Box::new();
+    established(&mut net);
+    there(&mut net, seg(SYN, 1001, 5001, 1));
+    assert_eq!(back(&mut net, seg(RST | ACK, 5001, 1003, 0)), "ESTABLISHED");
+    assert_eq!((net.tcp_state(), net.timeout()), (CLOSE, 10));
+}
+
+#[test]
 fn unacknowledged_data_shortens_the_timeout_until_it_is_acknowledged() {
     let mut net = Box::new();
     established(&mut net);

@@ -61,7 +61,7 @@ fn is(types: u16, address: Address, device: Option<u32>, scene: &Scene<'_, '_>) 
         return false;
     }
     let looked_up = LOCAL | ANYCAST | UNREACHABLE;
-    types & looked_up == 0 || types & kind() != 0
+    types & looked_up == 0 || types & looked_up & kind() != 0
 }
 
 /// `RTN_*`.

@@ -73,7 +73,10 @@ pub(super) fn matches(wanted: &Conntrack, scene: &Scene<'_, '_>) -> bool {
     if fails(&wanted.status, |bits| u32::from(bits.0) & connection.status() != 0) {
         return false;
     }
-    !fails(&wanted.expires, |&(first, last)| (first..=last).contains(&connection.seconds_left(scene.now)))
+    // An unconfirmed connection's timeout is still a span: taken for a time, it is long over.
+    let confirmed = connection.status() & status::CONFIRMED != 0;
+    let left = if confirmed { connection.seconds_left(scene.now) } else { 0 };
+    !fails(&wanted.expires, |range| (range.0..=range.1).contains(&left))
 }
 
 fn fails<T>(condition: &Option<Condition<T>>, fits: impl Fn(&T) -> bool) -> bool {

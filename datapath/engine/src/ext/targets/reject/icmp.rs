@@ -88,10 +88,13 @@ fn is_answered_never(scene: &Scene<'_, '_>) -> bool {
     let sent_to_many = scene.packet.link.len == 14 && scene.packet.link.bytes[0] & 1 != 0;
     let nobody = headers.source == Address::default();
     let error = match af {
-        Af::V4 => headers.protocol == 1 && kind.is_none_or(|kind| icmp::is_error(kind) || kind > icmp::kind::LAST),
+        Af::V4 => headers.protocol == 1 && kind.is_none_or(icmp::is_never_answered),
         Af::V6 => headers.protocol == 58 && kind.is_none_or(icmpv6::is_error),
     };
+    // The kernel's own ICMP message holds the socket that would answer it (icmp_xmit_lock()).
+    let own = scene.packet.in_device.is_none() && scene.packet.owner.is_none() && matches!(headers.protocol, 1 | 58);
     error
+        || own
         || nobody
         || scene.packet.in_device.is_some() && sent_to_many
         || to_many(headers.destination)

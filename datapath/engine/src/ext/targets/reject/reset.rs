@@ -3,7 +3,7 @@
 use libxt::family::Af;
 
 use super::{TCP, sums_up};
-use crate::conntrack::Address;
+use crate::conntrack::{Address, Tracked};
 use crate::effects::Send;
 use crate::ext::Scene;
 use crate::host::AddressKind;
@@ -67,6 +67,9 @@ pub(super) fn send(scene: &mut Scene<'_, '_>) -> Option<()> {
     set_u16(header, tcp::CHECKSUM, sum);
     let bytes = start..out.len();
     scene.out.sends.push(Send { af, bytes, mark: 0, out_device: None });
+    if let Tracked::Of { id, .. } = scene.tracked {
+        scene.tracker.set_closing(id, scene.now);
+    }
     Some(())
 }
 

@@ -4,9 +4,11 @@ use super::{Entry, Families, instance};
 
 pub mod addrtype;
 pub mod ah;
+pub mod cgroup;
 pub mod cluster;
 pub mod comment;
 pub mod connbytes;
+pub mod connlabel;
 pub mod connlimit;
 pub mod connmark;
 pub mod conntrack;
@@ -43,8 +45,10 @@ pub mod quota;
 pub mod realm;
 pub mod recent;
 pub mod rpfilter;
+pub mod rt;
 pub mod sctp;
 pub mod socket;
+pub mod srh;
 pub mod statistic;
 pub mod string;
 pub mod tcp;
@@ -60,9 +64,11 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<addrtype::Addrtype>(Families::Both),
     Entry::of::<ah::Ah4>(Families::V4).of_protocol(51),
     Entry::of::<ah::Ah6>(Families::V6),
+    Entry::of::<cgroup::Cgroup>(Families::Both),
     Entry::of::<cluster::Cluster>(Families::Both),
     Entry::of::<comment::Comment>(Families::Both),
     Entry::of::<connbytes::Connbytes>(Families::Both),
+    Entry::of::<connlabel::Connlabel>(Families::Both),
     Entry::of::<connlimit::Connlimit>(Families::Both),
     Entry::of::<connmark::Connmark>(Families::Both),
     Entry::of::<conntrack::Conntrack>(Families::Both),
@@ -100,8 +106,10 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<realm::Realm>(Families::V4),
     Entry::of::<recent::Recent>(Families::Both),
     Entry::of::<rpfilter::Rpfilter>(Families::Both),
+    Entry::of::<rt::Rt>(Families::V6),
     Entry::of::<sctp::Sctp>(Families::Both).of_protocol(132),
     Entry::of::<socket::Socket>(Families::Both),
+    Entry::of::<srh::Srh>(Families::V6),
     Entry::of::<conntrack::StateAlias>(Families::Both).alias("state", || instance(conntrack::StateAlias::default())),
     Entry::of::<statistic::Statistic>(Families::Both),
     Entry::of::<string::StringMatch>(Families::Both),

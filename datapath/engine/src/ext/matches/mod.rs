@@ -141,7 +141,9 @@ pub const MAKERS: &[Maker<Match>] = &[
 
 /// The matches that the commands know and the datapath refuses to load, and why.
 pub const REFUSED: &[(&str, &str)] = &[
+    ("cgroup", "cgroup: the datapath does not know control groups yet"),
     ("cluster", "cluster: the datapath does not hash connections for clusters yet"),
+    ("connlabel", "connlabel: the datapath does not keep connection labels yet"),
     ("connlimit", "connlimit: the datapath does not count clients yet"),
     ("cpu", "cpu: the datapath does not tell CPUs apart yet"),
     ("dccp", "dccp: the datapath does not read DCCP headers yet"),
@@ -160,8 +162,10 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("policy", "policy: the datapath does not know IPsec policies yet"),
     ("realm", "realm: the datapath does not know routing realms yet"),
     ("rpfilter", "rpfilter: the datapath does not look ways back up yet"),
+    ("rt", "rt: the datapath does not read routing headers yet"),
     ("sctp", "sctp: the datapath does not read SCTP headers yet"),
     ("socket", "socket: the datapath does not look local sockets up yet"),
+    ("srh", "srh: the datapath does not read segment routing headers yet"),
     ("time", "time: the datapath does not compare times yet"),
 ];
 

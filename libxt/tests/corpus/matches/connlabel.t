@@ -1,0 +1,19 @@
+:INPUT
+-m connlabel;;FAIL
+-m connlabel --label 0;-m connlabel --label "0";OK
+-m connlabel --label 127;-m connlabel --label "127";OK
+-m connlabel --label 128;;FAIL
+-m connlabel --label 2048;;FAIL
+-m connlabel ! --label 5;-m connlabel ! --label "5";OK
+-m connlabel --label 5 --set;-m connlabel --label "5" --set;OK
+-m connlabel ! --label 5 --set;-m connlabel ! --label "5" --set;OK
+-m connlabel --set;;FAIL
+-m connlabel --label nosuch;;FAIL
+-m connlabel --label "";;FAIL
+-m connlabel --label 5 --label 6;;FAIL
+-m connlabel --label 0x10;-m connlabel --label "16";OK
+-m connlabel --label 1x;;FAIL
+-m connlabel --label 65535;;FAIL
+-m connlabel --label 65536;-m connlabel --label "0";OK
+-m connlabel --label -1;;FAIL
+-m connlabel --label " 5";-m connlabel --label "5";OK

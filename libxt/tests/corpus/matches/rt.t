@@ -1,0 +1,39 @@
+@family 6
+:INPUT
+-m rt;=;OK
+-m rt --rt-type 0;=;OK
+-m rt ! --rt-type 2;=;OK
+-m rt --rt-type x;;FAIL
+-m rt --rt-type 4294967295;=;OK
+-m rt --rt-type 4294967296;;FAIL
+-m rt --rt-segsleft 1;=;OK
+-m rt --rt-segsleft 1:2;=;OK
+-m rt ! --rt-segsleft 3:;-m rt ! --rt-segsleft 3:4294967295;OK
+-m rt --rt-segsleft 5:4;=;OK
+-m rt --rt-segsleft 0:4294967295;-m rt;OK
+-m rt --rt-segsleft x;;FAIL
+-m rt --rt-len 16;=;OK
+-m rt ! --rt-len 16;=;OK
+-m rt --rt-len 0;=;OK
+-m rt --rt-0-res;;FAIL
+-m rt --rt-type 1 --rt-0-res;;FAIL
+-m rt --rt-type 0 --rt-0-res;=;OK
+-m rt --rt-type 0 --rt-0-addrs ::1;=;OK
+-m rt --rt-type 0 --rt-0-addrs ::1,fe80::1;=;OK
+-m rt --rt-type 0 --rt-0-addrs ::1,fe80::1 --rt-0-not-strict;=;OK
+-m rt --rt-type 0 --rt-0-not-strict;;FAIL
+-m rt --rt-0-addrs ::1;;FAIL
+-m rt --rt-type 0 --rt-0-addrs x;;FAIL
+-m rt --rt-type 0 --rt-0-addrs 1.2.3.4;;FAIL
+-m rt --rt-type 0 --rt-0-addrs "";;FAIL
+-m rt --rt-type 0 --rt-0-addrs ::1,,::2;;FAIL
+-m rt --rt-type 0 --rt-0-addrs ::1,::2,::3,::4,::5,::6,::7,::8,::9,::10,::11,::12,::13,::14,::15,::16;=;OK
+-m rt --rt-type 0 --rt-0-addrs ::1,::2,::3,::4,::5,::6,::7,::8,::9,::10,::11,::12,::13,::14,::15,::16,::17;;FAIL
+-m rt ! --rt-type 0 --rt-0-res;;FAIL
+-m rt ! --rt-type 0 --rt-0-addrs ::1;;FAIL
+-m rt --rt-type 0 ! --rt-0-addrs ::1;;FAIL
+-m rt --rt-0-not-strict;;FAIL
+-m rt --rt-type 0 --rt-type 0;;FAIL
+-m rt --rt-type 0 --rt-segsleft 1:2 --rt-len 4 --rt-0-res --rt-0-addrs ::1 --rt-0-not-strict;=;OK
+-m rt ! --rt-segsleft 0:4294967295;-m rt;OK
+-m rt --rt-type 0 --rt-0-addrs ::ffff:1.2.3.4,::1.2.3.4,1::2:0:0:3;=;OK

@@ -1,0 +1,40 @@
+@family 6
+:INPUT
+-m srh;=;OK
+-m srh --srh-next-hdr 6;=;OK
+-m srh --srh-next-hdr tcp;;FAIL
+-m srh --srh-next-hdr 256;;FAIL
+-m srh ! --srh-next-hdr 6;=;OK
+-m srh --srh-hdr-len-eq 1;=;OK
+-m srh --srh-hdr-len-gt 1;=;OK
+-m srh --srh-hdr-len-lt 1;=;OK
+-m srh ! --srh-hdr-len-eq 1;=;OK
+-m srh ! --srh-hdr-len-gt 1;=;OK
+-m srh ! --srh-hdr-len-lt 1;=;OK
+-m srh --srh-hdr-len-gt 1 --srh-hdr-len-lt 5;-m srh --srh-hdr-len-gt 5 --srh-hdr-len-lt 5;OK
+-m srh --srh-hdr-len-eq 1 --srh-hdr-len-gt 5;-m srh --srh-hdr-len-eq 5 --srh-hdr-len-gt 5;OK
+-m srh --srh-segs-left-eq 1;=;OK
+-m srh --srh-segs-left-gt 1;=;OK
+-m srh --srh-segs-left-lt 1;=;OK
+-m srh ! --srh-segs-left-eq 1;=;OK
+-m srh ! --srh-segs-left-gt 1 ! --srh-segs-left-lt 4;-m srh ! --srh-segs-left-gt 4 ! --srh-segs-left-lt 4;OK
+-m srh --srh-last-entry-eq 1;=;OK
+-m srh --srh-last-entry-gt 1;=;OK
+-m srh --srh-last-entry-lt 1;=;OK
+-m srh ! --srh-last-entry-eq 1;=;OK
+-m srh ! --srh-last-entry-gt 1;=;OK
+-m srh ! --srh-last-entry-lt 1;=;OK
+-m srh --srh-tag 0;=;OK
+-m srh --srh-tag 65535;=;OK
+-m srh --srh-tag 65536;;FAIL
+-m srh ! --srh-tag 5;=;OK
+-m srh --srh-psid a::/64;=;OK
+-m srh --srh-psid a::1;-m srh --srh-psid a::1/128;OK
+-m srh ! --srh-nsid b::/48;=;OK
+-m srh --srh-nsid b::5/48;=;OK
+-m srh --srh-lsid ::/0;=;OK
+-m srh ! --srh-lsid c::1;-m srh ! --srh-lsid c::1/128;OK
+-m srh --srh-psid a::/129;;FAIL
+-m srh --srh-psid a::/ffff::;-m srh --srh-psid a::/16;OK
+-m srh --srh-psid a::/64 --srh-nsid b::/128 --srh-lsid c::/0 --srh-tag 4 --srh-next-hdr 17 --srh-hdr-len-eq 3 --srh-segs-left-lt 2 --srh-last-entry-gt 1;-m srh --srh-next-hdr 17 --srh-hdr-len-eq 3 --srh-segs-left-lt 2 --srh-last-entry-gt 1 --srh-tag 4 --srh-psid a::/64 --srh-nsid b::/128 --srh-lsid c::/0;OK
+-m srh --srh-tag 1 --srh-tag 2;;FAIL

@@ -146,6 +146,9 @@ impl Datagram {
         verdict: Verdict,
         out: &mut Effects,
     ) -> Verdict {
+        if verdict == Verdict::Accept && last.hook == Hook::Prerouting && hops(self.key.af, whole.data.bytes()) <= 1 {
+            return self.release_whole(last, whole, out);
+        }
         let first = self.pieces.first().map_or(0, |first| first.head.len());
         let parts = (verdict == Verdict::Accept).then(|| split(self.key.af, whole.data.bytes(), first)).flatten();
         let Some((head, payload)) = parts else {
@@ -177,6 +180,20 @@ impl Datagram {
             });
             out.releases.push(Release { id: piece.id, verdict: Verdict::Accept, bytes, mark });
         }
+        Verdict::Accept
+    }
+
+    /// A datagram that goes no further than this machine goes on in one piece, so that the kernel's «time exceeded» quotes
+    /// the whole, as it does where the kernel reassembles.
+    fn release_whole(self, last: &mut Packet<'_>, whole: &Packet<'_>, out: &mut Effects) -> Verdict {
+        let bytes = whole.data.bytes();
+        let fits = last.data.resize(bytes.len());
+        self.give_up_but(last.id, out);
+        if !fits {
+            return Verdict::Drop;
+        }
+        last.data.make_mut().copy_from_slice(bytes);
+        last.mark = whole.mark;
         Verdict::Accept
     }
 
@@ -319,6 +336,15 @@ fn read(packet: &Packet<'_>, headers: &Headers) -> Option<(Key, Piece, bool)> {
         payload: payload.to_vec(),
     };
     Some((key, piece, place.more))
+}
+
+/// The TTL or hop limit.
+fn hops(af: Af, bytes: &[u8]) -> u8 {
+    let at = match af {
+        Af::V4 => ipv4::TTL,
+        Af::V6 => ipv6::HOP_LIMIT,
+    };
+    bytes.get(at).copied().unwrap_or(0)
 }
 
 /// A whole packet's header and what its fragments carry; `first` is the length of the first fragment's header.

@@ -164,3 +164,20 @@ fn a_dropped_datagram_drops_all_its_fragments() {
     assert!(router.out.releases.iter().all(|release| release.verdict == Verdict::Drop));
     assert_eq!(router.out.releases.len(), 2);
 }
+
+#[test]
+fn a_datagram_whose_hops_end_here_goes_on_in_one_piece() {
+    let mut router = masquerading();
+    let mut packet = datagram();
+    packet[8] = 1;
+    sum_header(&mut packet[..20]);
+    let fragments = split4(&packet, 1480);
+    let seen: Vec<_> =
+        fragments.iter().map(|fragment| router.at_keeping(Hook::Prerouting, (2, 0), fragment, 0)).collect();
+    let verdicts: Vec<Verdict> = seen.iter().map(|seen| seen.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Hold, Verdict::Hold, Verdict::Accept]);
+    let whole = &seen[2].bytes;
+    assert_eq!(whole.len(), packet.len());
+    assert_eq!(whole[20..], packet[20..]);
+    assert!(router.out.releases.iter().all(|release| release.verdict == Verdict::Drop));
+}

@@ -190,7 +190,50 @@ fn program(af: Af) -> &'static str {
 
 /// Rules that the datapath refuses so far. One that it takes must leave this list.
 fn is_beyond_the_datapath(file: &str, rule: &str) -> bool {
-    let files = ["classify", "connlimit", "hashlimit", "helper", "nflog", "nfqueue", "recent", "string", "tee", "u32"];
+    let files = [
+        "audit",
+        "cgroup",
+        "checksum",
+        "classify",
+        "cluster",
+        "connlabel",
+        "connlimit",
+        "connsecmark",
+        "cpu",
+        "dccp",
+        "devgroup",
+        "dnpt",
+        "dst",
+        "eui64",
+        "frag",
+        "hashlimit",
+        "hbh",
+        "idletimer",
+        "ipcomp",
+        "ipv6header",
+        "led",
+        "mh",
+        "nfacct",
+        "nflog",
+        "nfqueue",
+        "osf",
+        "physdev",
+        "policy",
+        "rateest",
+        "realm",
+        "rpfilter",
+        "rt",
+        "sctp",
+        "secmark",
+        "snpt",
+        "socket",
+        "srh",
+        "synproxy",
+        "tee",
+        "time",
+        "tproxy",
+        "ulog",
+    ];
     files.contains(&file) || (rule.contains("-j CT ") && rule.contains("--helper ftp"))
 }
 

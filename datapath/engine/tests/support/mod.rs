@@ -122,7 +122,7 @@ impl Router {
     /// The same, without clearing the effects.
     pub fn at_keeping(&mut self, hook: Hook, devices: (u32, u32), bytes: &[u8], mark: u32) -> Seen {
         let mut room = bytes.to_vec();
-        room.resize(bytes.len() + 256, 0);
+        room.resize(bytes.len() + 0x1_0000, 0);
         let find = |index: u32| self.host.devices.iter().find(|device| device.index == index);
         let id = PacketId { queue: 0, number: self.next };
         self.next += 1;

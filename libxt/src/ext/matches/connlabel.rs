@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -72,18 +73,7 @@ fn set_label(to: &mut Connlabel, given: &Given<'_>) -> Result<(), Problem> {
         to.bit = bit as u16;
         return Ok(());
     }
-    let bit = match fs::read(FILE) {
-        Ok(file) => labels(&file).into_iter().find(|(_, name)| name == given.value).map(|(bit, _)| bit),
-        Err(error) => {
-            let reason = if error.kind() == std::io::ErrorKind::NotFound {
-                "No such file or directory".to_owned()
-            } else {
-                error.to_string()
-            };
-            option::notice(&format!("Warning: cannot open {FILE}: {reason}"));
-            None
-        }
-    };
+    let bit = labels().into_iter().find(|(_, name)| name == given.value).map(|(bit, _)| bit);
     to.bit = bit.ok_or_else(|| Problem::new(format!("label '{}' not found or invalid value", given.value)))?;
     Ok(())
 }
@@ -94,18 +84,32 @@ fn set_set(to: &mut Connlabel, _given: &Given<'_>) -> Result<(), Problem> {
 }
 
 fn name(bit: u16) -> Option<String> {
-    let file = fs::read(FILE).ok()?;
-    labels(&file).into_iter().find(|(own, _)| *own == bit).map(|(_, name)| name)
+    labels().into_iter().find(|(own, _)| *own == bit).map(|(_, name)| name)
 }
 
-/// Lines of a bit and its name; others are no labels.
-fn labels(file: &[u8]) -> Vec<(u16, String)> {
+/// The labels' names; a file that cannot be read is reported once, as the tools report it.
+fn labels() -> Vec<(u16, String)> {
+    static REPORTED: AtomicBool = AtomicBool::new(false);
+    let file = match fs::read(FILE) {
+        Ok(file) => file,
+        Err(error) => {
+            let reason = match error.kind() {
+                std::io::ErrorKind::NotFound => "No such file or directory".to_owned(),
+                _ => error.to_string(),
+            };
+            if !REPORTED.swap(true, Ordering::Relaxed) {
+                option::notice(&format!("Warning: cannot open {FILE}: {reason}"));
+            }
+            return Vec::new();
+        }
+    };
+    // Lines that are not a bit and its name are no labels.
     let line = |line: &str| {
         let mut words = line.split_ascii_whitespace();
         let bit = words.next()?.parse().ok()?;
         Some((bit, words.next()?.to_owned()))
     };
-    String::from_utf8_lossy(file).lines().filter_map(line).collect()
+    String::from_utf8_lossy(&file).lines().filter_map(line).collect()
 }
 
 const FILE: &str = "/etc/xtables/connlabel.conf";

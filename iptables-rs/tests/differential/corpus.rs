@@ -234,7 +234,9 @@ fn is_beyond_the_datapath(file: &str, rule: &str) -> bool {
         "tproxy",
         "ulog",
     ];
-    files.contains(&file) || (rule.contains("-j CT ") && rule.contains("--helper ftp"))
+    // `-p sctp` alone loads no extension.
+    let loads = ["-m ", "-j ", "--"].iter().any(|word| rule.contains(word));
+    (loads && files.contains(&file)) || (rule.contains("-j CT ") && rule.contains("--helper ftp"))
 }
 
 /// How it says so.

@@ -52,7 +52,7 @@ pub(super) struct Head {
     /// Which pair of interfaces among the table's.
     interfaces: u32,
     protocol: u8,
-    /// What there is to test, see [`test`].
+    /// What there is to test, see [`mod@test`].
     tests: u8,
     /// `INV_*`.
     inversions: u8,

@@ -103,13 +103,17 @@ fn labels() -> Vec<(u16, String)> {
             return Vec::new();
         }
     };
-    // Lines that are not a bit and its name are no labels.
+    parse(&file)
+}
+
+/// Lines of a bit and its name; others are no labels.
+fn parse(file: &[u8]) -> Vec<(u16, String)> {
     let line = |line: &str| {
         let mut words = line.split_ascii_whitespace();
         let bit = words.next()?.parse().ok()?;
         Some((bit, words.next()?.to_owned()))
     };
-    String::from_utf8_lossy(&file).lines().filter_map(line).collect()
+    String::from_utf8_lossy(file).lines().filter_map(line).collect()
 }
 
 const FILE: &str = "/etc/xtables/connlabel.conf";
@@ -132,6 +136,6 @@ mod tests {
 
     #[test]
     fn a_label_is_a_bit_and_a_name() {
-        assert_eq!(labels(b"# bits\n3\tweb # inside\n4 mail\nx y\n"), [(3, "web".into()), (4, "mail".into())]);
+        assert_eq!(parse(b"# bits\n3\tweb # inside\n4 mail\nx y\n"), [(3, "web".into()), (4, "mail".into())]);
     }
 }

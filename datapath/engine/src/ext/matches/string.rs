@@ -6,7 +6,6 @@ use libxt::ext::matches::string::StringMatch;
 use super::Match;
 use crate::ext::{Maker, Scene};
 use crate::ruleset::Refused;
-use crate::ruleset::refused::errno;
 
 pub(super) const MAKER: Maker<Match> = Maker::of::<StringMatch>(Families::Both, |revision, info, site| {
     let value: StringMatch = site.decode(revision, info)?;
@@ -24,7 +23,7 @@ fn check(value: &StringMatch) -> Result<(), Refused> {
         return Err(Refused::invalid("string: the pattern is empty or too long"));
     }
     if !matches!(value.algorithm.as_bytes(), b"bm" | b"kmp") {
-        return Err(Refused::new(errno::ENOENT, "string: the algorithm is neither bm nor kmp"));
+        return Err(Refused::invalid("string: the algorithm is neither bm nor kmp"));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use libxt::ext::matches::string::StringMatch;
 use super::Match;
 use crate::ext::{Maker, Scene};
 use crate::ruleset::Refused;
+use crate::ruleset::refused::errno;
 
 pub(super) const MAKER: Maker<Match> = Maker::of::<StringMatch>(Families::Both, |revision, info, site| {
     let value: StringMatch = site.decode(revision, info)?;
@@ -22,8 +23,11 @@ fn check(value: &StringMatch) -> Result<(), Refused> {
     if usize::from(value.len) > value.pattern.len() || value.len == 0 {
         return Err(Refused::invalid("string: the pattern is empty or too long"));
     }
-    if !matches!(value.algorithm.as_bytes(), b"bm" | b"kmp") {
-        return Err(Refused::invalid("string: the algorithm is neither bm nor kmp"));
+    match value.algorithm.as_bytes() {
+        b"bm" | b"kmp" => {}
+        // Its pattern is a list of tokens, which no text is.
+        b"fsm" => return Err(Refused::invalid("string: the algorithm fsm takes no text")),
+        _ => return Err(Refused::new(errno::ENOENT, "string: the algorithm is neither bm nor kmp")),
     }
     Ok(())
 }

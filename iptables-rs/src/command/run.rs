@@ -9,7 +9,7 @@ use libxt::blob;
 use libxt::ext::{Kind, Object, Revision};
 use libxt::family::Af;
 use libxt::rule::{self, Encoded, Target};
-use libxt::table::{self, ChainId, NewRule, Table, verdict_number};
+use libxt::table::{self, ChainId, During, NewRule, Refused, Table, verdict_number};
 
 use super::options::Action;
 use super::{Command, list, words};
@@ -36,6 +36,11 @@ impl Command {
         // As do_command4(): the dump comes whatever libiptc said, but not after a usage error, which exits at once.
         if self.display.verbose > 1 && matches!(done, Ok(()) | Err(Failure::Refused(_))) {
             list::dump(table, out)?;
+            // libiptc words a refusal after its last call, which is the dump.
+            return done.map_err(|failure| match failure {
+                Failure::Refused(refused) => Failure::Refused(Refused { during: During::Edit, ..refused }),
+                failure => failure,
+            });
         }
         done
     }
@@ -160,7 +165,7 @@ impl Command {
         out: &mut dyn Write,
         doing: &str,
         built_in_too: bool,
-        edit: fn(&mut Table, &str) -> Result<(), table::Refused>,
+        edit: fn(&mut Table, &str) -> Result<(), Refused>,
     ) -> Result<(), Failure> {
         let names = match &self.chain {
             Some(chain) => vec![chain.clone()],

@@ -1,11 +1,16 @@
-//! Rule text: lines of commands on tables in memory. What was taken must be printed, and what was printed must be taken.
+//! Rule text: lines of commands on tables in memory. What they made is saved, taken into fresh tables, and saved as the same again.
 #![no_main]
 
 #[path = "tables.rs"]
 mod tables;
 
 use libfuzzer_sys::fuzz_target;
-use libxt::{family::Af, save::{split_words, write_table}, table::Table};
+use libxt::{
+    family::Af,
+    octets,
+    save::{Line, split_words, write_table},
+    table::{Refused, Table},
+};
 use tables::InMemory;
 
 fuzz_target!(|data: &[u8]| {
@@ -29,20 +34,66 @@ fuzz_target!(|data: &[u8]| {
         }
         let _ = iptables::apply(&mut backend, &words, &mut out);
     }
+    let saved = save(&mut backend);
+    let mut fresh = tables::engine();
+    let mut backend = InMemory { engine: &mut fresh, af };
+    take(&mut backend, &saved);
+    let again = save(&mut backend);
+    assert_eq!(again, saved, "taken back, but not the same");
+});
+
+/// All tables of a family as iptables-save has them.
+fn save(backend: &mut InMemory<'_>) -> String {
+    let mut saved = Vec::new();
     for name in ["filter", "nat", "mangle", "raw", "security"] {
-        let Ok(table) = Table::open(&mut backend, name) else { continue };
-        let mut saved = Vec::new();
-        if write_table(&mut saved, &table, false).is_err() {
-            continue;
-        }
-        let saved = String::from_utf8_lossy(&saved).into_owned();
-        for line in saved.lines().filter(|l| l.starts_with("-A ")) {
-            let mut words = vec!["-t".to_owned(), name.to_owned(), "-C".to_owned()];
-            let rule = line.strip_prefix("-A ").unwrap_or(line);
-            split_words(rule, &mut words, 1000).unwrap_or_else(|_| panic!("printed but not split: {line}"));
-            if let Err((code, why)) = iptables::apply(&mut backend, &words, &mut out) {
-                panic!("printed but not found again ({code} {why}): {line}");
-            }
+        let Ok(table) = Table::open(backend, name) else { continue };
+        if let Err(unsaved) = write_table(&mut saved, &table, false) {
+            panic!("taken but not printed: {unsaved:?}");
         }
     }
-});
+    octets::text(&saved).into_owned()
+}
+
+/// Brings fresh tables to what was saved; a refusal is a finding.
+fn take(backend: &mut InMemory<'_>, saved: &str) {
+    let mut table = None;
+    for line in saved.split_inclusive('\n') {
+        let parsed =
+            Line::parse(line, table.is_some()).unwrap_or_else(|bad| panic!("printed but no line ({bad}): {line}"));
+        let command = match parsed {
+            Line::Table(name) => {
+                table = Some(name);
+                continue;
+            }
+            Line::Commit => {
+                table = None;
+                continue;
+            }
+            // Not by -N, which refuses names that -E takes.
+            Line::Chain { name, policy: Some("-"), .. } => {
+                create(backend, table.unwrap_or_default(), name)
+                    .unwrap_or_else(|refused| panic!("printed but not taken ({refused}): {line}"));
+                continue;
+            }
+            Line::Chain { name, policy: Some(policy), .. } => ["-P", name, policy].map(str::to_owned).to_vec(),
+            Line::Command { words: text, .. } => {
+                let mut words = Vec::new();
+                split_words(text, &mut words, 1000)
+                    .unwrap_or_else(|bad| panic!("printed but not split ({bad}): {line}"));
+                words
+            }
+            other => panic!("printed, but means {other:?}: {line}"),
+        };
+        let words: Vec<String> =
+            ["-t".to_owned(), table.unwrap_or_default().to_owned()].into_iter().chain(command).collect();
+        if let Err((code, why)) = iptables::apply(backend, &words, &mut Vec::new()) {
+            panic!("printed but not taken ({code} {why}): {line}");
+        }
+    }
+}
+
+fn create(backend: &mut InMemory<'_>, table: &str, chain: &str) -> Result<(), Refused> {
+    let mut table = Table::open(backend, table)?;
+    table.create(chain)?;
+    table.commit(backend)
+}

@@ -99,6 +99,8 @@ struct Road {
     router: Router,
     fresh: bool,
     packet: Vec<u8>,
+    /// The last packet as it left.
+    left: [u8; 128],
     sent: u32,
 }
 
@@ -117,10 +119,11 @@ impl Road {
         let segment =
             if case.tcp { support::tcp((1024, 80), (1, 1), 0x10, b"") } else { support::udp((1024, 5355), &[0; 36]) };
         let packet = support::ip("10.0.0.2", "192.0.2.80", if case.tcp { 6 } else { 17 }, &segment);
-        let mut road = Self { router, fresh: case.fresh, packet, sent: 0 };
+        let mut road = Self { router, fresh: case.fresh, packet, left: [0; 128], sent: 0 };
         if !case.fresh {
             for flow in 0..FLOWS {
                 road.pass(flow);
+                road.answer();
             }
         }
         road
@@ -150,8 +153,27 @@ impl Road {
         // Every host talks to servers of its own, so that no translated port clashes.
         bytes[16..20].copy_from_slice(&[198, 51, host, high]);
         bytes[20..22].copy_from_slice(&(2_048 + u16::from(low)).to_be_bytes());
+        self.cross(&mut bytes, [1, 2]);
+        self.left = bytes;
+    }
+
+    /// The other end answers the last packet, so that its connection is established. No checksum is looked at.
+    fn answer(&mut self) {
+        let mut bytes = self.left;
+        let [source, destination] = [12, 16].map(|at| *bytes[at..].first_chunk::<4>().unwrap());
+        bytes[12..16].copy_from_slice(&destination);
+        bytes[16..20].copy_from_slice(&source);
+        let [source, destination] = [20, 22].map(|at| *bytes[at..].first_chunk::<2>().unwrap());
+        bytes[20..22].copy_from_slice(&destination);
+        bytes[22..24].copy_from_slice(&source);
+        self.cross(&mut bytes, [2, 1]);
+    }
+
+    /// Takes a packet from one device to another.
+    fn cross(&mut self, bytes: &mut [u8], [from, to]: [usize; 2]) {
         let Router { engine, now, out, host, .. } = &mut self.router;
-        let devices: [&Device; 2] = [&host.devices[1], &host.devices[2]];
+        let devices: [&Device; 2] = [&host.devices[from], &host.devices[to]];
+        let len = self.packet.len();
         out.clear();
         let mut mark = 0;
         for (hook, out_device) in [(Hook::Prerouting, None), (Hook::Postrouting, Some(devices[1]))] {
@@ -168,7 +190,7 @@ impl Road {
                 gso: false,
                 owner: None,
                 link: LinkHeader::default(),
-                data: Buffer::new(&mut bytes, len),
+                data: Buffer::new(bytes, len),
             };
             let verdict = engine.packet(&mut packet, *now, &*host, out);
             assert_eq!(verdict, Verdict::Accept, "{hook:?}");

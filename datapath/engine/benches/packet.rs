@@ -160,12 +160,12 @@ impl Road {
     /// The other end answers the last packet, so that its connection is established. No checksum is looked at.
     fn answer(&mut self) {
         let mut bytes = self.left;
-        let [source, destination] = [12, 16].map(|at| *bytes[at..].first_chunk::<4>().unwrap());
-        bytes[12..16].copy_from_slice(&destination);
-        bytes[16..20].copy_from_slice(&source);
-        let [source, destination] = [20, 22].map(|at| *bytes[at..].first_chunk::<2>().unwrap());
-        bytes[20..22].copy_from_slice(&destination);
-        bytes[22..24].copy_from_slice(&source);
+        for at in 0..4 {
+            bytes.swap(12 + at, 16 + at);
+        }
+        for at in 0..2 {
+            bytes.swap(20 + at, 22 + at);
+        }
         self.cross(&mut bytes, [2, 1]);
     }
 

@@ -12,7 +12,7 @@ use crate::ext::scene::Random;
 use crate::fragment::{Added, Fragments};
 use crate::host::{Host, Now};
 use crate::nat;
-use crate::notes::{Note, Notes};
+use crate::notes::{Answer, Note, Notes};
 use crate::packet::{Buffer, Hook, Packet, Verdict};
 use crate::passes::Passes;
 use crate::ruleset::{self, Kind, Prepared, Refused, Tables};
@@ -202,29 +202,27 @@ impl Engine {
         let judged = family.passes.at(taken);
         let looped = in_device.is_some_and(|device| device.loopback);
         let first_sends = out.sends.len();
-        // Only a packet that starts its way here was noted by nobody: unless it came back over loopback or answers another.
         let note = notes.find(packet, &headers, now);
         let begins = way(taken, in_device.is_some())
             .iter()
             .any(|hook| judged.contain(*hook) && matches!(hook, Hook::Prerouting | Hook::Output));
-        // The kernel hands an error of its own the connection of the packet that died, if that had one.
-        let quoted = match note {
-            None if begins && taken == Hook::Output || taken == Hook::Postrouting && in_device.is_none() => {
-                notes.find_quoted(packet.data.bytes(), &headers, now)
-            }
-            _ => None,
-        };
-        let known = note.or(quoted).map(|note| note.tracked);
-        tracker.set_stray(begins && known == Some(Tracked::Invalid));
+        // Of the packets that begin their way here only these were noted before: what came back over loopback, and answers.
+        let answer = note.and_then(|note| note.answer);
+        if answer.is_some() {
+            packet.owner = None;
+        }
+        let starts = begins && in_device.is_none();
         let tracked = match note {
             _ if !family.tracked => Tracked::Unseen,
-            Some(note) if note.tracked != Tracked::Unseen && (!begins || taken_back(note.tracked, looped, taken)) => {
-                note.tracked
+            Some(note) if starts && answer.is_some() => note.tracked,
+            Some(note) if note.tracked != Tracked::Unseen && (!begins || looped) => note.tracked,
+            _ if starts && packet.owner.is_none() && carries_connection(&headers, packet.data.bytes()) => {
+                match notes.find_quoted(packet.data.bytes(), &headers, now) {
+                    Some(note) if note.tracked != Tracked::Unseen => tracker.attach(note.tracked),
+                    _ => tracker.recall_quoted(&headers, packet.data.bytes()),
+                }
             }
-            _ if begins => match quoted {
-                Some(Note { tracked: died @ Tracked::Of { .. }, .. }) => tracker.attach(died),
-                _ => Tracked::Unseen,
-            },
+            _ if begins => Tracked::Unseen,
             _ => tracker.recall(packet, &headers, now),
         };
         let attached = begins && tracked != Tracked::Unseen;
@@ -237,6 +235,7 @@ impl Engine {
             table: "",
             tracked,
             template: None,
+            answer,
             traced,
             hotdrop: false,
             now,
@@ -267,13 +266,11 @@ impl Engine {
         packet.in_device = in_device;
         packet.out_device = out_device;
         let answers = out.sends.get(first_sends..).unwrap_or_default();
-        if family.tracked && matches!(tracked, Tracked::Of { .. } | Tracked::Invalid) {
-            for answer in answers {
-                let bytes = out.bytes.get(answer.bytes.clone()).unwrap_or_default();
-                if let Some(headers) = Headers::parse(answer.af, bytes) {
-                    let tracked = tracker.attach(tracked);
-                    notes.put(bytes, &headers, Some(Note { tracked, traced: false }), now);
-                }
+        for answer in answers {
+            let bytes = out.bytes.get(answer.bytes.clone()).unwrap_or_default();
+            if let Some(headers) = Headers::parse(answer.af, bytes) {
+                let (tracked, answer) = (tracker.attach(tracked), Some(Answer::of(headers.protocol)));
+                notes.put(bytes, &headers, Some(Note { tracked, traced: false, answer }), now);
             }
         }
         let leaves = matches!(taken, Hook::Input) || taken == Hook::Postrouting && !goes_round(out_device);
@@ -281,9 +278,10 @@ impl Engine {
         let keep = verdict == Verdict::Accept
             && !leaves
             && (family.tracked && (unspoken || attached || begins && tracker.is_hidden(packet, &headers, tracked))
-                || traced);
+                || traced
+                || answer.is_some());
         if keep || note.is_some() {
-            notes.put(packet.data.bytes(), &headers, keep.then_some(Note { tracked, traced }), now);
+            notes.put(packet.data.bytes(), &headers, keep.then_some(Note { tracked, traced, answer }), now);
         }
         verdict
     }
@@ -427,9 +425,16 @@ const fn way(taken: Hook, arrived: bool) -> &'static [Hook] {
     }
 }
 
-/// Whether a packet that begins its way is known all the same: it came back over loopback, or this machine made it.
-fn taken_back(tracked: Tracked, looped: bool, taken: Hook) -> bool {
-    looped || matches!(tracked, Tracked::Of { .. }) && matches!(taken, Hook::Output | Hook::Postrouting)
+/// Whether a packet without a socket is an error to which the kernel gives the connection of the packet it is about: all but
+/// those about a datagram that no socket took, whose connection was put off before. As icmp_glue_bits() and
+/// icmpv6_getfrag() with nf_ct_attach(), and nf_reset_ct() in udp_rcv().
+fn carries_connection(headers: &Headers, bytes: &[u8]) -> bool {
+    let Some([kind, code]) = headers.segment(bytes).first_chunk() else { return false };
+    match (headers.af, headers.protocol) {
+        (Af::V4, 1) => matches!(kind, 3 | 4 | 5 | 11 | 12) && (*kind, *code) != (3, 3),
+        (Af::V6, 58) => *kind < 128 && (*kind, *code) != (1, 4),
+        _ => false,
+    }
 }
 
 /// Whether a note said to which connection the packet belongs: no tuple says it.

@@ -30,6 +30,25 @@ pub(crate) struct Notes {
 pub(crate) struct Note {
     pub(crate) tracked: Tracked,
     pub(crate) traced: bool,
+    pub(crate) answer: Option<Answer>,
+}
+
+/// What REJECT made the packet as: the datapath sends it, yet it is the kernel's own and no socket's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// An ICMP error.
+    Error,
+    /// A TCP reset.
+    Reset,
+}
+
+impl Answer {
+    pub(crate) const fn of(protocol: u8) -> Self {
+        match protocol {
+            6 => Self::Reset,
+            _ => Self::Error,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +61,7 @@ struct Slot {
 
 impl Notes {
     pub(crate) fn new(key: [u8; 16]) -> Self {
-        let empty = Slot { digest: 0, until: 0, note: Note { tracked: Tracked::Unseen, traced: false } };
+        let empty = Slot { digest: 0, until: 0, note: Note { tracked: Tracked::Unseen, traced: false, answer: None } };
         Self { key, slots: vec![empty; SLOTS], live: 0 }
     }
 

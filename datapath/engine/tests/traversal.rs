@@ -228,6 +228,54 @@ fn reject_answers_a_syn_with_a_reset_that_is_related() {
 }
 
 #[test]
+fn an_answer_to_the_reset_that_ended_a_translated_connection_is_translated() {
+    let mut router = Router::default();
+    router.load(
+        V4,
+        &[
+            "-t nat -A POSTROUTING -o eth1 -j SNAT --to-source 192.0.2.1",
+            "-A FORWARD -m conntrack --ctdir REPLY -j REJECT --reject-with icmp-admin-prohibited",
+        ],
+    );
+    let data = ip("10.0.0.2", "192.0.2.80", 6, &tcp((40_000, 80), (1001, 5001), 0x18, b"x"));
+    assert_eq!(addresses(&router.forward(2, 3, &data).unwrap()).0.to_string(), "192.0.2.1");
+    let reset = ip("192.0.2.80", "192.0.2.1", 6, &tcp((80, 40_000), (5002, 0), 0x04, b""));
+    assert!(router.forward(3, 2, &reset).is_none());
+    let sent = router.sent();
+    let left = router.emit(3, &sent[0]).unwrap();
+    assert_eq!(left[40..], reset[12..]);
+    assert_eq!((left[20], left[21]), (3, 13));
+}
+
+#[test]
+fn an_error_about_a_dying_packet_carries_its_connection_where_nobody_can_say_otherwise() {
+    let mut router = Router::default();
+    router.load(
+        V4,
+        &[
+            "-t raw -A PREROUTING -p udp --dport 54 -j NOTRACK",
+            "-t raw -A OUTPUT -m connmark --mark 0",
+            "-t raw -A OUTPUT -j NOTRACK",
+            "-A OUTPUT -m conntrack --ctstate RELATED",
+            "-A OUTPUT -m conntrack --ctstate UNTRACKED",
+        ],
+    );
+    for (port, (kind, code), related) in [(53, (11, 0), true), (54, (11, 0), false), (53, (3, 3), false)] {
+        let asked = ip("10.0.0.2", "192.0.2.53", 17, &udp((4000, port), b"?"));
+        router.at(Hook::Prerouting, (2, 0), &asked, 0);
+        let counted = |router: &mut Router| [router.counters(V4, "raw")[2].0, router.counters(V4, "filter")[2].0];
+        let before = counted(&mut router);
+        let mut error = vec![kind, code, 0, 0, 0, 0, 0, 0];
+        error.extend(&asked);
+        let sum = engine::wire::checksum::checksum(&error);
+        error[2..4].copy_from_slice(&sum.to_be_bytes());
+        router.emit(2, &ip("10.0.0.1", "10.0.0.2", 1, &error)).unwrap();
+        let after = counted(&mut router);
+        assert_eq!([after[0] - before[0], after[1] - before[1]], [u64::from(related); 2], "port {port} {kind}/{code}");
+    }
+}
+
+#[test]
 fn reject_quotes_the_packet_and_answers_no_error() {
     let mut router = Router::default();
     router.load(V4, &["-A INPUT -j REJECT"]);

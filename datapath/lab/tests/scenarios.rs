@@ -13,6 +13,7 @@ fn main() -> ExitCode {
             scenario::other::TESTS,
             scenario::nat::TESTS,
             scenario::rules::TESTS,
+            scenario::answers::TESTS,
         ]
         .concat(),
     )

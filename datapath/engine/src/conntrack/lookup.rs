@@ -33,13 +33,22 @@ impl Tracker {
     }
 
     /// How a packet that this machine makes in answer to another stands to that one's connection: RELATED, in the opposite
-    /// direction. As nf_ct_attach().
+    /// direction. `Unseen` if that one had none: the answer is then tracked as any packet. As nf_ct_attach().
     pub fn attach(&self, answered: Tracked) -> Tracked {
         match answered {
             Tracked::Of { id, direction, .. } => {
                 Tracked::Of { id, direction: direction.opposite(), relation: Relation::Related }
             }
-            other => other,
+            _ => Tracked::Unseen,
+        }
+    }
+
+    /// The connection that the kernel gives an ICMP error of its own about a packet that died here after its destination was
+    /// translated: that packet's, be it never confirmed or just over. `Unseen` if the packet had none.
+    pub(crate) fn recall_quoted(&self, headers: &Headers, bytes: &[u8]) -> Tracked {
+        match self.recall_error(headers, bytes, Stage::Between) {
+            found @ Tracked::Of { .. } => found,
+            _ => Tracked::Unseen,
         }
     }
 

@@ -21,8 +21,6 @@ pub struct Tracker {
     pub(super) listening: bool,
     pub(super) statistics: Statistics,
     labelling: bool,
-    /// The error being tracked is about a packet that belonged to no connection.
-    stray: bool,
 }
 
 /// What `-j CT` lays down for a packet that has no connection yet (`struct nf_conn` with `IPS_TEMPLATE`).
@@ -76,15 +74,7 @@ impl Tracker {
     /// An empty table; the key must be random, so that nobody outside can make tuples that collide.
     pub fn new(settings: Settings, hash_key: [u8; 16]) -> Self {
         let table = Table::new(hash_key, settings.buckets, ceiling(&settings));
-        Self {
-            settings,
-            table,
-            len: 0,
-            listening: false,
-            statistics: Statistics::default(),
-            labelling: false,
-            stray: false,
-        }
+        Self { settings, table, len: 0, listening: false, statistics: Statistics::default(), labelling: false }
     }
 
     /// Takes new settings; other `buckets` hash everything anew.
@@ -98,12 +88,6 @@ impl Tracker {
         self.listening = listening;
     }
 
-    /// Whether the packet that this machine's next error is about belonged to no connection: then only a plain look-up of the
-    /// quote, as for errors from elsewhere, says what the error belongs to.
-    pub(crate) fn set_stray(&mut self, stray: bool) {
-        self.stray = stray;
-    }
-
     /// Whether new connections get room for labels (a rule with `-m connlabel` is loaded).
     pub fn set_labelling(&mut self, labelling: bool) {
         self.labelling = labelling;
@@ -111,8 +95,7 @@ impl Tracker {
 
     /// A packet in PREROUTING or OUTPUT finds its connection or makes one, and moves its state. As nf_conntrack_in().
     ///
-    /// A packet that comes back over a loopback device is found again, not tracked twice. A reset or an ICMP error of this
-    /// machine's own about a packet that died here is RELATED to that packet's connection.
+    /// A packet that comes back over a loopback device is found again, not tracked twice.
     pub fn track(
         &mut self,
         packet: &Packet<'_>,
@@ -136,7 +119,7 @@ impl Tracker {
             Message::Query => {}
             Message::Invalid => return Ok(Tracked::Invalid),
             Message::Untracked if icmp_adds_up(&view) => return Ok(Tracked::Untracked),
-            Message::Error if icmp_adds_up(&view) => return Ok(self.error(packet, headers, template)),
+            Message::Error if icmp_adds_up(&view) => return Ok(self.error(packet.data.bytes(), headers, template)),
             Message::Untracked | Message::Error => return Ok(Tracked::Invalid),
         }
         let Some(tuple) = Tuple::of(view.af, view.protocol, view.source, view.destination, view.transport) else {
@@ -149,11 +132,6 @@ impl Tracker {
             let (index, direction, fresh) = match self.find_alive(&tuple, zones, now, out) {
                 Some((index, direction)) => (index, direction, false),
                 None => {
-                    if packet.hook == Hook::Output
-                        && let Some(related) = self.own_reset(&view, &tuple)
-                    {
-                        return Ok(related);
-                    }
                     let Some(index) = self.begin(&tuple, zones, template, now, out)? else { break };
                     (index, Direction::Original, true)
                 }
@@ -199,15 +177,12 @@ impl Tracker {
     /// The last stage at POSTROUTING and INPUT, for every packet of a connection: a new connection enters the table; the
     /// events that piled up are made. As nf_conntrack_confirm().
     pub fn confirm(&mut self, tracked: Tracked, now: Now, out: &mut Effects) -> Verdict {
-        let Tracked::Of { id, direction, relation: how } = tracked else { return Verdict::Accept };
+        let Tracked::Of { id, direction, .. } = tracked else { return Verdict::Accept };
         let Some(connection) = self.table.get(id) else { return Verdict::Accept };
         if connection.place == Place::Unconfirmed {
             if direction != Direction::Original {
-                // An answer of this machine's own to a packet that died here.
-                return Verdict::Accept;
-            }
-            let expected = connection.status & status::EXPECTED != 0;
-            if how == Relation::Related && !expected {
+                // An answer of this machine's own to a packet that died here. An answer to such an answer goes the way of the
+                // first packet and is taken for it.
                 return Verdict::Accept;
             }
             if self.enter(id.index, now, out) == Verdict::Drop {
@@ -237,11 +212,14 @@ impl Tracker {
         work == 0
     }
 
-    /// A packet of the connection was refused with a reset: it is over. As nf_conntrack_tcp_set_closing().
+    /// A packet of the connection was refused with a reset: it is over, if it had begun. As nf_conntrack_tcp_set_closing().
     pub(crate) fn set_closing(&mut self, id: ConnId, now: Now) {
         use proto::tcp::state::CLOSE;
         let timeout = self.settings.tcp.timeouts[usize::from(CLOSE)];
-        let Some(connection) = self.table.get_mut(id) else { return };
+        let Some(connection) = self.table.get_mut(id).filter(|connection| connection.place != Place::Unconfirmed)
+        else {
+            return;
+        };
         if let proto::State::Tcp(tcp) = &mut connection.state {
             if core::mem::replace(&mut tcp.state, CLOSE) != CLOSE {
                 connection.note(event::PROTOCOL);
@@ -514,15 +492,7 @@ impl Tracker {
     }
 
     /// An ICMP error is RELATED to the connection of the packet it quotes. As nf_conntrack_inet_error().
-    fn error(&mut self, packet: &Packet<'_>, headers: &Headers, template: Option<&Template>) -> Tracked {
-        let bytes = packet.data.bytes();
-        if packet.hook == Hook::Output && !self.stray {
-            // Its own, about a packet that it was passing on or was given.
-            return match self.recall_error(headers, bytes, Stage::Between) {
-                Tracked::Of { id, .. } if self.table.at(id.index).place == Place::Retired => Tracked::Invalid,
-                found => found,
-            };
-        }
+    fn error(&self, bytes: &[u8], headers: &Headers, template: Option<&Template>) -> Tracked {
         let inverse =
             Quote::of(headers, bytes).and_then(|(quote, quoted)| quote.tuple(quoted)).and_then(|tuple| tuple.inverse());
         let Some(inverse) = inverse else { return Tracked::Invalid };
@@ -534,22 +504,6 @@ impl Tracker {
             }
             _ => Tracked::Invalid,
         }
-    }
-
-    /// A reset that this machine sends to refuse a packet belongs to that packet's connection, which may never have been
-    /// confirmed.
-    fn own_reset(&self, view: &View<'_>, tuple: &Tuple) -> Option<Tracked> {
-        const RST: u8 = 0x04;
-        let flags = *view.transport.get(13)?;
-        if view.protocol != super::tuple::protocol::TCP || flags & RST == 0 {
-            return None;
-        }
-        let (index, direction) = self.recall_tuple(tuple, Stage::Between)?;
-        let connection = self.table.at(index);
-        if connection.place == Place::Retired || connection.between(direction).as_ref() != Some(tuple) {
-            return None;
-        }
-        Some(Tracked::Of { id: self.table.id(index), direction, relation: Relation::Related })
     }
 }
 

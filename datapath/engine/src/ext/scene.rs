@@ -7,6 +7,7 @@ use crate::effects::Effects;
 use crate::ext::matches::recent::Lists;
 use crate::ext::rates::Rates;
 use crate::host::{Host, Now};
+use crate::notes::Answer;
 use crate::packet::{Hook, Packet};
 use crate::ruleset::Key;
 use crate::wire::Headers;
@@ -28,6 +29,8 @@ pub struct Scene<'a, 'p> {
     pub tracked: Tracked,
     /// What `-j CT` laid down for the tracking that follows.
     pub template: Option<Template>,
+    /// What REJECT made it as, if it is an answer of this machine's own to a packet it refused.
+    pub(crate) answer: Option<Answer>,
     /// `-j TRACE` was met (`skb->nf_trace`).
     pub traced: bool,
     /// A match found the packet unfit to be judged: it is dropped.

@@ -1,5 +1,6 @@
 //! The stage on which a scenario is played.
 
+pub(crate) mod answers;
 pub(crate) mod nat;
 pub(crate) mod other;
 pub(crate) mod rules;

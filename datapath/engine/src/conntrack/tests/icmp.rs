@@ -110,8 +110,10 @@ fn an_error_of_a_router_behind_dnat_shows_the_original_destination() {
 #[test]
 fn the_routers_own_error_for_a_packet_that_died_is_related_and_translated_back() {
     let mut net = Box::translating(Some(range(ROUTER, None)), Some(range("10.1.1.1", None)));
-    let died = net.arrive(udp(C, S, b"q")).bytes;
+    let arrived = net.arrive(udp(C, S, b"q"));
+    let died = arrived.bytes;
     assert_eq!(outline(&died), "10.0.0.2:5000 > 10.1.1.1:53");
+    net.answered = arrived.tracked;
     let passed = net.send(error("10.0.0.1", CLIENT, 11, 0, &died));
     assert_eq!(name(passed.tracked), "RELATED");
     assert_eq!(quoted(&passed.bytes), &udp(C, S, b"q"));

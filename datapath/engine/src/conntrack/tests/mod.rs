@@ -39,6 +39,8 @@ pub(crate) struct Box {
     pub(crate) out: Effects,
     pub(crate) nat: [Option<Range>; 2],
     pub(crate) translating: bool,
+    /// What the next packet of the router's own answers.
+    pub(crate) answered: Tracked,
 }
 
 /// What became of a packet that went through.
@@ -63,6 +65,7 @@ impl Box {
             out: Effects::default(),
             nat: [None; 2],
             translating: false,
+            answered: Tracked::Unseen,
         }
     }
 
@@ -102,7 +105,12 @@ impl Box {
             link: LinkHeader::default(),
             data: Buffer::new(bytes, len),
         };
+        let attached = match hook {
+            Hook::Output => self.tracker.attach(core::mem::replace(&mut self.answered, Tracked::Unseen)),
+            _ => Tracked::Unseen,
+        };
         let tracked = match hook {
+            _ if attached != Tracked::Unseen => attached,
             Hook::Prerouting | Hook::Output => {
                 match self.tracker.track(&packet, &headers, None, self.now, &mut self.out) {
                     Ok(tracked) => tracked,

@@ -317,6 +317,7 @@ fn the_routers_own_reset_for_a_packet_that_died_is_related() {
     let mut net = Box::translating(None, Some(range("10.1.1.1", Some((8080, 8080)))));
     let first = net.arrive(tcp(C, S, &seg(SYN, 1000, 0, 0)));
     assert_eq!(outline(&first.bytes), "10.0.0.2:40000 > 10.1.1.1:8080");
+    net.answered = first.tracked;
     let reset = net.send(tcp(("10.1.1.1", 8080), C, &seg(RST | ACK, 0, 1001, 0)));
     assert_eq!(name(reset.tracked), "RELATED");
     assert_eq!(outline(&reset.bytes), "192.0.2.80:80 > 10.0.0.2:40000");

@@ -2,14 +2,16 @@
 
 use libxt::family::Af;
 
-use super::{is_summed, sums_up};
+use super::options::Options;
+use super::{is_summed, sums_up, was_summed};
 use crate::conntrack::Address;
 use crate::effects::Send;
 use crate::ext::Scene;
 use crate::host::AddressKind;
+use crate::notes::Answer;
 use crate::packet::Hook;
 use crate::wire::checksum::{Sum, checksum};
-use crate::wire::{icmp, icmpv6, ipv4, ipv6, set_u16};
+use crate::wire::{icmp, icmpv6, ipv4, ipv6, set_u16, tcp};
 
 /// Sends it, unless the packet must not be answered.
 pub(super) fn send(scene: &mut Scene<'_, '_>, code: u8) -> Option<()> {
@@ -17,7 +19,7 @@ pub(super) fn send(scene: &mut Scene<'_, '_>, code: u8) -> Option<()> {
     if headers.fragment_offset() != 0 || headers.cut || scene.segment().is_empty() && headers.af == Af::V6 {
         return None;
     }
-    if is_summed(headers.protocol, scene.segment()) && !sums_up(scene) {
+    if is_summed(headers.protocol, scene.segment()) && !was_summed(scene) && !sums_up(scene) {
         return None;
     }
     if is_answered_never(scene) {
@@ -33,26 +35,36 @@ pub(super) fn send(scene: &mut Scene<'_, '_>, code: u8) -> Option<()> {
     let local =
         scene.hook == Hook::Input || scene.host.address_kind(headers.destination.ip(af), None) == AddressKind::Local;
     let source = if local { headers.destination } else { Address::from(route.source?) };
+    let echoed = match scene.packet.data.bytes().get(ipv4::HEADER..headers.transport) {
+        Some(options @ [_, ..]) if af == Af::V4 => Options::echo(scene, options, source)?,
+        _ => Options::NONE,
+    };
+    let unfinished = unfinished(scene);
     let bytes = scene.packet.data.bytes().get(..headers.end)?;
     let out = &mut scene.out.bytes;
     let start = out.len();
     match af {
         Af::V4 => {
-            let room = (route.mtu.min(576) as usize).saturating_sub(ipv4::HEADER + icmp::HEADER);
+            let header = ipv4::HEADER + echoed.bytes().len();
+            let room = (route.mtu.min(576) as usize).saturating_sub(header + icmp::HEADER);
             if room <= ipv4::HEADER {
                 return None;
             }
             let quote = bytes.get(..bytes.len().min(room))?;
             let tos = headers.tos & 0x1e | INTERNET_CONTROL;
-            let total = ipv4::HEADER + icmp::HEADER + quote.len();
+            let total = header + icmp::HEADER + quote.len();
             let [high, low] = (total as u16).to_be_bytes();
             let [id0, id1] = ((scene.random.draw() as u16) | 1).to_be_bytes();
-            out.extend_from_slice(&[0x45, tos, high, low, id0, id1, 0, 0, HOPS, 1, 0, 0]);
+            out.extend_from_slice(&[0x40 | (header / 4) as u8, tos, high, low, id0, id1, 0, 0, HOPS, 1, 0, 0]);
             out.extend_from_slice(source.0.get(..4)?);
             out.extend_from_slice(headers.source.0.get(..4)?);
+            out.extend_from_slice(echoed.bytes());
             out.extend_from_slice(&[icmp::kind::UNREACHABLE, code, 0, 0, 0, 0, 0, 0]);
             out.extend_from_slice(quote);
-            let (header, message) = out.get_mut(start..)?.split_at_mut_checked(ipv4::HEADER)?;
+            let (header, message) = out.get_mut(start..)?.split_at_mut_checked(header)?;
+            if let Some((at, sum)) = unfinished {
+                message.get_mut(icmp::HEADER + at..)?.get_mut(..2)?.copy_from_slice(&sum.to_be_bytes());
+            }
             let sum = checksum(header);
             set_u16(header, ipv4::CHECKSUM, sum);
             let sum = checksum(message);
@@ -75,6 +87,18 @@ pub(super) fn send(scene: &mut Scene<'_, '_>, code: u8) -> Option<()> {
     let bytes = start..out.len();
     scene.out.sends.push(Send { af, bytes, mark: 0, out_device: None });
     Some(())
+}
+
+/// The kernel leaves a reset's checksum to the device, so that a quote of one of this machine's own holds the pseudo-header's
+/// sum: where, and the sum. As nf_reject_ip_tcphdr_put(); with IPv6 the checksum is complete.
+fn unfinished(scene: &Scene<'_, '_>) -> Option<(usize, u16)> {
+    let headers = &scene.headers;
+    if scene.answer != Some(Answer::Reset) || headers.af != Af::V4 {
+        return None;
+    }
+    let length = scene.segment().len();
+    let sum = Sum::default().pseudo_header(Af::V4, headers.source, headers.destination, headers.protocol, length);
+    Some((headers.transport + tcp::CHECKSUM, sum.fold()))
 }
 
 /// Errors, packets for many, and packets from nobody get no answer.

@@ -1,6 +1,7 @@
 //! `-j REJECT`: drops the packet and answers its sender.
 
 mod icmp;
+mod options;
 mod reset;
 
 use libxt::ext::Families;
@@ -8,6 +9,7 @@ use libxt::ext::targets::reject::{Reject, With};
 use libxt::family::Af;
 
 use super::{Outcome, Target};
+use crate::conntrack::Tracked;
 use crate::ext::{Maker, Scene, bit};
 use crate::packet::{Checksum, Hook, Verdict};
 use crate::ruleset::Refused;
@@ -60,7 +62,8 @@ const fn code(with: With) -> u8 {
     }
 }
 
-/// Whether the transport checksum is right, was found right, or is still the device's business. As nf_ip_checksum().
+/// Whether the transport checksum is right, was found right, or is still the device's business. As nf_ip_checksum(), which sums
+/// an IPv4 packet from its header on: one in whose options this machine wrote does not add up.
 fn sums_up(scene: &Scene<'_, '_>) -> bool {
     if scene.packet.checksum != Checksum::Unverified {
         return true;
@@ -77,7 +80,19 @@ fn sums_up(scene: &Scene<'_, '_>) -> bool {
         ),
         _ => Sum::default(),
     };
-    verify(start, segment)
+    let summed = match headers.af {
+        Af::V4 => scene.packet.data.bytes().get(..headers.end).unwrap_or_default(),
+        Af::V6 => segment,
+    };
+    verify(start, summed)
+}
+
+/// Whether tracking summed the packet up when it arrived, and found it right.
+fn was_summed(scene: &Scene<'_, '_>) -> bool {
+    scene.packet.in_device.is_some()
+        && matches!(scene.tracked, Tracked::Of { .. })
+        && matches!(scene.headers.protocol, ICMP | TCP | UDP | ICMPV6)
+        && scene.tracker.settings().checksum
 }
 
 /// Whether the whole payload is covered by a checksum at the end of which stands zero. As nf_reject_verify_csum().
@@ -90,11 +105,13 @@ fn is_summed(protocol: u8, segment: &[u8]) -> bool {
     }
 }
 
+const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const DCCP: u8 = 33;
 const GRE: u8 = 47;
 const ESP: u8 = 50;
 const AH: u8 = 51;
+const ICMPV6: u8 = 58;
 const SCTP: u8 = 132;
 const UDPLITE: u8 = 136;

@@ -2,11 +2,12 @@
 
 use libxt::family::Af;
 
-use super::{TCP, sums_up};
+use super::{TCP, sums_up, was_summed};
 use crate::conntrack::{Address, Tracked};
 use crate::effects::Send;
 use crate::ext::Scene;
 use crate::host::AddressKind;
+use crate::packet::Hook;
 use crate::wire::checksum::{Sum, checksum};
 use crate::wire::tcp::{self, Tcp, flag};
 use crate::wire::{ipv4, set_u16};
@@ -20,7 +21,9 @@ pub(super) fn send(scene: &mut Scene<'_, '_>) -> Option<()> {
     }
     let segment = scene.segment();
     let answered = Tcp::parse(segment)?;
-    if answered.flags & flag::RST != 0 || !sums_up(scene) {
+    // Of what tracking found nf_send_reset() remembers nothing, but where the packet is for this machine.
+    let adds_up = scene.hook == Hook::Input && was_summed(scene) || sums_up(scene);
+    if answered.flags & flag::RST != 0 || !adds_up {
         return None;
     }
     let one = |address: Address| {

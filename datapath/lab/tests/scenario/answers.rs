@@ -1,0 +1,319 @@
+//! What the router itself says about packets: REJECT's answers, and the errors of its stack.
+
+use std::io;
+
+use lab::{
+    frame::{Ip, Tcp},
+    suite::Test,
+    twin::Crossing,
+};
+
+use super::{Stage, arrives, claim, client, icmp_answer, play, play6, server, server_to_router, view};
+
+fn client6() -> Ip {
+    Ip::between([0xfd01, 0, 0, 0, 0, 0, 0, 2], [0xfd02, 0, 0, 0, 0, 0, 0, 2])
+}
+
+fn server6() -> Ip {
+    Ip::between([0xfd02, 0, 0, 0, 0, 0, 0, 2], [0xfd01, 0, 0, 0, 0, 0, 0, 2])
+}
+
+fn dying(ip: Ip) -> Ip {
+    Ip { ttl: 1, ..ip }
+}
+
+fn syn() -> Tcp {
+    Tcp::segment(1234, 80, Tcp::SYN, 1000, 0)
+}
+
+/// A record of the route of so many bytes whose next place is at `next`, filled up to whole words.
+fn route(length: u8, next: u8) -> Vec<u8> {
+    let mut options = vec![1, 7, length, next];
+    options.resize((usize::from(length) + 1).next_multiple_of(4), 0);
+    options
+}
+
+/// The packet that an IPv4 error quotes.
+fn quote(crossing: &Crossing) -> &[u8] {
+    view(crossing).payload.get(8..).unwrap_or_default()
+}
+
+const RAW_STATES: &[&str] = &[
+    "-t raw -A OUTPUT -m connmark --mark 0",
+    "-t raw -A OUTPUT -m conntrack --ctstate RELATED",
+    "-t raw -A OUTPUT -m conntrack --ctstate INVALID",
+    "-t raw -A OUTPUT -j NOTRACK",
+    "-A OUTPUT -m conntrack --ctstate RELATED -m comment --comment filter",
+    "-A OUTPUT -m conntrack --ctstate UNTRACKED -m comment --comment filter",
+];
+
+/// Whether the router's last packet carried a connection in raw OUTPUT, where NOTRACK was no help then.
+fn carried(stage: &mut Stage, so_far: u64) -> io::Result<()> {
+    stage.counted("--mark 0x0", so_far)?;
+    stage.counted("-A OUTPUT -m conntrack --ctstate RELATED -m comment", so_far)
+}
+
+pub(crate) const TESTS: &[Test] = &[
+    ("an_error_of_the_routers_own_carries_the_connection_of_the_packet_that_died", || {
+        play(RAW_STATES, |s| {
+            icmp_answer(&s.lan(dying(client()).tcp(&syn(), b""))?, 11, 0)?;
+            carried(s, 1)?;
+            icmp_answer(&s.lan(dying(client()).udp(1, 53, b"a"))?, 11, 0)?;
+            carried(s, 2)?;
+            // What no protocol takes.
+            icmp_answer(&s.lan(Ip::between([10, 1, 0, 2], [10, 1, 0, 1]).packet(200, b"data"))?, 3, 2)?;
+            carried(s, 3)?;
+            s.counted("--ctstate UNTRACKED", 0)
+        })
+    }),
+    ("an_error_of_the_routers_own_carries_the_connection_with_ipv6_too", || {
+        play6(RAW_STATES, |s| {
+            icmp_answer(&s.lan(dying(client6()).tcp(&syn(), b""))?, 3, 0)?;
+            carried(s, 1)?;
+            icmp_answer(&s.lan(dying(client6()).udp(1, 53, b"a"))?, 3, 0)?;
+            carried(s, 2)?;
+            let router = Ip::between([0xfd01, 0, 0, 0, 0, 0, 0, 2], [0xfd01, 0, 0, 0, 0, 0, 0, 1]);
+            icmp_answer(&s.lan(router.packet(200, b"data"))?, 4, 1)?;
+            carried(s, 3)?;
+            s.counted("--ctstate UNTRACKED", 0)
+        })
+    }),
+    ("an_error_about_a_datagram_without_a_socket_carries_no_connection", || {
+        play(RAW_STATES, |s| {
+            icmp_answer(&s.lan(Ip::between([10, 1, 0, 2], [10, 1, 0, 1]).udp(5, 4000, b"a"))?, 3, 3)?;
+            carried(s, 0)?;
+            s.counted("--ctstate INVALID", 1)?;
+            s.counted("--ctstate UNTRACKED", 1)
+        })?;
+        play6(RAW_STATES, |s| {
+            let router = Ip::between([0xfd01, 0, 0, 0, 0, 0, 0, 2], [0xfd01, 0, 0, 0, 0, 0, 0, 1]);
+            icmp_answer(&s.lan(router.udp(5, 4000, b"a"))?, 1, 4)?;
+            carried(s, 0)?;
+            s.counted("--ctstate UNTRACKED", 1)
+        })
+    }),
+    ("an_error_about_an_untracked_or_invalid_packet_is_tracked_as_any_other", || {
+        play(
+            &[
+                "-t raw -A PREROUTING -p udp --dport 53 -j NOTRACK",
+                "-t raw -A OUTPUT -m conntrack --ctstate INVALID",
+                "-A OUTPUT -m conntrack --ctstate RELATED",
+                "-A OUTPUT -m conntrack --ctstate INVALID -m comment --comment filter",
+            ],
+            |s| {
+                icmp_answer(&s.lan(dying(client()).udp(1, 53, b"a"))?, 11, 0)?;
+                s.counted("INVALID -m comment", 1)?;
+                arrives(&s.lan(client().udp(1, 54, b"a"))?)?;
+                let mut broken = dying(client()).udp(1, 54, b"a");
+                broken[28] ^= 1;
+                // The quote's ports are those of a live connection.
+                icmp_answer(&s.lan(broken)?, 11, 0)?;
+                s.counted("--ctstate RELATED", 1)
+            },
+        )
+    }),
+    ("an_error_about_a_dying_answer_tells_that_there_was_one", || {
+        play(&["-t raw -A OUTPUT -j NOTRACK", "-t nat -A POSTROUTING -o wan0 -j MASQUERADE"], |s| {
+            arrives(&s.lan(client().udp(1, 53, b"a"))?)?;
+            let answer = dying(server_to_router()).udp(53, 1, b"b");
+            let left = s.wan(answer.clone())?;
+            let quoted = quote(icmp_answer(&left, 11, 0)?);
+            assert_eq!(quoted.get(16..20), Some(&[10, 2, 0, 1][..]));
+            s.one_entry(&["src=10.1.0.2", "dst=10.2.0.1"])
+        })
+    }),
+    ("an_error_about_a_reset_that_ends_a_connection_is_related", || {
+        play(&["-A OUTPUT -m state --state RELATED"], |s| {
+            arrives(&s.lan(client().tcp(&syn(), b""))?)?;
+            icmp_answer(&s.wan(dying(server()).tcp(&Tcp::segment(80, 1234, Tcp::RST, 0, 0), b""))?, 11, 0)?;
+            s.counted("--state RELATED", 1)?;
+            s.no_entry()
+        })
+    }),
+    ("an_answer_to_a_reset_that_ends_a_translated_connection_is_translated", || {
+        play(
+            &[
+                "-t nat -A POSTROUTING -o wan0 -j MASQUERADE",
+                "-A FORWARD -d 10.1.0.2 -j REJECT --reject-with icmp-admin-prohibited",
+            ],
+            |s| {
+                arrives(&s.lan(client().tcp(&Tcp::segment(1234, 80, Tcp::ACK, 1000, 5000), b"x"))?)?;
+                let left = s.wan(server_to_router().tcp(&Tcp::segment(80, 1234, Tcp::RST, 5000, 0), b""))?;
+                let quoted = quote(icmp_answer(&left, 3, 13)?);
+                assert_eq!(quoted.get(16..20), Some(&[10, 2, 0, 1][..]));
+                Ok(())
+            },
+        )
+    }),
+    ("a_refused_reset_is_quoted_before_its_checksum_is_complete", || {
+        play(
+            &[
+                "-A FORWARD -p tcp -j REJECT --reject-with tcp-reset",
+                "-A OUTPUT -p tcp -j REJECT --reject-with icmp-port-unreachable",
+                "-A OUTPUT -p icmp -m state --state RELATED",
+            ],
+            |s| {
+                let left = s.wan(server().tcp(&Tcp::segment(1234, 80, Tcp::SYN, 1000, 0), b""))?;
+                let quoted = quote(icmp_answer(&left, 3, 3)?);
+                assert_eq!(quoted.get(36..38), Some(&[0x14, 0x21][..]), "the sum of the pseudo-header");
+                s.counted("--state RELATED", 1)?;
+                // It goes the way of the SYN, which makes it the connection's first packet.
+                s.one_entry(&["SYN_SENT", "[UNREPLIED]"])
+            },
+        )
+    }),
+    ("a_refused_reset_is_quoted_whole_with_ipv6", || {
+        play6(
+            &[
+                "-A FORWARD -p tcp -j REJECT --reject-with tcp-reset",
+                "-A OUTPUT -p tcp -j REJECT --reject-with icmp6-port-unreachable",
+            ],
+            |s| {
+                let left = s.wan(server6().tcp(&Tcp::segment(1234, 80, Tcp::SYN, 1000, 0), b""))?;
+                icmp_answer(&left, 1, 4).map(drop)
+            },
+        )
+    }),
+    ("nobody_owns_what_reject_answers", || {
+        play(
+            &[
+                "-A FORWARD -p tcp -j REJECT --reject-with tcp-reset",
+                "-A FORWARD -p udp -j REJECT",
+                "-A OUTPUT -m owner --uid-owner 0",
+                "-A OUTPUT -m owner ! --uid-owner 1",
+                "-A OUTPUT -p icmp -m owner --socket-exists",
+                "-A OUTPUT -p tcp -m owner --socket-exists",
+                "-t mangle -A POSTROUTING -m owner --gid-owner 0",
+            ],
+            |s| {
+                arrives(&s.lan(client().tcp(&syn(), b""))?)?;
+                arrives(&s.lan(client().udp(1, 53, b""))?)?;
+                s.counted("-A OUTPUT -m owner --uid-owner 0", 0)?;
+                s.counted("-A OUTPUT -m owner ! --uid-owner 1", 2)?;
+                s.counted("-A OUTPUT -p icmp", 1)?;
+                s.counted("-A OUTPUT -p tcp", 0)?;
+                s.counted("--gid-owner", 0)
+            },
+        )
+    }),
+    ("the_stacks_own_answers_come_from_sockets_that_nobody_owns", || {
+        play(
+            &[
+                "-A OUTPUT -m owner --uid-owner 0",
+                "-A OUTPUT -p icmp -m owner --socket-exists",
+                "-A OUTPUT -p tcp -m owner --socket-exists",
+            ],
+            |s| {
+                let router = Ip::between([10, 1, 0, 2], [10, 1, 0, 1]);
+                arrives(&s.lan(router.tcp(&syn(), b""))?)?;
+                arrives(&s.lan(router.udp(1, 4000, b""))?)?;
+                arrives(&s.lan(router.icmp(8, 0, 1, b""))?)?;
+                s.counted("-A OUTPUT -m owner --uid-owner 0", 0)
+            },
+        )
+    }),
+    ("an_answer_echoes_the_record_of_the_route", || {
+        play(&["-A INPUT -j REJECT", "-A OUTPUT -m state --state NEW"], |s| {
+            let here = Ip::between([10, 1, 0, 2], [10, 1, 0, 1]);
+            let nothing = vec![1, 1, 1, 0];
+            for options in
+                [route(7, 4), route(15, 4), route(15, 8), route(15, 12), route(15, 16), route(39, 8), nothing]
+            {
+                arrives(&s.lan(Ip { options, ..here.clone() }.udp(1, 53, &[7; 600]))?)?;
+            }
+            Ok(())
+        })
+    }),
+    ("an_answer_echoes_timestamps", || {
+        claim(&["-A FORWARD -j REJECT", "-A OUTPUT -m state --state NEW"], |s| {
+            let stamp = |flags: u8, next: u8, length: u8| {
+                let mut options = vec![68, length, next, flags];
+                options.resize(usize::from(length).next_multiple_of(4), 0);
+                options
+            };
+            // Length of the options, the pointer, and how many words were filled in.
+            for (options, pointer, filled) in [
+                (stamp(0, 5, 8), 9, 1),
+                (stamp(0, 5, 12), 13, 2),
+                (stamp(0, 5, 16), 13, 2),
+                (stamp(1, 5, 12), 13, 2),
+                (stamp(1, 5, 20), 21, 4),
+                (stamp(0, 17, 16), 17, 0),
+            ] {
+                let length = options.len();
+                let left = s.lan(Ip { options, ..client() }.udp(1, 53, b"data"))?;
+                let packet = &icmp_answer(&left, 3, 3)?.packet;
+                let echoed = &packet[20..20 + length];
+                assert_eq!(usize::from(packet[0] & 15) * 4, 20 + length);
+                assert_eq!(echoed[2], pointer, "{echoed:?}");
+                let words = echoed[4..].chunks(4).filter(|word| *word != [0; 4]).count();
+                assert_eq!(words, filled, "{echoed:?}");
+            }
+            Ok(())
+        })
+    }),
+    ("without_tracking_a_packet_whose_options_were_filled_in_is_not_answered", || {
+        let rules = ["-A INPUT -p tcp -j REJECT --reject-with tcp-reset", "-A INPUT -j REJECT"];
+        let packets = |s: &mut Stage| -> io::Result<[usize; 3]> {
+            let free = Ip { options: route(7, 4), ..Ip::between([10, 1, 0, 2], [10, 1, 0, 1]) };
+            let full = Ip { options: route(7, 8), ..free.clone() };
+            Ok([
+                s.lan(free.tcp(&syn(), b""))?.len(),
+                s.lan(free.udp(1, 53, b"data"))?.len(),
+                s.lan(full.tcp(&syn(), b""))?.len(),
+            ])
+        };
+        play(&rules, |s| {
+            assert_eq!(packets(s)?, [0, 0, 1]);
+            Ok(())
+        })?;
+        play(&[rules[0], rules[1], "-A OUTPUT -m state --state NEW"], |s| {
+            assert_eq!(packets(s)?, [1, 1, 1]);
+            Ok(())
+        })
+    }),
+    ("each_kind_of_answer_is_the_kernels_to_the_byte", || {
+        for kind in [
+            "icmp-net-unreachable",
+            "icmp-host-unreachable",
+            "icmp-proto-unreachable",
+            "icmp-port-unreachable",
+            "icmp-net-prohibited",
+            "icmp-host-prohibited",
+            "icmp-admin-prohibited",
+        ] {
+            let rules = ["INPUT", "FORWARD"].map(|chain| format!("-A {chain} -j REJECT --reject-with {kind}"));
+            play(&[&rules[0], &rules[1]], |s| {
+                for tos in [0, 0x10, 0x1f, 0xff] {
+                    let ip = Ip { tos, ..client() };
+                    arrives(&s.lan(ip.udp(1, 53, b"data"))?)?;
+                    arrives(&s.lan(Ip { destination: [10, 2, 0, 1].into(), ..ip }.udp(1, 53, b"data"))?)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }),
+    ("each_kind_of_answer_is_the_kernels_to_the_byte_with_ipv6", || {
+        for kind in [
+            "icmp6-no-route",
+            "icmp6-adm-prohibited",
+            "icmp6-addr-unreachable",
+            "icmp6-port-unreachable",
+            "icmp6-policy-fail",
+            "icmp6-reject-route",
+        ] {
+            let rules = ["INPUT", "FORWARD"].map(|chain| format!("-A {chain} -j REJECT --reject-with {kind}"));
+            play6(&[&rules[0], &rules[1]], |s| {
+                for tos in [0, 0x10, 0xff] {
+                    let ip = Ip { tos, ..client6() };
+                    arrives(&s.lan(ip.udp(1, 53, b"data"))?)?;
+                    let router = [0xfd02, 0, 0, 0, 0, 0, 0, 1].into();
+                    arrives(&s.lan(Ip { destination: router, ..ip }.udp(1, 53, b"data"))?)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }),
+];

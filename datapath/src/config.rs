@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) log: LogTo,
     /// Tables are there again after a crash.
     pub(crate) keep_tables: bool,
+    /// So are connections.
+    pub(crate) keep_connections: bool,
     /// Settings of connection tracking that the file fixes, above sysctls: sysctl name and value.
     pub(crate) fixed: Vec<(String, u64)>,
 }
@@ -75,6 +77,7 @@ impl Default for Config {
             all_hooks: false,
             log: LogTo::Auto,
             keep_tables: true,
+            keep_connections: true,
             fixed: Vec::new(),
         }
     }
@@ -132,6 +135,7 @@ impl Config {
             "cpu-fanout" => self.cpu_fanout = yes(key, value)?,
             "all-hooks" => self.all_hooks = yes(key, value)?,
             "keep-tables" => self.keep_tables = yes(key, value)?,
+            "keep-connections" => self.keep_connections = yes(key, value)?,
             "log" => self.log = value.parse()?,
             _ if sysctl::set(&mut Settings::default(), key, 0) => {
                 self.fixed.push((key.to_owned(), number(key, value, 0, u64::MAX)?));

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -27,6 +27,7 @@ use crate::control::Control;
 use crate::ctnetlink::{self, Ctnetlink};
 use crate::deliver::Delivery;
 use crate::host::{Current, Tables, View};
+use crate::ledger::{Ledger, Left};
 use crate::log::Sink;
 use crate::run_folder::{CONTROL, RunFolder};
 use crate::state::{Counts, Outbox, State, count, lock};
@@ -52,9 +53,10 @@ pub(crate) fn run(read_config: &Reader) -> Result<(), String> {
         .map_err(|error| format!("signals: {error}"))?;
 
     let monitor = Monitor::open().map_err(|error| format!("routing socket: {error}"))?;
-    // Without a cookie (Linux before 5.14) nobody can tell whose the tables were, so none are kept.
-    let keeping = namespace::cookie().ok().filter(|_| config.keep_tables);
+    // Without a cookie (Linux before 5.14) nobody can tell whose tables and connections these were, so none are kept.
+    let keeping = namespace::cookie().ok().filter(|_| config.keep_tables || config.keep_connections);
     let store = keeping.and_then(|cookie| Store::open(folder.path(), cookie).ok());
+    let kept_tables = store.clone().filter(|_| config.keep_tables);
     let state = Arc::new(prepare(config, store.as_ref())?);
     let mut threads = Vec::new();
     for index in 0..state.queues.len() {
@@ -64,7 +66,7 @@ pub(crate) fn run(read_config: &Reader) -> Result<(), String> {
     }
     let path = folder.path().join("tables");
     let listener = Listener::bind(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let calls = Calls::new(Arc::clone(&state), store.clone());
+    let calls = Calls::new(Arc::clone(&state), kept_tables);
     threads.push(spawn(&state, "tables".to_owned(), move || tables::serve(&listener, calls))?);
     let path = folder.path().join(CONTROL);
     let control = Control::bind(&path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -104,11 +106,18 @@ pub(crate) fn run(read_config: &Reader) -> Result<(), String> {
 fn prepare(config: Config, store: Option<&Store>) -> Result<State, String> {
     let mut settings = sysctl::read();
     config.fix(&mut settings);
-    let mut engine = Engine::new(settings, random_key().map_err(|error| format!("/dev/urandom: {error}"))?);
+    let connections = store.filter(|_| config.keep_connections).map(Store::connections);
+    let left = connections.as_deref().and_then(Left::read);
+    let key = match &left {
+        Some(left) => left.key,
+        None => random_key().map_err(|error| format!("/dev/urandom: {error}"))?,
+    };
+    let mut engine = Engine::new(settings, key);
     let log = Sink::open(&config.log)?;
-    for failure in store.map(|store| store.restore(&mut engine)).unwrap_or_default() {
+    for failure in store.filter(|_| config.keep_tables).map(|store| store.restore(&mut engine)).unwrap_or_default() {
         complain(&failure);
     }
+    let ledger = connections.and_then(|path| keep_connections(&path, key, left, &mut engine));
     let attachment = Attachment::prepare(&config).map_err(|error| error.to_string())?;
     let mut queues = Vec::new();
     for index in 0..config.queues {
@@ -120,6 +129,7 @@ fn prepare(config: Config, store: Option<&Store>) -> Result<State, String> {
     Ok(State {
         engine: Mutex::new(engine),
         attachment: Mutex::new(attachment),
+        ledger: Mutex::new(ledger),
         outbox: Outbox::new().map_err(|error| format!("eventfd: {error}"))?,
         counts: queues.iter().map(|_| Counts::default()).collect(),
         queues,
@@ -130,6 +140,26 @@ fn prepare(config: Config, store: Option<&Store>) -> Result<State, String> {
         gone: Mutex::default(),
         refreshed: Mutex::default(),
     })
+}
+
+/// Puts back the connections that a crash left, and keeps those of this engine from now on.
+fn keep_connections(path: &Path, key: [u8; 16], left: Option<Left>, engine: &mut Engine) -> Option<Ledger> {
+    engine.tracker_mut().set_keeping(true);
+    if let Some(left) = left {
+        let restored = left.restore(engine);
+        if restored.taken != 0 {
+            complain(&format!("connections there again after a crash: {}", restored.taken));
+        }
+        if restored.refused != 0 {
+            complain(&format!("connections not restored, unsound or more than the table takes: {}", restored.refused));
+        }
+    }
+    let ledger = Ledger::begin(path, key, engine);
+    if let Err(error) = &ledger {
+        complain(&format!("connections are not kept for a crash: {}: {error}", path.display()));
+        engine.tracker_mut().set_keeping(false);
+    }
+    ledger.ok()
 }
 
 fn open_queue(number: u16, config: &Config) -> Result<Queue, String> {
@@ -254,6 +284,7 @@ impl Keeper {
                 }
                 engine.expire(now, effects)
             }));
+            self.state.keep(&mut engine);
             self.state.outbox.post(&mut self.effects.events);
             aged
         };

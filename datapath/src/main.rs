@@ -2,7 +2,7 @@
 //! and serves the commands that change and show its tables and connections.
 //!
 //! Everything that waits is here: queues ([`worker`]), sockets of commands ([`tables`], [`ctnetlink`], [`control`]), time and the
-//! kernel's news ([`daemon`]). What a packet's verdict is, the `engine` crate decides.
+//! kernel's news ([`daemon`]), and what outlives a crash ([`store`], [`ledger`]). What a packet's verdict is, the `engine` crate decides.
 #![deny(unsafe_code)]
 
 mod attach;
@@ -15,6 +15,7 @@ mod daemon;
 mod deliver;
 mod host;
 mod inject;
+mod ledger;
 mod log;
 mod namespace;
 mod receive;

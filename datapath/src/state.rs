@@ -13,13 +13,18 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::attach::{Attachment, Unattached};
 use crate::config::Config;
+use crate::daemon::complain;
 use crate::host::{Current, Gone, Tables};
+use crate::ledger::Ledger;
 use crate::log::Sink;
 
-/// Shared by all threads. Locks are taken in this order: `config`, `attachment`, `engine`, `outbox`.
+/// Shared by all threads. Locks are taken in this order: `config`, `attachment`, `engine`, `ledger`,
+/// `outbox`.
 pub(crate) struct State {
     pub(crate) engine: Mutex<Engine>,
     pub(crate) attachment: Mutex<Attachment>,
+    /// Where connections are kept, if they are.
+    pub(crate) ledger: Mutex<Option<Ledger>>,
     pub(crate) outbox: Outbox,
     pub(crate) queues: Vec<Queue>,
     pub(crate) counts: Vec<Counts>,
@@ -86,6 +91,19 @@ impl State {
         let mut attachment = lock(&self.attachment);
         let needed = self.needed();
         attachment.take_over(&needed, all)
+    }
+
+    /// Writes down what changed among the connections. Call it while the engine is locked.
+    pub(crate) fn keep(&self, engine: &mut Engine) {
+        let mut ledger = lock(&self.ledger);
+        let Some(written) = ledger.as_mut().map(|ledger| ledger.follow(engine)) else { return };
+        if let Err(error) = written {
+            complain(&format!("connections are no longer kept for a crash: {error}"));
+            engine.tracker_mut().set_keeping(false);
+            if let Some(useless) = ledger.take() {
+                useless.forget();
+            }
+        }
     }
 
     /// Where the tables in force need packets taken.

@@ -57,7 +57,12 @@ impl Store {
         failures
     }
 
-    /// Forgets all tables, as a clean stop does.
+    /// Where connections are kept, see [`crate::ledger`].
+    pub(crate) fn connections(&self) -> PathBuf {
+        self.folder.join("connections")
+    }
+
+    /// Forgets everything, as a clean stop does.
     pub(crate) fn forget(&self) {
         let _ = fs::remove_dir_all(&self.folder);
     }

@@ -105,6 +105,7 @@ impl Worker {
                     *place = Some(outcome);
                 }
             }
+            state.keep(&mut engine);
             state.outbox.post(&mut self.effects.events);
         }
         self.answer(received, state, counts)?;

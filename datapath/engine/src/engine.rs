@@ -3,6 +3,7 @@
 use libxt::backend::{Counters, Get};
 use libxt::family::Af;
 
+use crate::conntrack::keep::{Record, Restored};
 use crate::conntrack::{Relation, Settings, Template, Tracked, Tracker};
 use crate::effects::Effects;
 use crate::ext::Scene;
@@ -175,6 +176,16 @@ impl Engine {
     /// Whether connections of a family are tracked.
     pub fn tracks(&self, af: Af) -> bool {
         self.families[index(af)].tracked
+    }
+
+    /// Puts kept connections back into the empty table; their tables are best installed before.
+    pub fn restore(&mut self, records: impl IntoIterator<Item = (u32, Record)>, now: Now) -> Restored {
+        let (restored, translated) = self.tracker.restore(records, now);
+        for (family, translated) in self.families.iter_mut().zip(translated) {
+            family.translated |= translated;
+            family.passes = family.plan();
+        }
+        restored
     }
 
     /// The connections.

@@ -48,6 +48,7 @@ const TESTS: &[Test] = &[
     ("a_ttl_set_by_a_rule_arrives_with_right_checksums_in_super_packets_too", rewriting::ttl),
     ("held_fragments_leave_translated_and_in_their_order", rewriting::fragments),
     ("a_table_survives_a_crash_and_not_a_clean_stop", rewriting::kept),
+    ("connections_survive_crash_after_crash", rewriting::connections),
     ("conntrack_says_of_its_table_what_the_original_says_of_the_kernels", connections::commands),
     ("conntrack_follows_its_table_as_the_original_follows_the_kernels", connections::events),
     ("conntrack_names_the_same_statistics", connections::statistics),

@@ -1,6 +1,6 @@
 //! What rules change in a packet reaches the kernel: its mark, and its bytes.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -89,5 +89,39 @@ pub(crate) fn fragments() -> io::Result<()> {
     let (_, status) = datapath.status()?;
     let held = status.lines().last().and_then(|row| row.split_ascii_whitespace().nth(4)?.parse::<u32>().ok());
     assert!(held >= Some(3), "all but the last of both datagrams waited\n{status}");
+    Ok(())
+}
+
+pub(crate) fn connections() -> io::Result<()> {
+    let chain = chain()?;
+    let mut first = Process::start(&chain.router, &["--closed"])?;
+    oracle::load(&chain.router, "nat", &["-A POSTROUTING -o wan0 -j MASQUERADE"])?;
+    let echo = Server::tcp_echo(&chain.server, "10.2.0.2:7")?;
+    let (_, _, stream) = traffic::connect(&chain.client, "10.2.0.2:7", Duration::from_secs(2))?;
+    let mut stream = stream.ok_or_else(|| io::Error::other("not connected"))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut say = |text: &[u8]| -> io::Result<()> {
+        stream.write_all(text)?;
+        let mut back = vec![0; text.len()];
+        stream.read_exact(&mut back)?;
+        assert_eq!(back, text);
+        Ok(())
+    };
+    say(b"before")?;
+    for _ in 0..3 {
+        first.kill()?;
+        let second = Process::start(&chain.router, &["--closed"])?;
+        say(&[b'x'; 40_000])?;
+        assert_eq!(
+            second.status()?.1.lines().filter(|line| line.contains("connections 1 of")).count(),
+            1,
+            "{:?}",
+            second.status()?
+        );
+        first = second;
+    }
+    let callers = echo.callers();
+    assert!(callers.iter().all(|caller| caller.ip().to_string() == "10.2.0.1"), "{callers:?}");
+    assert!(first.stop()?.success());
     Ok(())
 }

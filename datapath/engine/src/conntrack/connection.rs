@@ -24,6 +24,10 @@ pub struct Connection {
     pub(super) place: Place,
     /// Which nodes are in a chain, a bit per kind.
     pub(super) linked: u8,
+    /// It is among those that changed, see [`super::keep`].
+    pub(super) changed: bool,
+    /// The deadline as it was written last, see [`super::keep`].
+    pub(super) kept: u32,
     /// Which extensions it was born with.
     pub(super) extensions: Extensions,
     /// Monotonic nanoseconds of its end; for an unconfirmed one, nanoseconds from its confirmation on.

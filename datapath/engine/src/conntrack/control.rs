@@ -190,6 +190,7 @@ impl Tracker {
         if let Some(timeout) = change.timeout {
             self.table.set_deadline(id.index, now.monotonic.saturating_add(seconds(timeout)));
         }
+        self.touch(id.index);
         if self.listening && self.table.at(id.index).events != 0 {
             self.tell(id.index, EventKind::Update, port, now, out);
         }
@@ -216,6 +217,7 @@ impl Tracker {
     pub fn zero_counters(&mut self, id: ConnId) {
         if let Some(connection) = self.table.get_mut(id) {
             connection.counters = Default::default();
+            self.touch(id.index);
         }
     }
 

@@ -9,6 +9,7 @@ mod connection;
 mod control;
 pub(crate) mod error;
 mod hash;
+pub mod keep;
 mod lookup;
 mod proto;
 pub mod settings;

@@ -92,7 +92,7 @@ impl Table {
         if from >= self.ceiling {
             return;
         }
-        self.chunks.push(vec![blank(); CHUNK as usize].into_boxed_slice());
+        self.chunks.push(vec![Self::blank(); CHUNK as usize].into_boxed_slice());
         for index in (from..from + CHUNK).rev() {
             self.at_mut(index).timer.next = self.free;
             self.free = index;
@@ -108,6 +108,55 @@ impl Table {
         }
     }
 
+    /// What a free slot holds.
+    pub(super) fn blank() -> Connection {
+        let tuple = Tuple {
+            af: Af::V4,
+            protocol: 0,
+            source: Address::default(),
+            destination: Address::default(),
+            ports: Ports::None,
+        };
+        Connection {
+            tuples: [tuple; 2],
+            links: [NONE; 4],
+            source_back: NONE,
+            timer: Links { next: NONE, back: NONE, list: timer::NOWHERE },
+            generation: 0,
+            place: Place::Free,
+            linked: 0,
+            changed: false,
+            kept: 0,
+            extensions: Extensions::default(),
+            deadline: 0,
+            start: 0,
+            status: 0,
+            mark: 0,
+            secmark: 0,
+            zones: [0; 2],
+            pending: 0,
+            events: 0,
+            counters: [Counters { packets: 0, bytes: 0 }; 2],
+            labels: [0; 4],
+            masquerade: 0,
+            state: State::Stateless,
+        }
+    }
+
+    /// Makes the list of free slots anew.
+    pub(super) fn list_free(&mut self) {
+        (self.free, self.free_len) = (NONE, 0);
+        for index in (0..self.slots()).rev() {
+            let free = self.free;
+            let connection = self.at_mut(index);
+            if connection.place == Place::Free {
+                connection.timer.next = free;
+                self.free = index;
+                self.free_len += 1;
+            }
+        }
+    }
+
     /// A free slot, marked unconfirmed.
     pub(super) fn take(&mut self) -> Option<u32> {
         if self.free == NONE {
@@ -118,9 +167,9 @@ impl Table {
             return None;
         }
         let connection = self.at_mut(index);
-        let generation = connection.generation;
+        let (generation, changed) = (connection.generation, connection.changed);
         let next = connection.timer.next;
-        *connection = Connection { generation, place: Place::Unconfirmed, ..blank() };
+        *connection = Connection { generation, changed, place: Place::Unconfirmed, ..Self::blank() };
         self.free = next;
         self.free_len -= 1;
         Some(index)
@@ -422,37 +471,4 @@ pub(super) fn direction(kind: u8) -> Direction {
 
 const fn node(index: u32, kind: u8) -> u32 {
     index << 2 | kind as u32
-}
-
-/// What a free slot holds.
-fn blank() -> Connection {
-    let tuple = Tuple {
-        af: Af::V4,
-        protocol: 0,
-        source: Address::default(),
-        destination: Address::default(),
-        ports: Ports::None,
-    };
-    Connection {
-        tuples: [tuple; 2],
-        links: [NONE; 4],
-        source_back: NONE,
-        timer: Links { next: NONE, back: NONE, list: timer::NOWHERE },
-        generation: 0,
-        place: Place::Free,
-        linked: 0,
-        extensions: Extensions::default(),
-        deadline: 0,
-        start: 0,
-        status: 0,
-        mark: 0,
-        secmark: 0,
-        zones: [0; 2],
-        pending: 0,
-        events: 0,
-        counters: [Counters { packets: 0, bytes: 0 }; 2],
-        labels: [0; 4],
-        masquerade: 0,
-        state: State::Stateless,
-    }
 }

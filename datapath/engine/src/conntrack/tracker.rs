@@ -21,6 +21,10 @@ pub struct Tracker {
     pub(super) listening: bool,
     pub(super) statistics: Statistics,
     labelling: bool,
+    /// Changes are noted.
+    pub(super) keeping: bool,
+    /// Slots that changed, each once.
+    pub(super) changed: Vec<u32>,
 }
 
 /// What `-j CT` lays down for a packet that has no connection yet (`struct nf_conn` with `IPS_TEMPLATE`).
@@ -74,7 +78,16 @@ impl Tracker {
     /// An empty table; the key must be random, so that nobody outside can make tuples that collide.
     pub fn new(settings: Settings, hash_key: [u8; 16]) -> Self {
         let table = Table::new(hash_key, settings.buckets, ceiling(&settings));
-        Self { settings, table, len: 0, listening: false, statistics: Statistics::default(), labelling: false }
+        Self {
+            settings,
+            table,
+            len: 0,
+            listening: false,
+            statistics: Statistics::default(),
+            labelling: false,
+            keeping: false,
+            changed: Vec::new(),
+        }
     }
 
     /// Takes new settings; other `buckets` hash everything anew.
@@ -419,6 +432,7 @@ impl Tracker {
         self.table.link(index, ORIGINAL);
         self.table.link(index, REPLY);
         self.table.link_between(index);
+        self.touch(index);
     }
 
     /// Sets how long a connection lives from now on. As nf_ct_refresh().
@@ -427,6 +441,7 @@ impl Tracker {
         match connection.place {
             Place::Table if connection.status & status::FIXED_TIMEOUT == 0 => {
                 self.table.set_deadline(index, now.monotonic.saturating_add(timeout));
+                self.touch_deadline(index);
             }
             Place::Unconfirmed => connection.deadline = timeout,
             _ => {}
@@ -440,6 +455,10 @@ impl Tracker {
             return;
         }
         let pending = core::mem::take(&mut connection.pending);
+        if pending != 0 {
+            self.touch(index);
+        }
+        let connection = self.table.at(index);
         if self.listening && pending & connection.events != 0 {
             let kind = if pending & event::NEW != 0 { EventKind::New } else { EventKind::Update };
             self.tell(index, kind, 0, now, out);
@@ -489,6 +508,7 @@ impl Tracker {
         }
         self.table.unlink(index, super::table::SOURCE);
         self.len -= 1;
+        self.touch(index);
     }
 
     /// An ICMP error is RELATED to the connection of the packet it quotes. As nf_conntrack_inet_error().

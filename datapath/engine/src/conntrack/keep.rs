@@ -1,0 +1,300 @@
+//! What of a connection outlives the process: a record of plain numbers for each slot, and the table made of them again.
+//!
+//! The tracker only notes which slots changed; whoever keeps the records asks for them after a batch of packets. A record
+//! is written when its connection begins, ends or changes in what a rule or a listing shows, and when its timeout has
+//! moved by [`SLACK`]: counters and timeouts of a restored connection are at most that old.
+
+use libxt::backend::Counters;
+use libxt::family::Af;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::connection::{Connection, Extensions, Place};
+use super::proto::{State, tcp};
+use super::table::{ORIGINAL, REPLY, SOURCE, Table};
+use super::tuple::Ports;
+use super::{Address, ProtocolState, Tracker, Tuple, status};
+use crate::Now;
+
+/// A connection of the table as it is kept, in the machine's own byte order; all zero is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Record {
+    /// Monotonic nanoseconds of its end.
+    pub deadline: u64,
+    start: u64,
+    /// Packets and bytes of each direction.
+    counters: [u64; 4],
+    /// UDP: when it becomes a stream.
+    stream: u64,
+    addresses: [[[u8; 16]; 2]; 2],
+    generation: u32,
+    status: u32,
+    mark: u32,
+    secmark: u32,
+    masquerade: u32,
+    labels: [u32; 4],
+    /// As [`Tuple`]'s ports in network byte order.
+    ports: [[u8; 4]; 2],
+    zones: [u16; 2],
+    events: u16,
+    /// `AF_INET` or `AF_INET6`.
+    family: u8,
+    protocol: u8,
+    /// Which of [`Ports`], see [`kind`].
+    kind: u8,
+    /// Bits of [`extension`].
+    extensions: u8,
+    tcp_state: u8,
+    tcp_scales: [u8; 2],
+    tcp_flags: [u8; 2],
+    /// Not 0 if the slot holds a connection: whoever writes the record writes this last.
+    pub used: u8,
+    reserved: [u8; 4],
+}
+
+/// What became of kept records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Connections that are in the table again.
+    pub taken: u32,
+    /// Records whose time was over.
+    pub expired: u32,
+    /// Records that make no sense, or for which the table has no room.
+    pub refused: u32,
+}
+
+impl Record {
+    /// Where [`Self::used`] stands among the record's bytes.
+    pub const USED: usize = core::mem::offset_of!(Self, used);
+
+    fn of(connection: &Connection) -> Self {
+        let [original, reply] = &connection.tuples;
+        let [there, back] = connection.counters;
+        let mut record = Self {
+            deadline: connection.deadline,
+            start: connection.start,
+            counters: [there.packets, there.bytes, back.packets, back.bytes],
+            stream: 0,
+            addresses: [original, reply].map(|tuple| [tuple.source.0, tuple.destination.0]),
+            generation: connection.generation,
+            status: connection.status,
+            mark: connection.mark,
+            secmark: connection.secmark,
+            masquerade: connection.masquerade,
+            labels: connection.labels,
+            ports: [original.port_bytes(), reply.port_bytes()],
+            zones: connection.zones,
+            events: connection.events,
+            family: original.af.number(),
+            protocol: original.protocol,
+            kind: match original.ports {
+                Ports::None => kind::NONE,
+                Ports::Ports { .. } => kind::PORTS,
+                Ports::Icmp { .. } => kind::ICMP,
+                Ports::Keys { .. } => kind::KEYS,
+            },
+            extensions: bits(connection.extensions),
+            tcp_state: 0,
+            tcp_scales: [0; 2],
+            tcp_flags: [0; 2],
+            used: 1,
+            reserved: [0; 4],
+        };
+        if let State::Udp(stream) = connection.state {
+            record.stream = stream;
+        }
+        if let ProtocolState::Tcp { state, scales, flags } = connection.protocol() {
+            (record.tcp_state, record.tcp_scales, record.tcp_flags) = (state, scales, flags);
+        }
+        record
+    }
+
+    /// Whether its addresses were translated.
+    fn is_translated(&self) -> bool {
+        self.status & (status::SRC_NAT | status::DST_NAT) != 0
+    }
+
+    /// Puts the record into a free slot; `None` if it makes no sense.
+    fn fill(&self, connection: &mut Connection) -> Option<()> {
+        let af = Af::from_number(self.family)?;
+        let tuple = |at: usize| {
+            let [source, destination] = self.addresses[at].map(Address);
+            let [a, b, c, d] = self.ports[at];
+            let (first, second) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+            let ports = match self.kind {
+                kind::NONE => Ports::None,
+                kind::PORTS => Ports::Ports { source: first, destination: second },
+                kind::ICMP => Ports::Icmp { kind: c, code: d, id: first },
+                kind::KEYS => Ports::Keys { source: first, destination: second },
+                _ => return None,
+            };
+            let short = |Address(bytes): Address| af == Af::V6 || bytes[4..] == [0; 12];
+            let sound = short(source) && short(destination);
+            sound.then_some(Tuple { af, protocol: self.protocol, source, destination, ports })
+        };
+        connection.tuples = [tuple(0)?, tuple(1)?];
+        if self.status & status::CONFIRMED == 0 || self.status & (status::DYING | status::TEMPLATE) != 0 {
+            return None;
+        }
+        let [there, there_bytes, back, back_bytes] = self.counters;
+        connection.generation = self.generation;
+        connection.place = Place::Table;
+        connection.extensions = Extensions {
+            counters: self.extensions & extension::COUNTERS != 0,
+            times: self.extensions & extension::TIMES != 0,
+            labels: self.extensions & extension::LABELS != 0,
+        };
+        connection.deadline = self.deadline;
+        connection.start = self.start;
+        connection.status = self.status;
+        connection.mark = self.mark;
+        connection.secmark = self.secmark;
+        connection.zones = self.zones;
+        connection.pending = 0;
+        connection.events = self.events;
+        connection.counters =
+            [Counters { packets: there, bytes: there_bytes }, Counters { packets: back, bytes: back_bytes }];
+        connection.labels = self.labels;
+        connection.masquerade = self.masquerade;
+        connection.state = match (self.protocol, self.kind) {
+            // Its windows moved on unseen, so they are not judged any more.
+            (super::tuple::protocol::TCP, _) => State::Tcp(tcp::Tcp::inserted(
+                self.tcp_state,
+                self.tcp_scales,
+                self.tcp_flags.map(|flags| flags | tcp::flag::BE_LIBERAL),
+            )),
+            (super::tuple::protocol::UDP | super::tuple::protocol::UDPLITE, _) => State::Udp(self.stream),
+            _ => State::Stateless,
+        };
+        Some(())
+    }
+}
+
+impl Tracker {
+    /// Whether changes are noted for [`Self::changes`].
+    pub fn set_keeping(&mut self, keeping: bool) {
+        self.keeping = keeping;
+        if !keeping {
+            self.changes(|_, _| {});
+        }
+    }
+
+    /// Hands over every slot that changed since the last call, with the record of the connection it holds, or `None` if it
+    /// holds none of the table.
+    pub fn changes(&mut self, mut keep: impl FnMut(u32, Option<&Record>)) {
+        while let Some(index) = self.changed.pop() {
+            let connection = self.table.at_mut(index);
+            connection.changed = false;
+            connection.kept = coarse(connection.deadline);
+            let record = (connection.place == Place::Table).then(|| Record::of(connection));
+            keep(index, record.as_ref());
+        }
+    }
+
+    /// Puts kept connections back into their slots, under their old ids if the tracker has its old key; the table must be
+    /// empty. A timeout that ran out meanwhile stays so. The second answer says for each family whether some connection
+    /// is translated.
+    pub(crate) fn restore(
+        &mut self,
+        records: impl IntoIterator<Item = (u32, Record)>,
+        now: Now,
+    ) -> (Restored, [bool; 2]) {
+        let (mut restored, mut translated) = (Restored::default(), [false; 2]);
+        self.table.wheel.skip_to(now.monotonic);
+        for (index, record) in records.into_iter().filter(|(_, record)| record.used != 0) {
+            if record.deadline <= now.monotonic {
+                restored.expired += 1;
+                continue;
+            }
+            if self.put_back(index, &record).is_none() {
+                restored.refused += 1;
+                continue;
+            }
+            restored.taken += 1;
+            translated[usize::from(record.family != Af::V4.number())] |= record.is_translated();
+        }
+        self.table.list_free();
+        (restored, translated)
+    }
+
+    fn put_back(&mut self, index: u32, record: &Record) -> Option<()> {
+        if self.settings.max != 0 && self.len >= self.settings.max {
+            return None;
+        }
+        while self.table.slots() <= index {
+            let had = self.table.slots();
+            self.table.grow();
+            if self.table.slots() == had {
+                return None;
+            }
+        }
+        if self.table.at(index).place != Place::Free {
+            return None;
+        }
+        let mut connection = Table::blank();
+        record.fill(&mut connection)?;
+        let taken = |tuple: &Tuple| self.table.find(tuple, connection.zones).is_some();
+        if connection.tuples.iter().any(taken) {
+            return None;
+        }
+        let translates = connection.status & status::SRC_NAT_DONE != 0;
+        *self.table.at_mut(index) = connection;
+        self.table.start_timer(index);
+        self.table.link(index, ORIGINAL);
+        self.table.link(index, REPLY);
+        self.table.link_between(index);
+        if translates {
+            self.table.link(index, SOURCE);
+        }
+        self.len += 1;
+        self.touch(index);
+        Some(())
+    }
+
+    /// A connection of the table changed, or is no longer there.
+    pub(super) fn touch(&mut self, index: u32) {
+        if !self.keeping {
+            return;
+        }
+        let connection = self.table.at_mut(index);
+        if !core::mem::replace(&mut connection.changed, true) {
+            self.changed.push(index);
+        }
+    }
+
+    /// A connection's timeout moved.
+    pub(super) fn touch_deadline(&mut self, index: u32) {
+        let connection = self.table.at(index);
+        if self.keeping && coarse(connection.deadline).abs_diff(connection.kept) > SLACK {
+            self.touch(index);
+        }
+    }
+}
+
+fn bits(born: Extensions) -> u8 {
+    let with = [(born.counters, extension::COUNTERS), (born.times, extension::TIMES), (born.labels, extension::LABELS)];
+    with.into_iter().filter(|(has, _)| *has).fold(0, |bits, (_, bit)| bits | bit)
+}
+
+/// Nanoseconds in units of 2^30, about a second.
+fn coarse(deadline: u64) -> u32 {
+    (deadline >> 30) as u32
+}
+
+/// How far a timeout moves before it is written again, in units of 2^30 ns.
+const SLACK: u32 = 4;
+
+/// Values of [`Record::kind`].
+mod kind {
+    pub(super) const NONE: u8 = 0;
+    pub(super) const PORTS: u8 = 1;
+    pub(super) const ICMP: u8 = 2;
+    pub(super) const KEYS: u8 = 3;
+}
+
+/// Bits of [`Record::extensions`].
+mod extension {
+    pub(super) const COUNTERS: u8 = 1;
+    pub(super) const TIMES: u8 = 2;
+    pub(super) const LABELS: u8 = 4;
+}

@@ -65,7 +65,7 @@ fn syn(port: u16) -> Vec<u8> {
 /// Some connections, one of each kind.
 fn talk(router: &mut Router) {
     assert!(router.forward(2, 3, &syn(40_000)).is_some());
-    let masqueraded = addresses(&router.forward(2, 3, &syn(40_001)).unwrap()).0.to_string();
+    let masqueraded = addresses(&router.forward(2, 3, &syn(40_001)).expect("it passes")).0.to_string();
     for (flags, numbers) in [(0x12, (500, 101)), (0x10, (501, 101))] {
         assert!(
             router.forward(3, 2, &ip("192.0.2.80", &masqueraded, 6, &tcp((80, 40_001), numbers, flags, b""))).is_some()

@@ -74,7 +74,7 @@ needs-demo:
 	datapath/lab/needs ip
 
 needs-test:
-	datapath/lab/needs ip iptables-legacy ip6tables-legacy iptables-legacy-restore conntrack nft g++ python3
+	datapath/lab/needs ip iptables-legacy ip6tables-legacy iptables-legacy-restore conntrack nft ipset g++ python3
 
 # Plain names go into a folder of their own, so that nothing of the system is covered up; see `make alternatives`.
 install: all

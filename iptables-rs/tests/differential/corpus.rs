@@ -87,7 +87,7 @@ fn run_file(name: &str, text: &str, af: Af, keeper: Keeper, rules: &mut usize, f
             continue;
         } else if let Some(command) = line.strip_prefix("@setup ") {
             setup.push(command);
-            let outcome = attempt(|| twins.run(command));
+            let outcome = attempt(|| set_up(&mut twins, keeper, name, command));
             match outcome {
                 Ok(outcome) if outcome.code == 0 => {}
                 Ok(outcome) => failures.push(format!("{place}: {command}: {outcome}")),
@@ -122,12 +122,20 @@ fn run_file(name: &str, text: &str, af: Af, keeper: Keeper, rules: &mut usize, f
                     twins = Twins::kept_by(keeper);
                     made.clear();
                     for command in &setup {
-                        twins.run(command);
+                        set_up(&mut twins, keeper, name, command);
                     }
                 }
             }
         }
     }
+}
+
+/// A command that prepares for the rules of a file; what the datapath refuses is done for the real tool alone.
+fn set_up(twins: &mut Twins, keeper: Keeper, file: &str, command: &str) -> Outcome {
+    if keeper == Keeper::Datapath && is_beyond_the_datapath(file, command) {
+        return twins.theirs.run(Tool::Theirs, &split(command), "");
+    }
+    twins.run(command)
 }
 
 fn run_case(twins: &mut Twins, case: &Case<'_>) {
@@ -192,10 +200,12 @@ fn program(af: Af) -> &'static str {
 fn is_beyond_the_datapath(file: &str, rule: &str) -> bool {
     let files = [
         "audit",
+        "bpf",
         "cgroup",
         "checksum",
         "classify",
         "cluster",
+        "clusterip",
         "connlabel",
         "connlimit",
         "connsecmark",
@@ -208,9 +218,11 @@ fn is_beyond_the_datapath(file: &str, rule: &str) -> bool {
         "frag",
         "hashlimit",
         "hbh",
+        "hmark",
         "idletimer",
         "ipcomp",
         "ipv6header",
+        "ipvs",
         "led",
         "mh",
         "nfacct",
@@ -225,6 +237,7 @@ fn is_beyond_the_datapath(file: &str, rule: &str) -> bool {
         "rt",
         "sctp",
         "secmark",
+        "set",
         "snpt",
         "socket",
         "srh",

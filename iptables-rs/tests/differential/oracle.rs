@@ -249,7 +249,9 @@ impl Namespace {
         self.enter();
         let (name, arguments) = words.split_first().expect("a command");
         let name = name.as_ref().to_str().expect("a program's name");
-        Command::new(tool.path(name))
+        // What is neither's own, as `ipset', is the system's.
+        let own = tool.path(name);
+        Command::new(if own.exists() { own } else { PathBuf::from(name) })
             .arg0(name)
             .args(arguments)
             .env("XTABLES_LOCKFILE", self.lock_file())

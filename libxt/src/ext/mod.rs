@@ -292,9 +292,11 @@ impl<E: Extension> Object for Instance<E> {
         option::admit(E::OPTIONS, self.shown_name(), index, self.seen, given.inverted)?;
         let spec = &E::OPTIONS[index].spec;
         let option = spec.alias_of.unwrap_or(spec.name);
-        let given = Given { seen: self.seen, option, extension: self.shown_name(), ..*given };
+        let slot = option::same_slot(E::OPTIONS, index);
+        let repeated = self.seen & slot != 0;
+        let given = Given { seen: self.seen, repeated, option, extension: self.shown_name(), ..*given };
         (E::OPTIONS[index].set)(&mut self.value, &given)?;
-        self.seen |= option::same_slot(E::OPTIONS, index);
+        self.seen |= slot;
         Ok(())
     }
 

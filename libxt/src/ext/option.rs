@@ -51,6 +51,8 @@ pub struct Given<'a> {
     pub inverted: bool,
     /// The options given before, as [`Object::seen`](super::Object::seen); filled in by `Object::set`.
     pub seen: u64,
+    /// Whether this option, or another name of it, is among them; filled in by `Object::set`.
+    pub repeated: bool,
     /// The option's main name, also when an alias of it was typed; filled in by `Object::set`.
     pub option: &'static str,
     /// The extension's name, for messages; filled in by `Object::set`.
@@ -147,7 +149,7 @@ impl<E> Opt<E> {
 impl<'a> Given<'a> {
     /// An option as a rule's parser knows it.
     pub const fn new(value: &'a str, inverted: bool, around: Surroundings) -> Self {
-        Self { value, second: None, inverted, seen: 0, option: "", extension: "", around }
+        Self { value, second: None, inverted, seen: 0, repeated: false, option: "", extension: "", around }
     }
 
     /// The same, with the word that follows its argument.

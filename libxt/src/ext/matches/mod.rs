@@ -4,6 +4,7 @@ use super::{Entry, Families, instance};
 
 pub mod addrtype;
 pub mod ah;
+pub mod bpf;
 pub mod cgroup;
 pub mod cluster;
 pub mod comment;
@@ -28,6 +29,7 @@ pub mod icmp6;
 pub mod ipcomp;
 pub mod iprange;
 pub mod ipv6header;
+pub mod ipvs;
 pub mod length;
 pub mod limit;
 pub mod mac;
@@ -42,11 +44,13 @@ pub mod physdev;
 pub mod pkttype;
 pub mod policy;
 pub mod quota;
+pub mod rateest;
 pub mod realm;
 pub mod recent;
 pub mod rpfilter;
 pub mod rt;
 pub mod sctp;
+pub mod set;
 pub mod socket;
 pub mod srh;
 pub mod statistic;
@@ -64,6 +68,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<addrtype::Addrtype>(Families::Both),
     Entry::of::<ah::Ah4>(Families::V4).of_protocol(51),
     Entry::of::<ah::Ah6>(Families::V6),
+    Entry::of::<bpf::Bpf>(Families::Both),
     Entry::of::<cgroup::Cgroup>(Families::Both),
     Entry::of::<cluster::Cluster>(Families::Both),
     Entry::of::<comment::Comment>(Families::Both),
@@ -90,6 +95,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<ipcomp::Ipcomp>(Families::Both).of_protocol(108),
     Entry::of::<iprange::Iprange>(Families::Both),
     Entry::of::<ipv6header::Ipv6header>(Families::V6),
+    Entry::of::<ipvs::Ipvs>(Families::Both),
     Entry::of::<length::Length>(Families::Both),
     Entry::of::<limit::Limit>(Families::Both),
     Entry::of::<mac::Mac>(Families::Both),
@@ -103,11 +109,13 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<pkttype::Pkttype>(Families::Both),
     Entry::of::<policy::Policy>(Families::Both),
     Entry::of::<quota::Quota>(Families::Both),
+    Entry::of::<rateest::Rateest>(Families::Both),
     Entry::of::<realm::Realm>(Families::V4),
     Entry::of::<recent::Recent>(Families::Both),
     Entry::of::<rpfilter::Rpfilter>(Families::Both),
     Entry::of::<rt::Rt>(Families::V6),
     Entry::of::<sctp::Sctp>(Families::Both).of_protocol(132),
+    Entry::of::<set::Set>(Families::Both),
     Entry::of::<socket::Socket>(Families::Both),
     Entry::of::<srh::Srh>(Families::V6),
     Entry::of::<conntrack::StateAlias>(Families::Both).alias("state", || instance(conntrack::StateAlias::default())),

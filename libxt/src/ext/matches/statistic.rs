@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
+use crate::value::float;
 
 /// Which packets match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -128,8 +129,9 @@ fn set_mode(to: &mut Statistic, given: &Given<'_>) -> Result<(), Problem> {
 }
 
 fn set_probability(to: &mut Statistic, given: &Given<'_>) -> Result<(), Problem> {
-    let number = given.value.trim_start().parse::<f64>().ok().filter(|number| (0.0..=1.0).contains(number));
-    let number = number.ok_or_else(|| given.out_of_range(0, 1))?;
+    let number = float::parse_prefix(given.value).filter(|(_, rest)| rest.is_empty()).map(|(number, _)| number);
+    // `nan' is neither below nor above, and becomes 0.
+    let number = number.filter(|number| !(*number < 0.0 || *number > 1.0)).ok_or_else(|| given.out_of_range(0, 1))?;
     to.probability = (number * ONE).round() as u32;
     to.inverted |= given.inverted;
     Ok(())

@@ -5,6 +5,7 @@ use super::{Entry, Families, instance};
 pub mod audit;
 pub mod checksum;
 pub mod classify;
+pub mod clusterip;
 pub mod connmark;
 pub mod connsecmark;
 pub mod ct;
@@ -12,6 +13,7 @@ pub mod dnat;
 pub mod dscp;
 pub mod ecn;
 pub mod hl;
+pub mod hmark;
 pub mod idletimer;
 pub mod led;
 pub mod log;
@@ -26,6 +28,7 @@ pub mod rateest;
 pub mod redirect;
 pub mod reject;
 pub mod secmark;
+pub mod set;
 pub mod snat;
 pub mod synproxy;
 pub mod tcpmss;
@@ -42,6 +45,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<audit::Audit>(Families::Both),
     Entry::of::<checksum::Checksum>(Families::Both),
     Entry::of::<classify::Classify>(Families::Both),
+    Entry::of::<clusterip::Clusterip>(Families::V4),
     Entry::of::<connmark::Connmark>(Families::Both),
     Entry::of::<connsecmark::Connsecmark>(Families::Both),
     Entry::of::<ct::Ct>(Families::Both),
@@ -50,6 +54,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<dscp::Dscp>(Families::Both),
     Entry::of::<ecn::Ecn>(Families::V4),
     Entry::of::<hl::Hl>(Families::V6),
+    Entry::of::<hmark::Hmark>(Families::Both),
     Entry::of::<idletimer::Idletimer>(Families::Both),
     Entry::of::<led::Led>(Families::Both),
     Entry::of::<log::Log>(Families::Both),
@@ -63,6 +68,7 @@ pub const ENTRIES: &[Entry] = &[
     Entry::of::<redirect::Redirect>(Families::Both),
     Entry::of::<reject::Reject>(Families::Both),
     Entry::of::<secmark::Secmark>(Families::Both),
+    Entry::of::<set::Set>(Families::Both),
     Entry::of::<snat::Snat>(Families::Both),
     Entry::of::<npt::Snpt>(Families::V6),
     Entry::of::<synproxy::Synproxy>(Families::Both),

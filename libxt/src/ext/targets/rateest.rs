@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
+use crate::value::float;
 use crate::value::text::Text;
 
 /// A named estimator.
@@ -115,16 +116,14 @@ fn set_ewma(to: &mut Rateest, given: &Given<'_>) -> Result<(), Problem> {
 
 /// A number and its unit, in whole microseconds.
 fn parse(text: &str) -> Option<f64> {
-    let end = text.find(|c: char| !matches!(c, '0'..='9' | '.' | '+' | '-')).unwrap_or(text.len());
-    let number: f64 = text[..end].parse().ok()?;
-    let unit = match text[end..].to_ascii_lowercase().as_str() {
+    let (number, unit) = float::parse_prefix(text)?;
+    let unit = match unit.to_ascii_lowercase().as_str() {
         "s" | "sec" | "secs" => SECOND,
         "ms" | "msec" | "msecs" => SECOND / 1000.0,
         "" | "us" | "usec" | "usecs" => 1.0,
         _ => return None,
     };
-    // The tools keep the low 32 bits.
-    Some(f64::from((number * unit) as u64 as u32))
+    Some(float::low_word(number * unit).into())
 }
 
 /// TIME_UNITS_PER_SEC.

@@ -33,3 +33,8 @@
 -m statistic --every 5;;FAIL
 -m statistic --mode nth --every 5 --every 6;;FAIL
 -m statistic --mode nth --mode random;;FAIL
+-m statistic --mode random --probability 0x1p-1;-m statistic --mode random --probability 0.50000000000;OK
+-m statistic --mode random --probability 5e-1;-m statistic --mode random --probability 0.50000000000;OK
+-m statistic --mode random --probability nan;-m statistic --mode random --probability 0.00000000000;OK
+-m statistic --mode random --probability inf;;FAIL
+-m statistic --mode random --probability "0.5 ";;FAIL

@@ -141,6 +141,7 @@ pub const MAKERS: &[Maker<Match>] = &[
 
 /// The matches that the commands know and the datapath refuses to load, and why.
 pub const REFUSED: &[(&str, &str)] = &[
+    ("bpf", "bpf: the datapath does not run programs of the administrator's yet"),
     ("cgroup", "cgroup: the datapath does not know control groups yet"),
     ("cluster", "cluster: the datapath does not hash connections for clusters yet"),
     ("connlabel", "connlabel: the datapath does not keep connection labels yet"),
@@ -155,15 +156,18 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("hbh", "hbh: the datapath does not read hop-by-hop options yet"),
     ("ipcomp", "ipcomp: the datapath does not read IP compression headers yet"),
     ("ipv6header", "ipv6header: the datapath does not look for IPv6 extension headers yet"),
+    ("ipvs", "ipvs: the datapath does not know the connections of IPVS"),
     ("mh", "mh: the datapath does not read mobility headers yet"),
     ("nfacct", "nfacct: the datapath keeps no counters by name yet"),
     ("osf", "osf: the datapath does not guess systems yet"),
     ("physdev", "physdev: the datapath does not know bridge ports yet"),
     ("policy", "policy: the datapath does not know IPsec policies yet"),
+    ("rateest", "rateest: the datapath does not measure rates yet"),
     ("realm", "realm: the datapath does not know routing realms yet"),
     ("rpfilter", "rpfilter: the datapath does not look ways back up yet"),
     ("rt", "rt: the datapath does not read routing headers yet"),
     ("sctp", "sctp: the datapath does not read SCTP headers yet"),
+    ("set", "set: the datapath does not look sets of ipset up yet"),
     ("socket", "socket: the datapath does not look local sockets up yet"),
     ("srh", "srh: the datapath does not read segment routing headers yet"),
     ("time", "time: the datapath does not compare times yet"),

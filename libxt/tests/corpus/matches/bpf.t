@@ -1,0 +1,35 @@
+:INPUT
+-m bpf;;FAIL
+-m bpf --bytecode "4,48 0 0 9,21 0 1 6,6 0 0 1,6 0 0 0";=;OK
+-m bpf --bytecode "4,48 0 0 9,21 0 1 6,6 0 0 1,6 0 0 0,";-m bpf --bytecode "4,48 0 0 9,21 0 1 6,6 0 0 1,6 0 0 0";OK
+-m bpf --bytecode "4,48 0 0 9,21 0 1 6,6 0 0 1,6 0 0 0,garbage";;FAIL
+-m bpf --bytecode "4, 48 0 0 9, 21 0 1 6, 6 0 0 1, 6 0 0 0";-m bpf --bytecode "4,48 0 0 9,21 0 1 6,6 0 0 1,6 0 0 0";OK
+-m bpf --bytecode "4,48 0 0 9,21 0 1 6,6 0 0 1";;FAIL
+-m bpf --bytecode "1,6 0 0 1,6 0 0 0";;FAIL
+-m bpf --bytecode "65,6 0 0 1";;FAIL
+-m bpf --bytecode "0,";;FAIL
+-m bpf --bytecode "0";;FAIL
+-m bpf --bytecode "1";;FAIL
+-m bpf --bytecode "x";;FAIL
+-m bpf --bytecode "";;FAIL
+-m bpf --bytecode "1,6 0 0";;FAIL
+-m bpf --bytecode "1,6 0 0 x";;FAIL
+-m bpf --bytecode "1,0x6 0 0 1";;FAIL
+-m bpf --bytecode "1,6 300 0 1";-m bpf --bytecode "1,6 44 0 1";OK
+-m bpf --bytecode "1,65542 0 0 1";-m bpf --bytecode "1,6 0 0 1";OK
+-m bpf --bytecode "1,6 0 0 4294967297";-m bpf --bytecode "1,6 0 0 1";OK
+-m bpf --bytecode "1,6 0 0 99999999999999999999999";-m bpf --bytecode "1,6 0 0 4294967295";OK
+-m bpf --bytecode "1,6 0 0 -1";-m bpf --bytecode "1,6 0 0 4294967295";OK
+-m bpf --bytecode "1,6 0 0 1 7";-m bpf --bytecode "1,6 0 0 1";OK
+-m bpf --bytecode "1x,6 0 0 1";;FAIL
+-m bpf --bytecode " 1,6 0 0 1";-m bpf --bytecode "1,6 0 0 1";OK
+-m bpf --bytecode "+1,6 0 0 +1";-m bpf --bytecode "1,6 0 0 1";OK
+-m bpf --bytecode "-1,6 0 0 1";;FAIL
+-m bpf ! --bytecode "1,6 0 0 1";;FAIL
+-m bpf --bytecode "1,6 0 0 1" --bytecode "1,6 0 0 1";;FAIL
+-m bpf --bytecode "1,6 0 0 1" -m bpf --bytecode "1,6 0 0 0";=;OK
+-m bpf --object-pinned /sys/fs/bpf/no-such-object;;FAIL
+-m bpf --object-pinned "";;FAIL
+-m bpf ! --object-pinned /sys/fs/bpf/no-such-object;;FAIL
+-m bpf --bytecode "1,6 0 0 1" --object-pinned /sys/fs/bpf/no-such-object;;FAIL
+-m bpf --bytecode "1;6 0 0 1";;FAIL

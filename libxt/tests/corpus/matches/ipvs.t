@@ -1,0 +1,42 @@
+:INPUT
+-m ipvs;;FAIL
+-m ipvs --ipvs;;FAIL
+-m ipvs ! --ipvs;;FAIL
+-m ipvs --ipvs --ipvs;;FAIL
+-m ipvs --vproto tcp;;FAIL
+-m ipvs ! --vproto TCP;;FAIL
+-m ipvs --vproto 23;;FAIL
+-m ipvs --vproto 300;;FAIL
+-m ipvs --vproto x;;FAIL
+-m ipvs --vproto tcp --vproto udp;;FAIL
+-m ipvs --vport 80;;FAIL
+-m ipvs --vport http;;FAIL
+-m ipvs ! --vport 80;;FAIL
+-m ipvs --vport x;;FAIL
+-m ipvs --vdir ORIGINAL;;FAIL
+-m ipvs --vdir REPLY;;FAIL
+-m ipvs --vdir reply;;FAIL
+-m ipvs --vdir x;;FAIL
+-m ipvs ! --vdir REPLY;;FAIL
+-m ipvs --vmethod GATE;;FAIL
+-m ipvs --vmethod IPIP;;FAIL
+-m ipvs --vmethod masq;;FAIL
+-m ipvs --vmethod MAS;;FAIL
+-m ipvs ! --vmethod MASQ;;FAIL
+-m ipvs --vportctl 21;;FAIL
+-m ipvs ! --vportctl ftp;;FAIL
+-m ipvs --vportctl x;;FAIL
+-m ipvs ! --ipvs --vport 80;;FAIL
+@family 4
+-m ipvs --vaddr 1.2.3.4;;FAIL
+-m ipvs --vaddr 1.2.3.4/24;;FAIL
+-m ipvs ! --vaddr 1.2.3.4/255.255.255.0;;FAIL
+-m ipvs --vaddr 1.2.3.4/255.0.255.0;;FAIL
+-m ipvs --vaddr 1.2.3.4/0;;FAIL
+-m ipvs --vaddr ::1;;FAIL
+-m ipvs --ipvs --vaddr 1.2.3.4/8 --vport 0 --vproto 6 --vdir ORIGINAL --vmethod GATE --vportctl 65535;;FAIL
+-m ipvs ! --vaddr 1.2.3.4/8 ! --vport 1 ! --vproto 6 ! --vmethod GATE ! --vportctl 65535;;FAIL
+@family 6
+-m ipvs --vaddr ::1;;FAIL
+-m ipvs ! --vaddr fe80::1/127 --vproto icmpv6;;FAIL
+-m ipvs --vaddr 1.2.3.4;;FAIL

@@ -1,0 +1,76 @@
+:INPUT
+@family 4
+@setup iptables -t mangle -A OUTPUT -j RATEEST --rateest-name RE1 --rateest-interval 250ms --rateest-ewmalog 500ms
+@setup iptables -t mangle -A OUTPUT -j RATEEST --rateest-name RE2 --rateest-interval 250ms --rateest-ewmalog 500ms
+-m rateest;;FAIL
+-m rateest --rateest RE1 --rateest-lt;;FAIL
+-m rateest --rateest RE1 --rateest-lt --rateest-bps 8bit;=;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-pps 5;=;OK
+-m rateest --rateest RE1 --rateest-bps 8bit --rateest-lt;-m rateest --rateest RE1 --rateest-lt --rateest-bps 8bit;OK
+-m rateest --rateest RE1 --rateest-bps --rateest-lt 8bit;;FAIL
+-m rateest --rateest1 RE1 --rateest-lt --rateest-bps1 8bit;-m rateest --rateest RE1 --rateest-lt --rateest-bps 0bit;OK
+-m rateest --rateest1 RE1 --rateest-lt --rateest-bps1 1x;;FAIL
+-m rateest --rateest1 RE1 --rateest-lt --rateest-pps1 0x5;-m rateest --rateest RE1 --rateest-lt --rateest-pps 0;OK
+-m rateest --rateest1 RE1 --rateest-lt --rateest-pps1 x;;FAIL
+-m rateest --rateest1 RE1 --rateest-lt --rateest-pps1 4294967296;;FAIL
+-m rateest --rateest1 RE1 --rateest-gt --rateest-pps2 4294967295;-m rateest --rateest RE1 --rateest-gt --rateest-pps 4294967295;OK
+-m rateest --rateest1 RE1 --rateest-eq --rateest-pps2 0;-m rateest --rateest RE1 --rateest-eq --rateest-pps 0;OK
+-m rateest --rateest1 RE1 ! --rateest-lt --rateest-bps 8bit;-m rateest --rateest RE1 ! --rateest-lt --rateest-bps 8bit;OK
+-m rateest --rateest1 RE1 ! --rateest-gt --rateest-bps 8bit;-m rateest --rateest RE1 ! --rateest-gt --rateest-bps 8bit;OK
+-m rateest --rateest1 RE1 ! --rateest-eq --rateest-pps 8;-m rateest --rateest RE1 ! --rateest-eq --rateest-pps 8;OK
+-m rateest --rateest1 RE1 --rateest-lt --rateest-gt --rateest-bps 8bit;-m rateest --rateest RE1 --rateest-gt --rateest-bps 8bit;OK
+-m rateest --rateest1 RE1 --rateest-lt --rateest-lt --rateest-bps 8bit;;FAIL
+-m rateest --rateest1 RE1 --rateest-lt --rateest-bps1 8bit --rateest-bps1 8bit;;FAIL
+-m rateest --rateest1 RE1 --rateest-lt --rateest-bps 8bit --rateest-pps 8;-m rateest --rateest RE1 --rateest-lt --rateest-bps 8bit --rateest-lt --rateest-pps 8;OK
+-m rateest --rateest1 RE1 --rateest-lt --rateest-pps1 8 --rateest-bps2 8bit;-m rateest --rateest RE1 --rateest-lt --rateest-bps 8bit --rateest-lt --rateest-pps 0;OK
+-m rateest --rateest1 RE1 --rateest1 RE2 --rateest-lt;;FAIL
+-m rateest --rateest1 RE1 --rateest RE2 --rateest-lt;;FAIL
+-m rateest --rateest1 RE1 --rateest-lt --rateest2 RE2;;FAIL
+-m rateest --rateest1 RE1 --rateest-lt --rateest2 RE2 --rateest2 RE2;;FAIL
+-m rateest --rateest1 RE1 --rateest-lt --rateest2 RE2 --rateest-bps;-m rateest --rateest1 RE1 --rateest-lt --rateest-bps --rateest2 RE2;OK
+-m rateest --rateest1 RE1 --rateest-lt --rateest2 RE2 --rateest-pps;-m rateest --rateest1 RE1 --rateest-lt --rateest-pps --rateest2 RE2;OK
+-m rateest --rateest1 RE1 --rateest-lt --rateest2 RE2 --rateest-pps1 --rateest-bps1;-m rateest --rateest1 RE1 --rateest-lt --rateest-bps --rateest-lt --rateest-pps --rateest2 RE2;OK
+-m rateest --rateest1 RE1 --rateest-delta --rateest-lt --rateest-bps1 8bit;-m rateest --rateest-delta --rateest RE1 --rateest-bps1 8bit --rateest-lt --rateest-bps2 0bit;OK
+-m rateest --rateest1 RE1 --rateest-delta --rateest-bps1 8bit --rateest-gt --rateest2 RE2 --rateest-bps2 16bit;-m rateest --rateest-delta --rateest1 RE1 --rateest-bps1 8bit --rateest-gt --rateest-bps2 16bit --rateest2 RE2;OK
+-m rateest --rateest1 RE1 --rateest-delta --rateest-bps1 8bit --rateest-gt --rateest2 RE2 --rateest-pps2 16;-m rateest --rateest-delta --rateest1 RE1 --rateest-bps1 8bit --rateest-gt --rateest-bps2 0bit --rateest-pps1 0 --rateest-gt --rateest-pps2 16 --rateest2 RE2;OK
+-m rateest --rateest1 RE1 --rateest-delta --rateest-pps1 8 ! --rateest-gt --rateest2 RE2 --rateest-pps2 16;-m rateest --rateest-delta --rateest1 RE1 --rateest-pps1 8 ! --rateest-gt --rateest-pps2 16 --rateest2 RE2;OK
+-m rateest --rateest1 RE1 --rateest-delta --rateest-bps1 8bit --rateest-pps1 8 --rateest-gt --rateest2 RE2 --rateest-bps2 16bit --rateest-pps2 16;-m rateest --rateest-delta --rateest1 RE1 --rateest-bps1 8bit --rateest-gt --rateest-bps2 16bit --rateest-pps1 8 --rateest-gt --rateest-pps2 16 --rateest2 RE2;OK
+-m rateest --rateest1 RE1 --rateest-delta --rateest-pps 8 --rateest-bps 16bit --rateest-bps1 32bit --rateest-pps1 7 --rateest-lt;-m rateest --rateest-delta --rateest RE1 --rateest-bps1 32bit --rateest-lt --rateest-bps2 16bit --rateest-pps1 7 --rateest-lt --rateest-pps2 8;OK
+-m rateest --rateest1 RE1 --rateest-delta --rateest-bps --rateest-lt --rateest2 RE2;-m rateest --rateest-delta --rateest1 RE1 --rateest-bps1 0bit --rateest-lt --rateest-bps2 0bit --rateest2 RE2;OK
+-m rateest --rateest1 RE1 --rateest-delta --rateest-delta --rateest-bps1 8bit --rateest-lt --rateest2 RE2;;FAIL
+-m rateest --rateest1 RE1 --rateest-pps --rateest-bps --rateest-gt --rateest2 RE2;-m rateest --rateest1 RE1 --rateest-gt --rateest-bps --rateest-gt --rateest-pps --rateest2 RE2;OK
+-m rateest --rateest1 RE1 --rateest-pps ! --rateest-eq --rateest2 RE2;-m rateest --rateest1 RE1 ! --rateest-eq --rateest-pps --rateest2 RE2;OK
+-m rateest ! --rateest1 RE1 --rateest-lt --rateest-pps1 5;;FAIL
+-m rateest --rateest1 RE1 --rateest-lt ! --rateest-pps1 5;;FAIL
+-m rateest --rateest1 RE1 --rateest-lt ! --rateest2 RE2;;FAIL
+-m rateest --rateest1 RE1 --rateest-lt ! --rateest-delta --rateest-pps1 3;;FAIL
+-m rateest --rateest1 RE1 --rateest-lt ! --rateest-bps1 3;;FAIL
+-m rateest --rateest1 RE1 --rateest-lt ! --rateest-pps2 3;;FAIL
+-m rateest --rateest NOPE --rateest-lt --rateest-bps 3bit;;FAIL
+-m rateest --rateest RE1 --rateest-lt --rateest-bps 7;-m rateest --rateest RE1 --rateest-lt --rateest-bps 0bit;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps 100;-m rateest --rateest RE1 --rateest-lt --rateest-bps 96bit;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps 999999;-m rateest --rateest RE1 --rateest-lt --rateest-bps 999992bit;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps 1mbit;-m rateest --rateest RE1 --rateest-lt --rateest-bps 1000Kbit;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps 1500kbit;-m rateest --rateest RE1 --rateest-lt --rateest-bps 1500Kbit;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps 999mbit;-m rateest --rateest RE1 --rateest-lt --rateest-bps 999000Kbit;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps 1600mbit;-m rateest --rateest RE1 --rateest-lt --rateest-bps 1600Mbit;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps 40000000000;-m rateest --rateest RE1 --rateest-lt --rateest-bps 5640Mbit;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps 1.5kbps;-m rateest --rateest RE1 --rateest-lt --rateest-bps 12000bit;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps 1Kibps;-m rateest --rateest RE1 --rateest-lt --rateest-bps 8192bit;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps 1mibit;-m rateest --rateest RE1 --rateest-lt --rateest-bps 1049Kbit;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps 1gibit;-m rateest --rateest RE1 --rateest-lt --rateest-bps 1074Mbit;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps 1tibps;-m rateest --rateest RE1 --rateest-lt --rateest-bps 0bit;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps 1tbps;-m rateest --rateest RE1 --rateest-lt --rateest-bps 28541Mbit;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps 1e3bit;-m rateest --rateest RE1 --rateest-lt --rateest-bps 1000bit;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps 0x100;-m rateest --rateest RE1 --rateest-lt --rateest-bps 256bit;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps inf;-m rateest --rateest RE1 --rateest-lt --rateest-bps 0bit;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps .5kbit;-m rateest --rateest RE1 --rateest-lt --rateest-bps 496bit;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps "5 kbit";;FAIL
+-m rateest --rateest RE1 --rateest-lt --rateest-bps "";;FAIL
+-m rateest --rateest RE1 --rateest-lt --rateest-bps=8bit;;FAIL
+-m rateest --rateest RE1 --rateest-lt --rateest-pps "";;FAIL
+-m rateest --rateest RE1 --rateest-lt --rateest-pps -j ACCEPT;-m rateest --rateest RE1 --rateest-lt --rateest-pps 0 -j ACCEPT;OK
+-m rateest --rateest RE1 --rateest-lt --rateest-bps 5 --rateest-bps2 16bit;;FAIL
+@family 6
+@setup ip6tables -t mangle -A OUTPUT -j RATEEST --rateest-name RE1 --rateest-interval 250ms --rateest-ewmalog 500ms
+-m rateest --rateest RE1 ! --rateest-eq --rateest-bps 8kbit;-m rateest --rateest RE1 ! --rateest-eq --rateest-bps 8000bit;OK

@@ -1,0 +1,26 @@
+@family 4
+:INPUT
+-j CLUSTERIP;;FAIL
+-j CLUSTERIP --new;;FAIL
+-d 1.2.3.4 -i eth0 -j CLUSTERIP --new --hashmode sourceip --clustermac 01:02:03:04:05:06 --total-nodes 2 --local-node 1 --hash-init 1;;FAIL
+-d 1.2.3.4 -i eth0 -j CLUSTERIP --new --hashmode sourceip --clustermac 01:02:03:04:05:06 --total-nodes 2 --local-node 1;;FAIL
+-j CLUSTERIP --new --hashmode sourceip-sourceport --clustermac 01:02:03:04:05:06 --total-nodes 2 --local-node 1;;FAIL
+-j CLUSTERIP --new --hashmode sourceip-sourceport-destport --clustermac 01:AA:03:04:05:06 --total-nodes 2 --local-node 1;;FAIL
+-j CLUSTERIP --new --hashmode SourceIP --clustermac 01:02:03:04:05:06 --total-nodes 2 --local-node 1;;FAIL
+-j CLUSTERIP --new --hashmode "" --clustermac 01:02:03:04:05:06 --total-nodes 2 --local-node 1;;FAIL
+-j CLUSTERIP --new --hashmode sourceip --clustermac 00:02:03:04:05:06 --total-nodes 2 --local-node 1;;FAIL
+-j CLUSTERIP --new --hashmode sourceip --clustermac zz --total-nodes 2 --local-node 1;;FAIL
+-j CLUSTERIP --new --hashmode sourceip --clustermac 01:02:03:04:05:06 --total-nodes 17 --local-node 1;;FAIL
+-j CLUSTERIP --new --hashmode sourceip --clustermac 01:02:03:04:05:06 --total-nodes 16 --local-node 16;;FAIL
+-j CLUSTERIP --new --hashmode sourceip --clustermac 01:02:03:04:05:06 --total-nodes 16 --local-node 17;;FAIL
+-j CLUSTERIP --new --hashmode sourceip --clustermac 01:02:03:04:05:06 --total-nodes 0 --local-node 0;;FAIL
+-j CLUSTERIP --new --hashmode sourceip --clustermac 01:02:03:04:05:06 --total-nodes x --local-node 0;;FAIL
+-j CLUSTERIP --new --hashmode sourceip --clustermac 01:02:03:04:05:06 --total-nodes 2 --local-node 1 --local-node 2;;FAIL
+-j CLUSTERIP --new --hashmode sourceip --clustermac 01:02:03:04:05:06 --total-nodes 2;;FAIL
+-j CLUSTERIP --new --clustermac 01:02:03:04:05:06 --total-nodes 2 --local-node 2;;FAIL
+-j CLUSTERIP --hashmode sourceip --clustermac 01:02:03:04:05:06 --total-nodes 2 --local-node 2;;FAIL
+-j CLUSTERIP --hash-init 2;;FAIL
+-j CLUSTERIP --new --hashmode sourceip --clustermac 01:02:03:04:05:06 --total-nodes 2 --local-node 1 --hash-init 4294967295;;FAIL
+-j CLUSTERIP --new --hashmode sourceip --clustermac 01:02:03:04:05:06 --total-nodes 2 --local-node 1 --hash-init 4294967296;;FAIL
+-j CLUSTERIP --new --new;;FAIL
+-j CLUSTERIP ! --new;;FAIL

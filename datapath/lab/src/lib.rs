@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "the lab reports on its standard output")]
 
+pub mod drawn;
 pub mod events;
 pub mod frame;
 pub mod generate;
@@ -15,6 +16,7 @@ pub mod port;
 pub mod random;
 pub mod router;
 pub mod sandbox;
+pub mod shrink;
 pub mod suite;
 pub mod topology;
 pub mod traffic;

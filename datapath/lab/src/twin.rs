@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    drawn::{Draws, fragment_id, shift},
     events::Events,
     frame::{Ip, View, checksum, describe, ethernet, get16, set16},
     link::Mac,
@@ -74,6 +75,22 @@ pub struct Subject {
     events: Events,
     number: u32,
     six: bool,
+    /// What was sent since a clean slate, as far as its answer depends on it.
+    sent: Sent,
+}
+
+/// Where a router stands in a script.
+#[derive(Debug, Default)]
+struct Sent {
+    /// What the router drew, unless its own numbers are to be seen.
+    draws: Option<Draws>,
+    /// The identifications of packets: all others were chosen by the router.
+    ids: BTreeSet<u16>,
+    /// Those of fragments, as they are on the wire.
+    fragments: BTreeSet<u16>,
+    /// How far identifications of fragments are moved, so that none meets what is left of an earlier try.
+    shift: u16,
+    plays: u16,
 }
 
 /// The protocol number of packets that only mark the end of a round.
@@ -96,6 +113,20 @@ impl Rules {
             lines.push((table, line));
         }
         Self { lines }
+    }
+
+    /// The ports that rules translate to; not those that they leave to the router.
+    pub fn ports(&self) -> BTreeSet<u16> {
+        let targets = self.lines.iter().flat_map(|(_, line)| line.split("--to").skip(1));
+        let numbers = targets.filter_map(|target| {
+            let (_, value) = target.split_once(' ')?;
+            let value = value.split(' ').next()?;
+            match value.rsplit_once(':') {
+                Some((host, port)) if host.contains('.') || host.ends_with(']') => port.parse().ok(),
+                _ => value.parse().ok(),
+            }
+        });
+        numbers.collect()
     }
 
     /// The text for `iptables-restore`: every table, every built-in chain, and in each the rule that lets fences pass.
@@ -150,7 +181,13 @@ impl Subject {
     pub fn new(judge: Judge, built: &Path) -> io::Result<Self> {
         let bench = Bench::new(judge, built)?;
         let events = Events::listen(&bench.router, &[])?;
-        Ok(Self { bench, events, number: 0, six: false })
+        let sent = Sent { draws: Some(Draws::default()), ..Sent::default() };
+        Ok(Self { bench, events, number: 0, six: false, sent })
+    }
+
+    /// From now on shows the ports that the router draws as they are.
+    pub fn show_drawn(&mut self) {
+        self.sent.draws = None;
     }
 
     /// The router and its ports.
@@ -163,6 +200,7 @@ impl Subject {
         self.six = six;
         let restore = if six { "ip6tables-restore" } else { "iptables-restore" };
         self.bench.router.must_with(&[restore], &rules.text())?;
+        self.sent.begin(rules);
         self.forget()
     }
 
@@ -170,35 +208,37 @@ impl Subject {
     pub fn play(&mut self, script: &Script) -> io::Result<Record> {
         self.load(script.six, &script.rules)?;
         let mut left = Vec::new();
-        let ids = sent_ids(script.rounds.iter().flatten());
         for (number, round) in script.rounds.iter().enumerate() {
             if let Some(&pause) = script.pauses.get(&number) {
                 std::thread::sleep(pause);
             }
-            left.push(self.round(round, &ids)?);
+            left.push(self.round(round)?);
         }
         self.finish(script.six, left)
     }
 
     /// Puts packets on the wire, waits until all of them are done with, and returns what left, sorted.
-    pub fn round(&mut self, packets: &[Crossing], ids: &BTreeSet<u16>) -> io::Result<Vec<Crossing>> {
-        let mut left = Vec::new();
+    pub fn round(&mut self, packets: &[Crossing]) -> io::Result<Vec<Crossing>> {
+        let mut all = Vec::new();
         for Crossing { side, packet } in packets {
+            let bytes = self.sent.send(packet);
             match side {
-                Side::Lan => self.bench.lan.send(&ethernet(LAN, CLIENT, packet))?,
-                Side::Wan => self.bench.wan.send(&ethernet(WAN, SERVER, packet))?,
+                Side::Lan => self.bench.lan.send(&ethernet(LAN, CLIENT, &bytes))?,
+                Side::Wan => self.bench.wan.send(&ethernet(WAN, SERVER, &bytes))?,
             }
             // One after the other: in a queue the next packet would be at its first hook before this one is through its
             // last. Packets that the judge itself sends take some turns more.
+            let mut left = Vec::new();
             for _ in 0..4 {
                 self.fence(&mut left)?;
             }
+            for crossing in &mut left {
+                self.sent.leave(packet, &mut crossing.packet);
+            }
+            all.append(&mut left);
         }
-        for crossing in &mut left {
-            normalise_packet(&mut crossing.packet, ids);
-        }
-        left.sort();
-        Ok(left)
+        all.sort();
+        Ok(all)
     }
 
     /// Reads counters, entries and events.
@@ -206,9 +246,12 @@ impl Subject {
         let save = if six { "ip6tables-save" } else { "iptables-save" };
         let counters = normalise_save(&self.bench.router.must(&[save, "-c"])?);
         let entries = self.bench.router.must(&["conntrack", "-L"])?;
-        let mut entries: Vec<_> = entries.lines().filter(|l| !is_fence(l)).map(normalise_entry).collect();
-        entries.sort();
         let events = self.drain_events()?;
+        let events = events.iter().map(|l| self.sent.line(l)).collect();
+        let mut entries: Vec<_> =
+            entries.lines().filter(|l| !is_fence(l)).map(normalise_entry).map(|l| self.sent.line(&l)).collect();
+        // Not by the time that is left: that is a second more here or there.
+        entries.sort_by_cached_key(|line| line.split(' ').filter(|w| w.parse::<u32>().is_err()).collect::<String>());
         Ok(Record { left, counters, entries, events })
     }
 
@@ -273,6 +316,51 @@ impl Subject {
     }
 }
 
+impl Sent {
+    fn begin(&mut self, rules: &Rules) {
+        self.plays = self.plays.wrapping_add(1);
+        // The highest bits always: identifications of a script are close to each other.
+        self.shift = ((self.plays % 15 + 1) << 12) ^ (self.plays / 15);
+        self.ids.clear();
+        self.fragments.clear();
+        if let Some(draws) = &mut self.draws {
+            *draws = Draws::speaking(rules.ports());
+        }
+    }
+
+    /// A packet of the script as this router must get it.
+    fn send(&mut self, packet: &[u8]) -> Vec<u8> {
+        let mut bytes = packet.to_vec();
+        if let Some(draws) = &mut self.draws {
+            draws.send(&mut bytes);
+        }
+        if packet.first().is_some_and(|b| b >> 4 == 4) {
+            self.ids.extend(get16(packet, 4));
+        } else if packet.get(6) == Some(&44) {
+            let id = get16(packet, 46).unwrap_or(0);
+            set16(&mut bytes, 46, id ^ self.shift);
+        }
+        if let Some(id) = fragment_id(packet) {
+            shift(&mut bytes, self.shift, &BTreeSet::from([id]));
+            self.fragments.insert(id ^ self.shift);
+        }
+        bytes
+    }
+
+    /// What left, in the words of the script.
+    fn leave(&mut self, cause: &[u8], packet: &mut Vec<u8>) {
+        shift(packet, self.shift, &self.fragments);
+        normalise_packet(packet, &self.ids);
+        if let Some(draws) = &mut self.draws {
+            draws.leave(cause, packet);
+        }
+    }
+
+    fn line(&mut self, line: &str) -> String {
+        self.draws.as_mut().map_or_else(|| line.to_owned(), |draws| draws.line(line))
+    }
+}
+
 impl Record {
     /// What differs between the oracle's record and the other; empty if nothing does.
     pub fn differences(&self, other: &Self) -> Vec<String> {
@@ -290,61 +378,6 @@ impl Record {
         lines("events", &self.events, &other.events, &mut all, near);
         all
     }
-}
-
-/// The identifications of packets that were sent: all others were chosen by the router.
-pub fn sent_ids<'a>(packets: impl IntoIterator<Item = &'a Crossing>) -> BTreeSet<u16> {
-    let four = packets.into_iter().filter(|c| c.packet.first().is_some_and(|b| b >> 4 == 4));
-    four.filter_map(|c| get16(&c.packet, 4)).collect()
-}
-
-/// Runs a script on both and shortens it as long as they still differ. The result is the short script and its
-/// differences, or `None` if they agree.
-pub fn compare(
-    oracle: &mut Subject,
-    other: &mut Subject,
-    script: &Script,
-    shorten: bool,
-) -> io::Result<Option<(Script, Vec<String>)>> {
-    let mut differ = |script: &Script| -> io::Result<Vec<String>> {
-        let wanted = oracle.play(script)?;
-        match other.play(script) {
-            Ok(got) => Ok(wanted.differences(&got)),
-            Err(e) if other.alive() => Ok(vec![e.to_string()]),
-            Err(e) => Err(e),
-        }
-    };
-    let mut found = differ(script)?;
-    if found.is_empty() {
-        return Ok(None);
-    }
-    let mut short = script.clone();
-    let deadline = Instant::now() + Duration::from_secs(if shorten { 60 } else { 0 });
-    let mut shrunk = true;
-    while shrunk && Instant::now() < deadline {
-        shrunk = false;
-        for at in (0..short.rules.lines.len()).rev() {
-            let mut candidate = short.clone();
-            candidate.rules.lines.remove(at);
-            if let Ok(differences) = differ(&candidate)
-                && !differences.is_empty()
-            {
-                (short, found, shrunk) = (candidate, differences, true);
-            }
-        }
-        for round in (0..short.rounds.len()).rev() {
-            for at in (0..short.rounds[round].len()).rev() {
-                let mut candidate = short.clone();
-                candidate.rounds[round].remove(at);
-                if let Ok(differences) = differ(&candidate)
-                    && !differences.is_empty()
-                {
-                    (short, found, shrunk) = (candidate, differences, true);
-                }
-            }
-        }
-    }
-    Ok(Some((short, found)))
 }
 
 /// The tables of a script, in the order in which they are loaded.

@@ -3,13 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::{
-    frame::{ICMP, ICMPV6, Ip, TCP, Tcp, UDP, View, fragments4, fragments6, get16, set16},
+    frame::{ICMP, ICMPV6, Ip, TCP, Tcp, UDP, View, fragments4, fragments6, set16},
     random::Random,
     twin::{Crossing, Side},
 };
-
-/// The ports that servers listen on and rules translate to.
-const PORTS: [u16; 8] = [22, 53, 80, 113, 443, 8080, 2000, 5300];
 
 /// The hosts and flows of one case.
 #[derive(Debug)]
@@ -82,19 +79,6 @@ impl Talk {
             }
         }
         packets
-    }
-
-    /// Whether all ports and echo ids of a packet are those that hosts and rules of the case speak of.
-    pub(super) fn knows(&self, packet: &[u8]) -> bool {
-        let Some(view) = View::of(packet) else { return true };
-        let known = |port: u16| PORTS.contains(&port) || self.flows.iter().any(|f| f.sport == port);
-        let whole = view.offset == 0 && view.protocol != 44;
-        let id = || get16(view.payload, 4).is_none_or(&known);
-        match (view.ports(), view.icmp()) {
-            (Some((source, destination)), _) if whole => known(source) && known(destination),
-            (_, Some((0 | 8 | 13 | 14 | 128 | 129, _))) => id(),
-            _ => view.quoted().is_none_or(|q| q.ports().is_none_or(|(s, d)| known(s) && known(d))),
-        }
     }
 
     /// Adds a packet: usually whole, sometimes in fragments, sometimes broken, sometimes twice.

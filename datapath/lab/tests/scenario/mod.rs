@@ -13,7 +13,7 @@ use lab::{
     frame::{Ip, Tcp, View, describe},
     router::{Judge, built},
     suite,
-    twin::{Crossing, Record, Rules, Script, Side, Subject, sent_ids},
+    twin::{Crossing, Record, Rules, Script, Side, Subject},
 };
 
 /// The oracle with a script that grows as packets are sent.
@@ -45,6 +45,7 @@ fn both(commands: &[&str], six: bool, same: bool, talk: impl Fn(&mut Stage) -> i
         return stage(judge, commands, six, &talk).map(drop);
     }
     let mut other = Subject::new(judge, &built())?;
+    other.show_drawn();
     let got = other.play(&script)?;
     let differences = wanted.differences(&got);
     if differences.is_empty() { Ok(()) } else { Err(io::Error::other(differences.join("\n"))) }
@@ -62,6 +63,7 @@ fn stage(
         script: Script { six, rules, ..Script::default() },
         left: Vec::new(),
     };
+    stage.oracle.show_drawn();
     stage.oracle.load(six, &stage.script.rules)?;
     talk(&mut stage).map_err(|e| io::Error::other(format!("on {}: {e}", judge.name())))?;
     let Stage { mut oracle, script, left } = stage;
@@ -82,8 +84,7 @@ impl Stage {
 
     /// Sends packets in one round and returns what left.
     pub(crate) fn send(&mut self, packets: Vec<Crossing>) -> io::Result<Vec<Crossing>> {
-        let ids = sent_ids(self.script.rounds.iter().flatten().chain(&packets));
-        let left = self.oracle.round(&packets, &ids)?;
+        let left = self.oracle.round(&packets)?;
         self.script.rounds.push(packets);
         self.left.push(left.clone());
         Ok(left)

@@ -1,0 +1,343 @@
+//! Ports and echo ids that a router draws at random, under names that are the same on every router.
+//!
+//! Two routers that draw are compared up to what they drew: every drawn number gets a name, itself a port number, that
+//! follows from the packet that made the router draw and from the class of what it drew. Where a name differs the choice
+//! was a wrong one: not in the range or class, not the connection's own, or not there at all.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use crate::frame::{ICMP, ICMPV6, TCP, UDP, get16, set16};
+
+/// What one router drew since a clean slate.
+#[derive(Clone, Debug, Default)]
+pub struct Draws {
+    /// Numbers that hosts have spoken of: nobody drew these.
+    spoken: BTreeSet<u16>,
+    names: BTreeMap<(End, u16), u16>,
+    numbers: BTreeMap<(End, u16), u16>,
+}
+
+/// Whose number it is, and towards whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct End {
+    protocol: u8,
+    own: IpAddr,
+    peer: IpAddr,
+    /// The peer's port, 0 if that is drawn as well or there is none.
+    port: u16,
+}
+
+/// A port or an echo id in a packet.
+#[derive(Clone, Debug)]
+struct Spot {
+    at: usize,
+    /// The checksums over it, the innermost first.
+    sums: Vec<Sum>,
+    protocol: u8,
+    own: IpAddr,
+    peer: IpAddr,
+    /// The number at the other end.
+    other: Option<u16>,
+    /// 0 at the source, 1 at the destination, each of the packet or of what it quotes.
+    side: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sum {
+    at: usize,
+    /// Zero says that there is none.
+    optional: bool,
+}
+
+/// Names are taken from here, which no host and no rule speaks of.
+const NAMES: std::ops::Range<u16> = 40_000..50_000;
+
+/// Ranges that generated rules translate into: a number of one is drawn, and of a class of its own.
+pub const RANGES: [std::ops::RangeInclusive<u16>; 3] = [3000..=3003, 3100..=3101, 4000..=4099];
+
+impl Draws {
+    /// Nothing is drawn yet, and these numbers are not.
+    pub fn speaking(spoken: BTreeSet<u16>) -> Self {
+        Self { spoken, ..Self::default() }
+    }
+
+    /// Puts into a packet of a script the numbers that this router drew, and notes what hosts speak of.
+    pub fn send(&mut self, packet: &mut [u8]) {
+        for spot in spots(packet) {
+            let Some(number) = get16(packet, spot.at) else { continue };
+            let end = spot.end(|port| !NAMES.contains(&port));
+            match self.numbers.get(&(end, number)) {
+                Some(&drawn) if NAMES.contains(&number) => put(packet, spot.at, drawn, &spot.sums),
+                _ => {
+                    self.spoken.insert(number);
+                }
+            }
+        }
+    }
+
+    /// Gives the numbers that a router drew in a packet that left their names; `cause` is the script's packet that came
+    /// before.
+    pub fn leave(&mut self, cause: &[u8], packet: &mut [u8]) {
+        let told: Vec<u16> = spots(cause).iter().filter_map(|s| get16(cause, s.at)).collect();
+        for spot in spots(packet) {
+            let Some(number) = get16(packet, spot.at) else { continue };
+            if self.is_spoken(number) {
+                continue;
+            }
+            let end = spot.end(|port| self.is_spoken(port));
+            let base = told.get(spot.side).or(told.first()).copied().unwrap_or(0);
+            let name = self.name(end, number, base);
+            put(packet, spot.at, name, &spot.sums);
+        }
+    }
+
+    /// Gives the drawn numbers in a line of `conntrack` their names.
+    pub fn line(&mut self, line: &str) -> String {
+        let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let protocol = words.iter().find_map(|w| w.parse::<u8>().ok()).unwrap_or(0);
+        let mut from = 0;
+        let mut told: Vec<u16> = Vec::new();
+        while let Some(at) = words.iter().skip(from).position(|w| w.starts_with("src=")).map(|at| at + from) {
+            let end = words.iter().skip(at + 1).position(|w| w.starts_with("src=")).map_or(words.len(), |n| n + at + 1);
+            let half = words.get(at..end).unwrap_or_default();
+            let value = |key: &str| half.iter().find_map(|w| w.strip_prefix(key));
+            let (source, destination) = (value("src=").map(str::parse), value("dst=").map(str::parse));
+            let (Some(Ok(source)), Some(Ok(destination))) = (source, destination) else { break };
+            let number = |key: &str| value(key).and_then(|n| n.parse::<u16>().ok());
+            let reply = !told.is_empty();
+            let found: Vec<(&str, u16, usize)> = match (number("sport="), number("dport="), number("id=")) {
+                (Some(s), Some(d), _) => vec![("sport=", s, 0), ("dport=", d, 1)],
+                (.., Some(id)) => vec![("id=", id, usize::from(reply))],
+                _ => Vec::new(),
+            };
+            for &(key, number, side) in &found {
+                if self.is_spoken(number) || !reply {
+                    continue;
+                }
+                let other = found.iter().find(|(_, _, s)| *s != side).map(|(_, n, _)| *n);
+                let (own, peer) = if side == 0 { (source, destination) } else { (destination, source) };
+                let port = other.filter(|n| self.is_spoken(*n)).unwrap_or(0);
+                let base = told.get(1 - side).or(told.first()).copied().unwrap_or(0);
+                let name = self.name(End { protocol, own, peer, port }, number, base);
+                if let Some(word) = words.iter_mut().take(end).skip(at).find(|w| w.starts_with(key)) {
+                    *word = format!("{key}{name}");
+                }
+            }
+            if !reply {
+                told = found.iter().map(|(_, n, _)| *n).collect();
+            }
+            from = end;
+        }
+        words.join(" ")
+    }
+
+    fn is_spoken(&self, number: u16) -> bool {
+        self.spoken.contains(&number)
+    }
+
+    fn name(&mut self, end: End, number: u16, base: u16) -> u16 {
+        if let Some(&name) = self.names.get(&(end, number)) {
+            return name;
+        }
+        let (begin, span) = (u32::from(NAMES.start), u32::from(NAMES.end - NAMES.start));
+        let first = u32::from(base) * 31 + u32::from(class(number)) * 7;
+        let place = |n: u32| u16::try_from(begin + (first + n * 97) % span).unwrap_or(NAMES.start);
+        let taken = |name: u16| self.names.values().any(|n| *n == name);
+        let name = (0..span).map(place).find(|name| !taken(*name)).unwrap_or(NAMES.start);
+        self.names.insert((end, number), name);
+        self.numbers.insert((end, name), number);
+        name
+    }
+}
+
+impl Spot {
+    fn end(&self, plain: impl Fn(u16) -> bool) -> End {
+        let port = self.other.filter(|port| plain(*port)).unwrap_or(0);
+        End { protocol: self.protocol, own: self.own, peer: self.peer, port }
+    }
+}
+
+/// What a number may become when it is drawn anew without a range, and the ranges.
+fn class(number: u16) -> u16 {
+    match RANGES.iter().position(|range| range.contains(&number)) {
+        Some(range) => 3 + u16::try_from(range).unwrap_or(0),
+        None => match number {
+            0..512 => 0,
+            512..1024 => 1,
+            _ => 2,
+        },
+    }
+}
+
+/// The numbers of a packet and of the packet it quotes.
+fn spots(packet: &[u8]) -> Vec<Spot> {
+    let mut all = Vec::new();
+    find(packet, 0, &mut all, &[]);
+    all
+}
+
+fn find(packet: &[u8], begin: usize, all: &mut Vec<Spot>, outer: &[Sum]) {
+    let Some((protocol, source, destination, at)) = outline(packet, begin) else { return };
+    let sums = |at: usize, optional: bool| [&[Sum { at, optional }][..], outer].concat();
+    let spot = |at, sums, own, peer, other, side| Spot { at, sums, protocol, own, peer, other, side };
+    match (protocol, packet.get(at).copied()) {
+        (TCP | UDP, _) => {
+            let (Some(from), Some(to)) = (get16(packet, at), get16(packet, at + 2)) else { return };
+            let sums = sums(if protocol == TCP { at + 16 } else { at + 6 }, protocol == UDP);
+            all.push(spot(at, sums.clone(), source, destination, Some(to), 0));
+            all.push(spot(at + 2, sums, destination, source, Some(from), 1));
+        }
+        (ICMP, Some(8 | 13)) | (ICMPV6, Some(128)) if packet.len() >= at + 6 => {
+            all.push(spot(at + 4, sums(at + 2, false), source, destination, None, 0));
+        }
+        (ICMP, Some(0 | 14)) | (ICMPV6, Some(129)) if packet.len() >= at + 6 => {
+            all.push(spot(at + 4, sums(at + 2, false), destination, source, None, 1));
+        }
+        (ICMP, Some(3 | 4 | 5 | 11 | 12)) | (ICMPV6, Some(1..=4)) if begin == 0 => {
+            find(packet, at + 8, all, &[Sum { at: at + 2, optional: false }]);
+        }
+        _ => {}
+    }
+}
+
+/// Protocol, addresses and where the transport header begins; `None` without one, as in a later fragment.
+fn outline(packet: &[u8], begin: usize) -> Option<(u8, IpAddr, IpAddr, usize)> {
+    let bytes = packet.get(begin..)?;
+    match bytes.first()? >> 4 {
+        4 if get16(bytes, 6)? & 0x1fff == 0 => {
+            let octets = |at: usize| <[u8; 4]>::try_from(bytes.get(at..at + 4)?).ok();
+            let header = usize::from(bytes.first()? & 15) * 4;
+            Some((*bytes.get(9)?, octets(12)?.into(), octets(16)?.into(), begin + header))
+        }
+        6 => {
+            let octets = |at: usize| <[u8; 16]>::try_from(bytes.get(at..at + 16)?).ok();
+            let (source, destination) = (octets(8)?.into(), octets(24)?.into());
+            match *bytes.get(6)? {
+                44 if get16(bytes, 42)? & !7 != 0 => None,
+                44 => Some((*bytes.get(40)?, source, destination, begin + 48)),
+                protocol => Some((protocol, source, destination, begin + 40)),
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Writes sixteen bits, and lets every checksum over them be as right or wrong as it was.
+fn put(packet: &mut [u8], at: usize, value: u16, sums: &[Sum]) {
+    let Some(old) = get16(packet, at) else { return };
+    set16(packet, at, value);
+    let mut changes = vec![(old, value)];
+    for sum in sums {
+        let Some(had) = get16(packet, sum.at).filter(|had| !(sum.optional && *had == 0)) else { continue };
+        let new = changes.iter().fold(had, |sum, (old, new)| follow(sum, *old, *new));
+        let new = if new == 0 && sum.optional { 0xffff } else { new };
+        set16(packet, sum.at, new);
+        changes.push((had, new));
+    }
+}
+
+/// As RFC 1624.
+fn follow(sum: u16, old: u16, new: u16) -> u16 {
+    let mut total = u32::from(!sum) + u32::from(!old) + u32::from(new);
+    while total > 0xffff {
+        total = (total & 0xffff) + (total >> 16);
+    }
+    !u16::try_from(total).unwrap_or(0)
+}
+
+/// Moves the identification of fragments away from where it was, or back: a sender that repeats itself does not meet what
+/// is left of its last attempt.
+pub fn shift(packet: &mut [u8], by: u16, ids: &BTreeSet<u16>) {
+    identification(packet, 0, by, ids, &[]);
+    if let Some((ICMP, _, _, at)) = outline(packet, 0)
+        && matches!(packet.get(at), Some(3 | 4 | 5 | 11 | 12))
+    {
+        identification(packet, at + 8, by, ids, &[Sum { at: at + 2, optional: false }]);
+    }
+}
+
+/// The identification of an IPv4 fragment.
+pub fn fragment_id(packet: &[u8]) -> Option<u16> {
+    let fragment = packet.first()? >> 4 == 4 && get16(packet, 6)? & 0x3fff != 0;
+    fragment.then(|| get16(packet, 4)).flatten()
+}
+
+fn identification(packet: &mut [u8], begin: usize, by: u16, ids: &BTreeSet<u16>, outer: &[Sum]) {
+    if packet.get(begin).is_none_or(|b| b >> 4 != 4) {
+        return;
+    }
+    let Some(id) = get16(packet, begin + 4).filter(|id| ids.contains(id)) else { return };
+    let sums = [&[Sum { at: begin + 10, optional: false }][..], outer].concat();
+    put(packet, begin + 4, id ^ by, &sums);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Ip, View};
+
+    fn cause() -> Vec<u8> {
+        Ip::between([10, 1, 0, 2], [10, 2, 0, 2]).udp(20_001, 53, b"x")
+    }
+
+    #[test]
+    fn two_routers_that_draw_different_ports_look_the_same_and_each_gets_back_its_own() {
+        let mut both = Vec::new();
+        for port in [1024, 61_000] {
+            let mut draws = Draws::default();
+            draws.send(&mut cause());
+            let mut out = Ip::between([10, 2, 0, 1], [10, 2, 0, 2]).udp(port, 53, b"x");
+            draws.leave(&cause(), &mut out);
+            let (name, _) = View::of(&out).unwrap().ports().unwrap();
+            let mut answer = Ip::between([10, 2, 0, 2], [10, 2, 0, 1]).udp(53, name, b"y");
+            draws.send(&mut answer);
+            assert_eq!(answer, Ip::between([10, 2, 0, 2], [10, 2, 0, 1]).udp(53, port, b"y"));
+            let line = format!(
+                "udp 17 29 src=10.1.0.2 dst=10.2.0.2 sport=20001 dport=53 src=10.2.0.2 dst=10.2.0.1 sport=53 dport={port}"
+            );
+            let line = draws.line(&line);
+            assert!(line.ends_with(&format!("sport=53 dport={name}")), "{line}");
+            both.push((out, line));
+        }
+        assert_eq!(both[0], both[1]);
+    }
+
+    #[test]
+    fn a_port_of_another_class_has_another_name() {
+        let name = |port| {
+            let mut draws = Draws::default();
+            draws.send(&mut cause());
+            let mut out = Ip::between([10, 2, 0, 1], [10, 2, 0, 2]).udp(port, 53, b"x");
+            draws.leave(&cause(), &mut out);
+            out
+        };
+        assert_ne!(name(3000), name(61_000));
+        assert_ne!(name(700), name(61_000));
+        assert_eq!(name(3000), name(3003));
+    }
+
+    #[test]
+    fn a_drawn_port_in_a_quote_is_named_and_both_checksums_stay_right() {
+        let mut draws = Draws::default();
+        draws.send(&mut cause());
+        let mut out = Ip::between([10, 2, 0, 1], [10, 2, 0, 2]).udp(5555, 53, b"x");
+        let mut error = Ip::between([10, 2, 0, 2], [10, 2, 0, 1]).icmp(3, 3, 0, &out);
+        draws.leave(&cause(), &mut out);
+        draws.leave(&cause(), &mut error);
+        assert_eq!(error, Ip::between([10, 2, 0, 2], [10, 2, 0, 1]).icmp(3, 3, 0, &out));
+    }
+
+    #[test]
+    fn a_shifted_fragment_comes_back() {
+        let packet = Ip { fragment: 0x2000, ..Ip::between([10, 1, 0, 2], [10, 2, 0, 2]) }.udp(1, 2, b"12345678");
+        let mut moved = packet.clone();
+        shift(&mut moved, 0x1000, &BTreeSet::from([0x1234]));
+        assert_eq!(fragment_id(&moved), Some(0x0234));
+        assert_eq!(crate::frame::checksum(0, &moved[..20]), 0);
+        shift(&mut moved, 0x1000, &BTreeSet::from([0x0234]));
+        assert_eq!(moved, packet);
+    }
+}

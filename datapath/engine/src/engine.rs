@@ -288,10 +288,11 @@ impl Engine {
         let unspoken = matches!(tracked, Tracked::Untracked | Tracked::Invalid) || is_answer(note, tracked);
         let keep = verdict == Verdict::Accept
             && !leaves
-            && (family.tracked && (unspoken || attached || begins && tracker.is_hidden(packet, &headers, tracked))
+            && (family.tracked && (unspoken || attached || begins && tracker.is_ambiguous(tracked))
                 || traced
                 || answer.is_some());
-        if keep || note.is_some() {
+        // A packet that looked the same and died on its way may have left a note.
+        if keep || note.is_some() || begins {
             notes.put(packet.data.bytes(), &headers, keep.then_some(Note { tracked, traced, answer }), now);
         }
         verdict

@@ -146,6 +146,42 @@ fn masquerade_hides_the_client_and_the_reply_finds_it() {
 }
 
 #[test]
+fn a_packet_keeps_its_connection_where_it_looks_like_one_of_another() {
+    let mut router = Router::default();
+    router.load(V4, &["-t nat -A POSTROUTING -o eth0 -j MASQUERADE", "-t nat -A POSTROUTING -o eth1 -j MASQUERADE"]);
+    let (host, server) = ("10.0.0.2", "192.0.2.80");
+    // The server comes in under the router's name, and the host speaks to it by its own: two connections.
+    assert!(router.forward(3, 2, &ip(server, host, 17, &udp((40_000, 53), b"?"))).is_some());
+    let own = router.forward(2, 3, &ip(host, server, 17, &udp((53, 40_000), b"a"))).unwrap();
+    assert_eq!(addresses(&own).0.to_string(), "192.0.2.1");
+    let answer = ip(host, "10.0.0.1", 17, &udp((53, 40_000), b"b"));
+    let left = router.forward(2, 3, &answer).unwrap();
+    assert_eq!((addresses(&left).0.to_string(), addresses(&left).1.to_string()), (host.to_owned(), server.to_owned()));
+    let own = router.forward(2, 3, &ip(host, server, 17, &udp((53, 40_000), b"a"))).unwrap();
+    assert_eq!(addresses(&own).0.to_string(), "192.0.2.1");
+}
+
+#[test]
+fn what_was_noted_of_a_packet_that_died_is_not_said_of_one_that_is_made_to_look_like_it() {
+    let mut router = Router::default();
+    router.load(
+        V4,
+        &[
+            "-t nat -A POSTROUTING -o eth1 -j MASQUERADE",
+            "-t raw -A PREROUTING -d 10.0.0.2 -j CT --notrack",
+            "-P FORWARD DROP",
+            "-A FORWARD -i eth0 -j ACCEPT",
+            "-A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT",
+        ],
+    );
+    assert!(router.forward(2, 3, &ip("10.0.0.2", "192.0.2.53", 17, &udp((4000, 53), b"?"))).is_some());
+    let direct = ip("192.0.2.53", "10.0.0.2", 17, &udp((53, 4000), b"!"));
+    // Its hops end behind PREROUTING.
+    router.at(Hook::Prerouting, (3, 0), &direct, 0);
+    assert!(router.forward(3, 2, &ip("192.0.2.53", "192.0.2.1", 17, &udp((53, 4000), b"!"))).is_some());
+}
+
+#[test]
 fn a_nat_table_without_a_nat_target_sees_nothing() {
     let mut router = Router::default();
     router.load(V4, &["-t nat -A POSTROUTING -j MARK --set-mark 1"]);

@@ -28,6 +28,8 @@ pub struct Connection {
     pub(super) changed: bool,
     /// The deadline as it was written last, see [`super::keep`].
     pub(super) kept: u32,
+    /// Between the two translations its packets look like those of another one.
+    pub(super) alike: bool,
     /// Which extensions it was born with.
     pub(super) extensions: Extensions,
     /// Monotonic nanoseconds of its end; for an unconfirmed one, nanoseconds from its confirmation on.

@@ -145,6 +145,7 @@ impl Tracker {
             return Err(Refusal::Exists);
         }
         self.insert_slot(index, now);
+        self.meet_alike(index);
         if self.listening && self.table.at(index).events & event::NEW != 0 {
             self.tell(index, EventKind::New, port, now, out);
         }

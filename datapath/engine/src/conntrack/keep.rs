@@ -246,6 +246,7 @@ impl Tracker {
         if translates {
             self.table.link(index, SOURCE);
         }
+        self.meet_alike(index);
         self.len += 1;
         self.touch(index);
         Some(())

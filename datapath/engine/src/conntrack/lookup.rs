@@ -52,14 +52,30 @@ impl Tracker {
         }
     }
 
-    /// Whether a packet that begins a connection would later be taken for one of another, whose packets look the same once
-    /// they are translated.
-    pub(crate) fn is_hidden(&self, packet: &Packet<'_>, headers: &Headers, tracked: Tracked) -> bool {
-        let Tracked::Of { id, relation: Relation::New, .. } = tracked else { return false };
-        match self.recall_at(packet, headers, Stage::Between) {
-            Tracked::Of { id: found, .. } => found != id,
-            _ => true,
-        }
+    /// Whether packets of the connection look like those of another one between the two translations, so that somebody must
+    /// keep in mind whose they are. Asked for a connection's first packet; both remember it.
+    pub(crate) fn is_ambiguous(&mut self, tracked: Tracked) -> bool {
+        let Tracked::Of { id, relation, .. } = tracked else { return false };
+        let Some(own) = self.table.get(id) else { return true };
+        // Who comes later looks for those who were there.
+        own.alike || relation == Relation::New && self.meet_alike(id.index)
+    }
+
+    /// Finds a connection whose packets look the same between the two translations; both remember it.
+    pub(super) fn meet_alike(&mut self, index: u32) -> bool {
+        let Some(middle) = self.table.at(index).between(Direction::Original) else { return false };
+        let Some(back) = middle.inverse() else { return false };
+        let alike = |at, _, other: &Connection| {
+            at != index
+                && matches!(other.place, Place::Table | Place::Unconfirmed)
+                && other.between(Direction::Original).is_some_and(|tuple| tuple == middle || tuple == back)
+        };
+        // One is enough: if there are more they know of each other.
+        let other = self.table.seek(&middle, alike).or_else(|| self.table.seek(&back, alike));
+        let Some((other, _)) = other else { return false };
+        self.table.at_mut(other).alike = true;
+        self.table.at_mut(index).alike = true;
+        true
     }
 
     pub(super) fn recall_at(&self, packet: &Packet<'_>, headers: &Headers, stage: Stage) -> Tracked {

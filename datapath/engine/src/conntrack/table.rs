@@ -125,6 +125,7 @@ impl Table {
             generation: 0,
             place: Place::Free,
             linked: 0,
+            alike: false,
             changed: false,
             kept: 0,
             extensions: Extensions::default(),

@@ -66,6 +66,41 @@ pub(crate) const TESTS: &[Test] = &[
             },
         )
     }),
+    ("a_reply_that_looks_like_another_connection_between_the_translations_keeps_its_own", || {
+        play(&["-t nat -A POSTROUTING -j MASQUERADE"], |s| {
+            let (inside, outside) = ([10, 1, 0, 3], [10, 2, 0, 3]);
+            let syn = Tcp::segment(20_203, 80, Tcp::SYN, 1000, 0);
+            arrives(&s.wan(Ip::between(outside, inside).tcp(&syn, b""))?)?;
+            let own = Tcp::segment(80, 20_203, Tcp::ACK, 9, 9);
+            let left = s.lan(Ip::between(inside, outside).tcp(&own, b""))?;
+            assert_eq!(view(arrives(&left)?).source, address("10.2.0.1"));
+            let answer = Tcp::segment(80, 20_203, Tcp::SYN | Tcp::ACK, 5000, 1001);
+            let left = s.lan(Ip::between(inside, [10, 1, 0, 1]).tcp(&answer, b""))?;
+            let out = view(arrives(&left)?);
+            assert_eq!((out.source, out.destination), (address("10.1.0.3"), address("10.2.0.3")));
+            let left = s.lan(Ip::between(inside, outside).tcp(&own, b""))?;
+            assert_eq!(view(arrives(&left)?).source, address("10.2.0.1"));
+            // An error about either belongs to the one it quotes.
+            let quote = Ip::between(outside, inside).tcp(&syn, b"");
+            let left = s.lan(Ip::between(inside, outside).icmp(3, 3, 0, &quote))?;
+            arrives(&left).map(drop)
+        })
+    }),
+    ("what_was_said_of_a_packet_that_died_is_not_said_of_one_translated_to_look_like_it", || {
+        let rules = [
+            MASQUERADE,
+            "-t raw -A PREROUTING -d 10.1.0.2 -j NOTRACK",
+            "-A FORWARD -i wan0 -m conntrack --ctstate ESTABLISHED",
+        ];
+        play(&rules, |s| {
+            arrives(&s.lan(client().udp(1111, 53, b"x"))?)?;
+            let mut direct = Ip::between([10, 2, 0, 2], [10, 1, 0, 2]);
+            direct.ttl = 1;
+            icmp_answer(&s.wan(direct.udp(53, 1111, b"y"))?, 11, 0)?;
+            arrives(&s.wan(server_to_router().udp(53, 1111, b"y"))?)?;
+            s.counted("ESTABLISHED", 1)
+        })
+    }),
     ("redirect_leads_to_the_address_of_the_incoming_device", || {
         play(
             &[

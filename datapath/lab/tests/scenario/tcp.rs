@@ -71,6 +71,17 @@ pub(crate) const TESTS: &[Test] = &[
             s.one_entry(&["ESTABLISHED", "[ASSURED]"])
         })
     }),
+    ("a_rst_after_a_syn_passed_on_trust_may_be_old_and_closes", || {
+        play(STATES, |s| {
+            arrives(&s.lan(up(SYN, 1000, 0))?)?;
+            arrives(&s.wan(down(SYN | ACK, 5000, 1001))?)?;
+            arrives(&s.lan(client().tcp(&Tcp::segment(1234, 80, SYN, 1001, 5001), &[7; 40]))?)?;
+            s.one_entry(&["SYN_RECV"])?;
+            arrives(&s.lan(up(RST, 1000, 5001))?)?;
+            s.counted("--state INVALID", 0)?;
+            s.one_entry(&["CLOSE"])
+        })
+    }),
     ("an_exact_rst_closes", || {
         play(STATES, |s| {
             s.handshake()?;

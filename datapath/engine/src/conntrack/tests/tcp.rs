@@ -271,6 +271,16 @@ fn two_syns_open_at_once() {
 }
 
 #[test]
+fn after_a_syn_passed_on_trust_a_reset_may_be_older_than_what_was_acknowledged() {
+    let mut net = Box::new();
+    there(&mut net, seg(SYN, 1000, 0, 0));
+    back(&mut net, seg(SYN | ACK, 5000, 1001, 0));
+    assert_eq!(there(&mut net, seg(SYN, 1001, 5001, 40)), "ESTABLISHED");
+    assert_eq!(there(&mut net, seg(RST, 1000, 5001, 0)), "ESTABLISHED");
+    assert_eq!(net.tcp_state(), CLOSE);
+}
+
+#[test]
 fn first_packets_are_syns_and_plain_acks() {
     const URG: u8 = 32;
     const PSH: u8 = 8;

@@ -286,16 +286,13 @@ fn reset(tcp: &Tcp, direction: Direction, segment: &Segment<'_>, status: u32, se
         return Reset::Pass { keep: false, window_known: true };
     }
     let mut keep = false;
-    if other.flags & flag::MAXACK_SET != 0 {
+    // After a SYN that was passed on trust what the other side acknowledged may be outdated.
+    if other.flags & flag::MAXACK_SET != 0 && tcp.last_kind != Kind::Syn {
         const CLOSE: Reset = Reset::Pass { keep: false, window_known: false };
         let established = tcp.state == state::ESTABLISHED && status & status::ASSURED != 0;
         if segment.sequence == 0 && !established {
             // Most likely the answer to a SYN that was passed on trust.
             return CLOSE;
-        }
-        if established && tcp.last_kind == Kind::Syn {
-            // So is this, but then it says which: see below for one that fits no window.
-            return Reset::Pass { keep: false, window_known: segment.ack == tcp.last_end };
         }
         if before(segment.sequence, other.max_ack) && !settings.ignore_invalid_rst {
             return Reset::Invalid;

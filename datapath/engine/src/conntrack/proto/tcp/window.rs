@@ -132,8 +132,8 @@ fn judge(
 fn begin(sender: &mut Peer, receiver: &mut Peer, direction: Direction, segment: &Segment<'_>, sack: u32) {
     let window = u32::from(segment.window).max(1);
     sender.end = segment.end;
-    sender.max_window = window;
     if segment.syn {
+        sender.max_window = window;
         sender.max_end = segment.end;
         (sender.scale, sender.flags) = segment.options();
         // Scaling needs both sides' offer (RFC 7323).
@@ -143,6 +143,8 @@ fn begin(sender: &mut Peer, receiver: &mut Peer, direction: Direction, segment: 
         }
         return;
     }
+    let window = (u32::from(segment.window) << sender.scale.min(super::segment::SCALE_MAX)).max(1);
+    sender.max_window = window;
     sender.max_end = segment.end.wrapping_add(window);
     if receiver.max_window == 0 {
         // Nothing was seen of the other side: take its place from the acknowledgement.

@@ -1,13 +1,9 @@
-//! `make demo`: a legacy firewall script, real traffic through the router it programs, and a list of what was proved.
-
-#![allow(clippy::print_stdout, reason = "a demonstration prints")]
+//! What the client, the router and the server do, and what must come of it.
 
 use std::{
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{self, Read, Write},
     net::{IpAddr, Ipv4Addr, TcpStream, UdpSocket},
-    process::{Child, ExitCode, Stdio},
-    sync::{Arc, Mutex},
-    thread::sleep,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,132 +12,19 @@ use lab::{
     namespace::Namespace,
     port::Port,
     random::Random,
-    router::{Judge, built},
-    sandbox::{Rights, enter},
-    topology::{CLIENT, Chain, LAN},
+    topology::{CLIENT, LAN},
     traffic::{Attempt, Server, ask, connect, fetch},
 };
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 
-/// The script, exactly as it lies in `demo/`.
-const SCRIPT: &str = include_str!("../../../../demo/rc.firewall");
-
-fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let mut rights = Rights::AsStarted;
-    let mut judge = Judge::Datapath;
-    let mut rest = words.iter();
-    while let Some(word) = rest.next() {
-        match (word.as_str(), rest.as_slice().first().and_then(|n| Judge::from_name(n))) {
-            ("--rootless", _) => rights = Rights::Rootless,
-            ("--judge", Some(named)) => {
-                judge = named;
-                rest.next();
-            }
-            _ => {
-                println!("usage: demo [--judge datapath|kernel|ours-on-kernel] [--rootless]");
-                return ExitCode::from(2);
-            }
-        }
-    }
-    match run(judge, rights) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(e) => {
-            println!("demo: {e}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(judge: Judge, rights: Rights) -> io::Result<bool> {
-    let sandbox = enter(rights)?;
-    let began = Instant::now();
-    title(&format!(
-        "client - router - server, judged by {}, {}",
-        if judge == Judge::Datapath { "xt-datapath" } else { judge.name() },
-        if sandbox.rootless { "rootless in a user namespace" } else { "as root" }
-    ));
-    let mut demo = Demo { chain: Chain::new(judge, &built())?, proofs: Vec::new() };
-    let events = Events::listen(&demo.chain.router);
-    demo.script();
-    match events {
-        Ok(events) => {
-            demo.traffic(&events);
-            demo.prove_list();
-            demo.cut();
-            demo.prove_events(events);
-        }
-        Err(e) => demo.proofs.push(("conntrack -E listens".into(), Err(e.to_string()))),
-    }
-    demo.show();
-    demo.prove_daemon();
-    let all = demo.proofs.iter().all(|(_, outcome)| outcome.is_ok());
-    title("What was proved");
-    for (claim, outcome) in &demo.proofs {
-        match outcome {
-            Ok(detail) => println!("  proved      {claim}: {detail}"),
-            Err(why) => println!("  NOT PROVED  {claim}: {why}"),
-        }
-    }
-    let proved = demo.proofs.iter().filter(|(_, outcome)| outcome.is_ok()).count();
-    println!("\n{proved} of {} proved in {:.1} s", demo.proofs.len(), began.elapsed().as_secs_f64());
-    Ok(all)
-}
-
-/// What a proof found: a detail worth printing, or why it failed.
-type Outcome = Result<String, String>;
-
-struct Demo {
-    chain: Chain,
-    proofs: Vec<(String, Outcome)>,
-}
+use crate::{Demo, title};
 
 impl Demo {
-    fn prove(&mut self, claim: &str, proof: impl FnOnce(&Chain) -> Result<Outcome, io::Error>) {
-        let outcome = proof(&self.chain).unwrap_or_else(|e| Err(e.to_string()));
-        println!("  {} {claim}", if outcome.is_ok() { "+" } else { "-" });
-        self.proofs.push((claim.to_owned(), outcome));
-    }
-
-    fn script(&mut self) {
-        title("demo/rc.firewall");
-        self.prove("rc.firewall runs unchanged and silently", |chain| {
-            let began = Instant::now();
-            let done = chain.router.run_with(&["sh", "-s"], SCRIPT)?;
-            let took = began.elapsed().as_millis();
-            let commands = SCRIPT.lines().filter(|l| l.starts_with("ip")).count();
-            Ok(if done.status.success() && done.stdout.is_empty() && done.stderr.is_empty() {
-                Ok(format!("{commands} lines of iptables and ip6tables in {took} ms"))
-            } else {
-                Err(format!("exit {}: {}{}", done.code(), done.stdout, done.stderr))
-            })
-        });
-        self.prove("iptables-save | iptables-restore changes nothing", |chain| {
-            let before = rules(&chain.router.must(&["iptables-save"])?);
-            chain.router.must_with(&["iptables-restore"], &before)?;
-            let after = rules(&chain.router.must(&["iptables-save"])?);
-            let count = before.lines().filter(|l| l.starts_with("-A")).count();
-            Ok(if count < 40 {
-                Err(format!("only {count} rules were saved"))
-            } else if before == after {
-                Ok(format!("{count} rules in four tables"))
-            } else {
-                Err(format!("before:\n{before}\nafter:\n{after}"))
-            })
-        });
-    }
-
-    fn traffic(&mut self, events: &Events) {
+    pub(crate) fn traffic(&mut self) {
         title("Traffic");
         self.downloads();
         self.ports();
         self.datagrams();
         self.oddities();
-        let _ = events;
     }
 
     fn downloads(&mut self) {
@@ -387,158 +270,10 @@ impl Demo {
             })
         });
     }
-
-    fn prove_list(&mut self) {
-        self.prove("conntrack -L shows a live connection with both directions and its translation", |chain| {
-            let _server = Server::tcp_echo(&chain.server, "10.2.0.2:7001")?;
-            let (_, _, stream) = connect(&chain.client, "10.2.0.2:7001", Duration::from_secs(3))?;
-            let Some(mut stream) = stream else { return Ok(Err("no connection".into())) };
-            echo(&mut stream, b"hello")?;
-            let text = chain.router.must(&["conntrack", "-L", "-p", "tcp", "--dport", "7001"])?;
-            let wanted = ["ESTABLISHED", "src=10.1.0.2 dst=10.2.0.2", "dst=10.2.0.1", "[ASSURED]", "mark=2"];
-            Ok(match wanted.iter().find(|w| !text.contains(**w)) {
-                None => Ok(text.trim().to_owned()),
-                Some(missing) => Err(format!("no {missing} in: {text}")),
-            })
-        });
-    }
-
-    fn cut(&mut self) {
-        self.prove("conntrack -D cuts a live connection", |chain| {
-            let _server = Server::tcp_echo(&chain.server, "10.2.0.2:7000")?;
-            let (_, _, stream) = connect(&chain.client, "10.2.0.2:7000", Duration::from_secs(3))?;
-            let Some(mut stream) = stream else { return Ok(Err("no connection".into())) };
-            echo(&mut stream, b"before")?;
-            let cut = chain.router.must(&["conntrack", "-D", "-p", "tcp", "--dport", "7000"])?;
-            stream.set_read_timeout(Some(Duration::from_millis(1500)))?;
-            let after = echo(&mut stream, b"after");
-            let left = chain.router.run(&["conntrack", "-L", "-p", "tcp", "--dport", "7000"])?.stdout;
-            Ok(if after.is_ok() {
-                Err(format!("it still echoes; -D said: {cut}"))
-            } else if !left.is_empty() {
-                Err(format!("an entry is left: {left}"))
-            } else {
-                Ok(format!("deleted {}", cut.trim()))
-            })
-        });
-    }
-
-    fn prove_events(&mut self, mut events: Events) {
-        sleep(Duration::from_millis(100));
-        let log = events.stop();
-        title("conntrack -E during the run");
-        print(&log, 60);
-        self.prove("conntrack -E followed the run", |_| {
-            let has = |kind: &str, what: &str| log.lines().any(|l| l.contains(kind) && l.contains(what));
-            let wanted = [
-                ("[NEW]", "dport=80 "),
-                ("[UPDATE]", "ESTABLISHED"),
-                ("[UPDATE]", "TIME_WAIT"),
-                ("[NEW]", "dport=8080 "),
-                ("[NEW]", "type=8 "),
-                ("[NEW]", "dport=5353 "),
-                ("[DESTROY]", "dport=7000 "),
-            ];
-            Ok(match wanted.iter().find(|(kind, what)| !has(kind, what)) {
-                None => Ok(format!("{} events, among them new, updated and destroyed", log.lines().count())),
-                Some((kind, what)) => Err(format!("no {kind} event with {what}")),
-            })
-        });
-    }
-
-    fn show(&mut self) {
-        for words in [
-            &["iptables", "-L", "-v", "-n"][..],
-            &["iptables", "-t", "nat", "-S"][..],
-            &["conntrack", "-L"][..],
-            &["ip6tables", "-L", "FORWARD", "-v", "-n"][..],
-        ] {
-            title(&words.join(" "));
-            let claim = format!("{} shows what an administrator looks for", words.join(" "));
-            let mut shown = String::new();
-            self.prove(&claim, |chain| {
-                shown = chain.router.must(words)?;
-                let wanted: &[&str] = match words {
-                    ["iptables", "-L", ..] => {
-                        &["Chain INPUT (policy DROP", "Chain BADTCP (2 references)", "[goto]", "tcp-reset"]
-                    }
-                    ["iptables", ..] => &[
-                        "-A PREROUTING -i wan0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.1.0.2:80",
-                        "-j MASQUERADE",
-                    ],
-                    ["conntrack", ..] => &["src=10.1.0.2 dst=10.2.0.2", "dst=10.2.0.1"],
-                    _ => &["Chain FORWARD (policy DROP", "tcp-reset"],
-                };
-                Ok(match wanted.iter().find(|w| !shown.contains(**w)) {
-                    None => Ok(format!("{} lines", shown.lines().count())),
-                    Some(missing) => Err(format!("no {missing}")),
-                })
-            });
-            print(&shown, 80);
-        }
-    }
-
-    fn prove_daemon(&mut self) {
-        if self.chain.daemon.is_none() {
-            return;
-        }
-        let alive = self.chain.daemon.as_mut().is_some_and(lab::router::Daemon::alive);
-        self.prove("xt-datapath judged all of it: the kernel's own tables and conntrack were never used", |chain| {
-            let names = chain.router.within(|| std::fs::read_to_string("/proc/thread-self/net/ip_tables_names"))?;
-            let names = names.unwrap_or_default();
-            Ok(if !alive {
-                Err("the datapath has died".into())
-            } else if names.trim().is_empty() {
-                Ok("no legacy table exists in the router".into())
-            } else {
-                Err(format!("the kernel has tables there: {}", names.replace('\n', " ")))
-            })
-        });
-    }
 }
 
-/// A running `conntrack -E`.
-struct Events {
-    child: Child,
-    log: Arc<Mutex<String>>,
-}
-
-impl Events {
-    fn listen(namespace: &Namespace) -> io::Result<Self> {
-        let mut child = namespace.spawn("conntrack", |command| {
-            command.arg("-E").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        })?;
-        let log = Arc::new(Mutex::new(String::new()));
-        if let Some(stream) = child.stdout.take() {
-            let log = Arc::clone(&log);
-            std::thread::spawn(move || {
-                for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                    if let Ok(mut log) = log.lock() {
-                        log.push_str(&line);
-                        log.push('\n');
-                    }
-                }
-            });
-        }
-        sleep(Duration::from_millis(200));
-        Ok(Self { child, log })
-    }
-
-    fn stop(&mut self) -> String {
-        let _ = kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX)), Signal::SIGTERM);
-        let _ = self.child.wait();
-        self.log.lock().map(|l| l.clone()).unwrap_or_default()
-    }
-}
-
-impl Drop for Events {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn echo(stream: &mut TcpStream, data: &[u8]) -> io::Result<()> {
+/// Says something and hears it again.
+pub(crate) fn echo(stream: &mut TcpStream, data: &[u8]) -> io::Result<()> {
     stream.write_all(data)?;
     let mut back = vec![0; data.len()];
     stream.read_exact(&mut back)?;
@@ -577,29 +312,7 @@ fn policy(router: &Namespace, table: &str, chain: &str) -> io::Result<u64> {
         .ok_or_else(|| io::Error::other(format!("no chain {chain}")))
 }
 
-/// A save without comments and counters.
-fn rules(save: &str) -> String {
-    save.lines()
-        .filter(|l| !l.starts_with('#'))
-        .map(|l| format!("{}\n", if l.starts_with(':') { l.split(" [").next().unwrap_or(l) } else { l }))
-        .map(|l| if l.starts_with(':') { l.replace('\n', " [0:0]\n") } else { l })
-        .collect()
-}
-
 fn noise(length: usize) -> Vec<u8> {
     let mut random = Random::new(0xdeca_f000);
     (0..length.div_ceil(8)).flat_map(|_| random.bits().to_le_bytes()).take(length).collect()
-}
-
-fn title(text: &str) {
-    println!("\n== {text}");
-}
-
-fn print(text: &str, most: usize) {
-    for line in text.lines().take(most) {
-        println!("    {line}");
-    }
-    if text.lines().count() > most {
-        println!("    ... {} lines more", text.lines().count() - most);
-    }
 }

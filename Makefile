@@ -74,7 +74,7 @@ needs-demo:
 	datapath/lab/needs ip
 
 needs-test:
-	datapath/lab/needs ip iptables-legacy ip6tables-legacy iptables-legacy-restore conntrack nft ipset g++ python3
+	datapath/lab/needs ip iptables-legacy ip6tables-legacy iptables-legacy-restore conntrack nft ipset groff g++ python3
 
 # Plain names go into a folder of their own, so that nothing of the system is covered up; see `make alternatives`.
 install: all
@@ -83,6 +83,7 @@ install: all
 	install -m 755 target/release/conntrack $(links)/conntrack
 	for name in $(tables); do ln -sf ../../sbin/xtables-rs-multi $(links)/$$name; done
 	install -m 644 man/*.8 $(man8)
+	man/assemble > $(man8)/iptables-extensions.8
 	for unit in dist/*.service; do \
 		sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' $$unit > $(units)/$$(basename $$unit); \
 	done

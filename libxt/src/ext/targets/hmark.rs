@@ -121,7 +121,7 @@ impl Extension for Hmark {
                     Value::Prefix(mask) => write!(w, " --hmark-{name} {}", prefix(mask, around.af))?,
                     Value::Port(bits) => write!(w, " --hmark-{name} {bits:#06x}")?,
                     Value::Spi(bits) => write!(w, " --hmark-{name} {bits:#010x}")?,
-                    Value::Protocol(bits) => write!(w, " --hmark-{name} {bits:#x}")?,
+                    Value::Protocol(bits) => write!(w, " --hmark-{name} {bits:#04x}")?,
                 }
             }
         }

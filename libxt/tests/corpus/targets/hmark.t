@@ -109,6 +109,7 @@
 -j HMARK --hmark-tuple src,proto --hmark-proto-mask 5 --hmark-mod 1 --hmark-rnd 0x0f;;FAIL
 -j HMARK --hmark-src-prefix 24 --hmark-dst-prefix 16 --hmark-sport-mask 0xffff --hmark-dport-mask 0xffff --hmark-sport 0x1000 --hmark-mod 1 --hmark-rnd 0x0f --hmark-proto-mask 0xff --hmark-offset 1;-j HMARK --hmark-src-prefix 24 --hmark-dst-prefix 16 --hmark-sport-mask 0xffff --hmark-dport-mask 0xffff --hmark-sport 0x1000 --hmark-proto-mask 0xff --hmark-rnd 0x0000000f --hmark-mod 1 --hmark-offset 1;OK
 -j HMARK ! --hmark-tuple src;;FAIL
+-j HMARK --hmark-tuple ct --hmark-proto-mask 5 --hmark-mod 5 --hmark-rnd 1;-j HMARK --hmark-proto-mask 0x05 --hmark-rnd 0x00000001 --hmark-mod 5 --hmark-tuple ct;OK
 @family 6
 -j HMARK --hmark-src-prefix 64 --hmark-mod 5 --hmark-rnd 1;-j HMARK --hmark-src-prefix 64 --hmark-rnd 0x00000001 --hmark-mod 5;OK
 -j HMARK --hmark-src-prefix 128 --hmark-mod 5 --hmark-rnd 1;-j HMARK --hmark-src-prefix 128 --hmark-rnd 0x00000001 --hmark-mod 5;OK

@@ -55,9 +55,10 @@ compare: all
 	LAB_JUDGE=$(RANDOM_JUDGE) XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test differential
 	LAB_RIGHTS=rootless LAB_JUDGE=datapath XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test scenarios
 
-# Ours and the kernel's side by side.
+# Ours and the kernel's side by side, then the engine alone: nanoseconds a packet.
 bench: needs-test all
 	target/release/bench
+	$(CARGO) bench --quiet --package engine --bench packet
 
 # Coverage-guided fuzzing: a minute or so of each target, or all of them until one finds something.
 fuzz-short:

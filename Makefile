@@ -22,9 +22,10 @@ links = $(DESTDIR)$(PREFIX)/lib/xtables-rs
 man8 = $(DESTDIR)$(PREFIX)/share/man/man8
 units = $(DESTDIR)$(PREFIX)/lib/systemd/system
 tables = iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore \
-	iptables-xml iptables-apply ip6tables-apply
+	iptables-xml iptables-apply ip6tables-apply iptables-translate iptables-restore-translate \
+	ip6tables-translate ip6tables-restore-translate
 
-.PHONY: all demo test lint unit compare bench fuzz fuzz-short hunt install alternatives needs-demo needs-test
+.PHONY: all demo test lint unit upstream compare bench fuzz fuzz-short hunt install alternatives needs-demo needs-test
 
 all:
 	$(CARGO) build --release --workspace --bins
@@ -45,6 +46,10 @@ lint:
 unit:
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace
+
+# Upstream's own expectations of the translators, from Debian's source package (needs the network).
+upstream: needs-test
+	iptables-rs/tests/upstream
 
 # Our datapath against the kernel: the demo's claims on both, scenarios as root and rootless, random cases.
 compare: all
@@ -75,7 +80,7 @@ needs-demo:
 	datapath/lab/needs ip
 
 needs-test:
-	datapath/lab/needs ip iptables-legacy ip6tables-legacy iptables-legacy-restore conntrack nft ipset groff g++ python3
+	datapath/lab/needs ip iptables-legacy ip6tables-legacy iptables-legacy-restore iptables-translate conntrack nft ipset groff g++ python3
 
 # Plain names go into a folder of their own, so that nothing of the system is covered up; see `make alternatives`.
 install: all

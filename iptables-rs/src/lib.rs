@@ -10,6 +10,7 @@ mod options;
 mod program;
 mod restore;
 mod save;
+mod translate;
 mod xml;
 
 use std::env;
@@ -62,6 +63,8 @@ pub fn main() -> ExitCode {
         Role::Command => run(program, &words),
         Role::Save => return ExitCode::from(save::run(program, &words)),
         Role::Apply => return ExitCode::from(apply::run(program, &words)),
+        Role::Translate => return ExitCode::from(translate::run(program, &words)),
+        Role::RestoreTranslate => return ExitCode::from(translate::run_restore(program, &words)),
         Role::Xml => return ExitCode::from(xml::run(&words)),
         Role::Restore => return ExitCode::from(restore::run(program, &words)),
     };

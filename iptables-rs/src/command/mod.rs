@@ -1,6 +1,6 @@
 //! A command line of `iptables`, parsed and carried out: `-A`, `-L` and the others, with every option of a rule.
 //!
-//! [`parse()`] does nothing but read; [`Command::run`] edits an open table. Locking, opening and writing back are the
+//! [`parse()`] does nothing but read; [`Command::run`] edits an open table, [`Command::translate`] says it in nft's words. Locking, opening and writing back are the
 //! caller's, so that a restore can run many commands on one table.
 
 mod help;
@@ -11,6 +11,7 @@ mod parse;
 mod run;
 #[cfg(test)]
 mod tests;
+mod translate;
 mod words;
 
 use libxt::lock::Wait;
@@ -18,8 +19,10 @@ use libxt::rule::Rule;
 use libxt::value::header::Range;
 
 pub(crate) use options::Action;
-pub(crate) use parse::parse;
+pub(crate) use parse::{parse, parse_among};
 pub(crate) use run::Session;
+pub(crate) use translate::{Statement, family};
+pub(crate) use words::check_declared_chain;
 
 /// What a command line asks for.
 #[derive(Debug)]
@@ -56,6 +59,8 @@ pub(crate) struct Command {
     jump: Jump,
     /// Its target is resolved on the table.
     rule: Rule,
+    /// Where each `!` stood among the words.
+    bangs: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]

@@ -19,15 +19,21 @@ use super::words::{
 };
 use super::{Command, Display, Jump, Parsed, help};
 use crate::failure::Failure;
-use crate::program::{Program, Role, VERSION};
+use crate::program::{Program, VERSION};
 use crate::say;
 
 /// Reads a command line; `words` begin with the program's name.
 ///
-/// With [`Role::Restore`] it is a line of a restore input: there the caller puts `-t TABLE` in front, a second `-t` is
+/// For a restore (see [`Program::is_restore`]) it is a line of a restore input: there the caller puts `-t TABLE` in front, a second `-t` is
 /// refused, `-w` too, and a line marked for the other family is [`Parsed::Nothing`].
 pub(crate) fn parse(program: Program, words: &[String]) -> Result<Parsed, Failure> {
+    parse_among(program, words, &[])
+}
+
+/// The same where chains are known to be, which hide extensions of the same name from `-j`.
+pub(crate) fn parse_among<'a>(program: Program, words: &'a [String], chains: &'a [String]) -> Result<Parsed, Failure> {
     let mut reader = Reader::new(program, words);
+    reader.chains = chains;
     loop {
         let Some(item) = reader.scanner.next(&reader.grammar) else { return reader.finish() };
         let done = match item {
@@ -36,6 +42,7 @@ pub(crate) fn parse(program: Program, words: &[String]) -> Result<Parsed, Failur
                     return Err(usage("multiple consecutive ! not allowed"));
                 }
                 reader.inverted = true;
+                reader.bangs.push(reader.scanner.position().saturating_sub(1));
                 continue;
             }
             Item::Operand(word) => return Err(Failure::Bare(format!("Bad argument `{word}'"))),
@@ -68,9 +75,13 @@ pub(crate) fn parse(program: Program, words: &[String]) -> Result<Parsed, Failur
 /// What has been read so far.
 struct Reader<'a> {
     program: Program,
+    /// Chains that are not taken for extensions.
+    chains: &'a [String],
     scanner: Scanner<'a>,
     grammar: Known,
     inverted: bool,
+    /// Where each `!` stands among the words.
+    bangs: Vec<usize>,
     /// The once-only options that were given: bit *i* for [`ONCE`]`[i]`.
     given: u16,
     action: Option<Action>,
@@ -98,9 +109,11 @@ impl<'a> Reader<'a> {
     fn new(program: Program, words: &'a [String]) -> Self {
         Self {
             program,
+            chains: &[],
             scanner: Scanner::new(words),
             grammar: Known::default(),
             inverted: false,
+            bangs: Vec::new(),
             given: 0,
             action: None,
             also: None,
@@ -174,21 +187,17 @@ impl<'a> Reader<'a> {
             }
             b'h' => return Ok(Some(self.help())),
             b'V' => {
-                let name = self.program.name();
+                let (name, variant) = (self.program.name(), self.program.variant());
                 let text = match self.inverted {
-                    true => format!("Not {VERSION} (legacy) ;-)\n"),
-                    false => format!("{name} v{VERSION} (legacy)\n"),
+                    true => format!("Not {VERSION} ({variant}) ;-)\n"),
+                    false => format!("{name} v{VERSION} ({variant})\n"),
                 };
                 return Ok(Some(Parsed::Show(text)));
             }
             b'4' | b'6' => {
                 let ours = if self.program.af == Af::V4 { b'4' } else { b'6' };
                 if letter != ours {
-                    return if self.program.role == Role::Restore {
-                        Ok(Some(Parsed::Nothing))
-                    } else {
-                        Err(Failure::Hint)
-                    };
+                    return if self.program.is_restore() { Ok(Some(Parsed::Nothing)) } else { Err(Failure::Hint) };
                 }
             }
             b'w' | b'W' => self.waiting(letter, optional)?,
@@ -249,7 +258,7 @@ impl<'a> Reader<'a> {
                 if self.inverted {
                     return Err(usage("unexpected ! flag before --table"));
                 }
-                if self.program.role == Role::Restore && self.table.is_some() {
+                if self.program.is_restore() && self.table.is_some() {
                     let name = self.program.name();
                     return Err(Failure::Usage(format!("The -t option cannot be used in {name}.\n")));
                 }
@@ -393,6 +402,7 @@ impl<'a> Reader<'a> {
         check_target_name(argument)?;
         self.jump = Some(argument);
         if verdict_number(argument).is_none()
+            && !self.chains.iter().any(|chain| chain == argument)
             && let Some(entry) = ext::find(Kind::Target, argument, self.program.af)
         {
             self.grammar.set_target(entry);
@@ -415,9 +425,10 @@ impl<'a> Reader<'a> {
     }
 
     fn waiting(&mut self, letter: u8, attached: Option<&'a str>) -> Result<(), Failure> {
-        if self.program.role == Role::Restore {
-            let (name, letter) = (self.program.name(), char::from(letter));
-            return Err(Failure::Usage(format!("You cannot use `-{letter}' from {name}")));
+        if self.program.is_restore() {
+            // Upstream names this one whichever of them it is.
+            let letter = char::from(letter);
+            return Err(Failure::Usage(format!("You cannot use `-{letter}' from iptables-restore")));
         }
         let argument = attached.or_else(|| self.scanner.take_operand());
         if letter == b'w' {
@@ -513,6 +524,7 @@ impl<'a> Reader<'a> {
             destinations,
             jump,
             rule,
+            bangs: self.bangs,
         })))
     }
 

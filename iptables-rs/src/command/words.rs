@@ -17,12 +17,7 @@ pub(super) fn rule_number(word: &str) -> Result<usize, Failure> {
 
 /// As `assert_valid_chain_name()`.
 pub(super) fn check_chain_name(af: Af, name: &str) -> Result<(), Failure> {
-    if octets::len(name) >= EXTENSION_NAME_LEN {
-        return Err(too_long(name));
-    }
-    if let Some(first @ ('-' | '!')) = name.chars().next() {
-        return Err(Failure::Usage(format!("chain name not allowed to start with `{first}'")));
-    }
+    check_length_and_beginning(name)?;
     if name.is_empty() || verdict_number(name).is_some() || ext::find(Kind::Target, name, af).is_some() {
         return Err(usage("chain name may not clash with target name"));
     }
@@ -30,6 +25,25 @@ pub(super) fn check_chain_name(af: Af, name: &str) -> Result<(), Failure> {
         return Err(Failure::Usage(format!("Invalid chain name `{name}'")));
     }
     Ok(())
+}
+
+/// The name in a chain's line of a file that is translated, where only verdicts clash.
+pub(crate) fn check_declared_chain(name: &str) -> Result<(), Failure> {
+    check_length_and_beginning(name)?;
+    if verdict_number(name).is_some() {
+        return Err(usage("chain name may not clash with target name"));
+    }
+    Ok(())
+}
+
+fn check_length_and_beginning(name: &str) -> Result<(), Failure> {
+    if octets::len(name) >= EXTENSION_NAME_LEN {
+        return Err(too_long(name));
+    }
+    match name.chars().next() {
+        Some(first @ ('-' | '!')) => Err(Failure::Usage(format!("chain name not allowed to start with `{first}'"))),
+        _ => Ok(()),
+    }
 }
 
 /// As `xt_parse_target()`.

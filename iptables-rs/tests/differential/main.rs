@@ -21,4 +21,6 @@ mod random;
 #[cfg(test)]
 mod restore;
 #[cfg(test)]
+mod translate;
+#[cfg(test)]
 mod xml;

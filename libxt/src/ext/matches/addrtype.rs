@@ -37,7 +37,7 @@ pub enum Limit {
 }
 
 /// By bit.
-const NAMES: [&str; 12] = [
+pub(crate) const NAMES: [&str; 12] = [
     "UNSPEC",
     "UNICAST",
     "LOCAL",

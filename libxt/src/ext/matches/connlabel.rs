@@ -83,7 +83,7 @@ fn set_set(to: &mut Connlabel, _given: &Given<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
-fn name(bit: u16) -> Option<String> {
+pub(crate) fn name(bit: u16) -> Option<String> {
     labels().into_iter().find(|(own, _)| *own == bit).map(|(_, name)| name)
 }
 

@@ -312,7 +312,7 @@ impl Hashlimit {
     }
 
     /// The rate, and the expiry that goes with it, in milliseconds.
-    fn write_rate(&self, w: &mut dyn Write, period: u64) -> Result<u32, fmt::Error> {
+    pub(crate) fn write_rate(&self, w: &mut dyn Write, period: u64) -> Result<u32, fmt::Error> {
         if self.bytes {
             write!(w, "{}/s", Bytes(bytes_of(self.period)))?;
             return Ok(if self.burst == 0 { BYTE_EXPIRE } else { BYTE_BURST_EXPIRE });
@@ -333,7 +333,7 @@ impl Hashlimit {
         Ok(shown.1 as u32 * 1000)
     }
 
-    fn write_burst(&self, w: &mut dyn Write, label: &str) -> fmt::Result {
+    pub(crate) fn write_burst(&self, w: &mut dyn Write, label: &str) -> fmt::Result {
         match (self.bytes, self.burst) {
             (true, 0) => Ok(()),
             (true, burst) => {

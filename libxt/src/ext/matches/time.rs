@@ -181,7 +181,7 @@ fn ordinal(day: u32) -> &'static str {
 }
 
 /// Seconds of a day, as `hh:mm:ss`.
-struct Daytime(u32);
+pub(crate) struct Daytime(pub(crate) u32);
 
 impl fmt::Display for Daytime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -190,7 +190,7 @@ impl fmt::Display for Daytime {
 }
 
 /// Seconds since 1970, with what stands between date and time of day.
-struct Date(u32, char);
+pub(crate) struct Date(pub(crate) u32, pub(crate) char);
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -375,9 +375,9 @@ const DATE_MAX: u32 = 0x7fff_ffff;
 /// XT_TIME_MAX_DAYTIME.
 const DAYTIME_MAX: u32 = DAY - 1;
 /// XT_TIME_ALL_MONTHDAYS.
-const ALL_MONTH_DAYS: u32 = !1;
+pub(crate) const ALL_MONTH_DAYS: u32 = !1;
 /// XT_TIME_ALL_WEEKDAYS.
-const ALL_WEEK_DAYS: u8 = !1;
+pub(crate) const ALL_WEEK_DAYS: u8 = !1;
 
 const KERNEL_ZONE: u8 = 1;
 const CONTIGUOUS: u8 = 2;

@@ -20,6 +20,7 @@ RANDOM_JUDGE ?= kernel
 sbin = $(DESTDIR)$(PREFIX)/sbin
 links = $(DESTDIR)$(PREFIX)/lib/xtables-rs
 man8 = $(DESTDIR)$(PREFIX)/share/man/man8
+share = $(DESTDIR)$(PREFIX)/share
 units = $(DESTDIR)$(PREFIX)/lib/systemd/system
 tables = iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore \
 	iptables-xml iptables-apply ip6tables-apply iptables-translate iptables-restore-translate \
@@ -80,7 +81,8 @@ needs-demo:
 	datapath/lab/needs ip
 
 needs-test:
-	datapath/lab/needs ip iptables-legacy ip6tables-legacy iptables-legacy-restore iptables-translate conntrack nft ipset groff g++ python3
+	datapath/lab/needs ip iptables-legacy ip6tables-legacy iptables-legacy-restore iptables-translate conntrack nft ipset \
+		groff zsh fish g++ python3
 
 # Plain names go into a folder of their own, so that nothing of the system is covered up; see `make alternatives`.
 install: all
@@ -90,6 +92,14 @@ install: all
 	for name in $(tables); do ln -sf ../../sbin/xtables-rs-multi $(links)/$$name; done
 	install -m 644 man/*.8 $(man8)
 	man/assemble > $(man8)/iptables-extensions.8
+	install -d $(share)/bash-completion/completions $(share)/zsh/site-functions $(share)/fish/vendor_completions.d
+	target/release/xtables-rs-multi complete bash > $(share)/bash-completion/completions/iptables
+	target/release/xtables-rs-multi complete zsh > $(share)/zsh/site-functions/_iptables
+	target/release/xtables-rs-multi complete fish > $(share)/fish/vendor_completions.d/iptables.fish
+	for name in $(filter-out iptables,$(tables)); do \
+		ln -sf iptables $(share)/bash-completion/completions/$$name; \
+		ln -sf iptables.fish $(share)/fish/vendor_completions.d/$$name.fish; \
+	done
 	for unit in dist/*.service; do \
 		sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' $$unit > $(units)/$$(basename $$unit); \
 	done

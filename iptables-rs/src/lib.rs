@@ -4,6 +4,7 @@
 mod apply;
 mod clock;
 mod command;
+mod completion;
 mod failure;
 mod modprobe;
 mod options;
@@ -53,6 +54,9 @@ pub fn main() -> ExitCode {
     let _ = unsafe { nix::sys::signal::signal(nix::sys::signal::SIGPIPE, nix::sys::signal::SigHandler::SigDfl) };
     let mut words: Vec<String> = env::args_os().map(|word| octets::text(word.as_bytes()).into_owned()).collect();
     let Some(program) = find_program(&mut words) else {
+        if let Some(script) = completion::script(&words) {
+            return ExitCode::from(u8::from(io::stdout().write_all(script.as_bytes()).is_err()));
+        }
         say!("ERROR: No valid subcommand given.\nValid subcommands:");
         for name in Program::NAMES {
             say!(" * {name}");

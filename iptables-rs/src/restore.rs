@@ -423,7 +423,7 @@ const MAX_CHAIN_NAME: usize = 29;
 /// Words of a command at most, the three before the line's own among them.
 const MAX_WORDS: usize = 254;
 
-const OPTIONS: options::Table = &[
+pub(crate) const OPTIONS: options::Table = &[
     ('b', "binary", Takes::Nothing),
     ('c', "counters", Takes::Nothing),
     ('v', "verbose", Takes::Nothing),

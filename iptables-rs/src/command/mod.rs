@@ -18,7 +18,7 @@ use libxt::lock::Wait;
 use libxt::rule::Rule;
 use libxt::value::header::Range;
 
-pub(crate) use options::Action;
+pub(crate) use options::{Action, base_options};
 pub(crate) use parse::{parse, parse_among};
 pub(crate) use run::Session;
 pub(crate) use translate::{Statement, family};

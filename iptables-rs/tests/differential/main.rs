@@ -11,6 +11,8 @@ mod commands;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod help;
+#[cfg(test)]
 mod modprobe;
 #[cfg(test)]
 mod octets;

@@ -1,6 +1,7 @@
 //! Packets of the router's own: sockets in its namespace, driven by a script.
 
 use std::{
+    collections::{BTreeMap, btree_map::Entry},
     io,
     net::{IpAddr, SocketAddr},
 };
@@ -12,10 +13,12 @@ use crate::{
     namespace::Namespace,
 };
 
-/// Raw sockets in a namespace, one a family.
+/// Sockets in a namespace: a raw one a family, and those that sent datagrams, by their address.
 #[derive(Debug)]
 pub struct Own {
     raw: [Socket; 2],
+    /// Left open: who owned a packet whose socket is closed nobody can tell at its last hook.
+    datagrams: BTreeMap<SocketAddr, Socket>,
 }
 
 impl Own {
@@ -23,19 +26,24 @@ impl Own {
     pub fn open(namespace: &Namespace) -> io::Result<Self> {
         let raw = |domain| Socket::new(domain, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)));
         let sockets = namespace.within(|| Ok::<_, io::Error>([raw(Domain::IPV4)?, raw(Domain::IPV6)?]))??;
-        Ok(Self { raw: sockets })
+        Ok(Self { raw: sockets, datagrams: BTreeMap::new() })
+    }
+
+    /// Closes the sockets that sent datagrams.
+    pub fn close(&mut self) {
+        self.datagrams.clear();
     }
 
     /// Sends a packet: a plain UDP datagram from a socket of its own, so that the kernel makes its headers and leaves its
     /// checksum to the device; everything else byte by byte. What the judge refuses to let out is no error.
-    pub fn send(&self, namespace: &Namespace, packet: &[u8]) -> io::Result<()> {
+    pub fn send(&mut self, namespace: &Namespace, packet: &[u8]) -> io::Result<()> {
         let Some(view) = View::of(packet) else { return Ok(()) };
         let sent = match (view.protocol, view.ports(), view.source) {
             (UDP, Some(ports), IpAddr::V4(_)) if packet.starts_with(&[0x45, 0]) && packet.get(8) == Some(&64) => {
-                datagram(namespace, &view, ports)
+                self.datagram(namespace, &view, ports)
             }
             (UDP, Some(ports), IpAddr::V6(_)) if packet.starts_with(&[0x60, 0]) && packet.get(7) == Some(&64) => {
-                datagram(namespace, &view, ports)
+                self.datagram(namespace, &view, ports)
             }
             _ => {
                 let [four, six] = &self.raw;
@@ -48,14 +56,23 @@ impl Own {
             _ => sent,
         }
     }
-}
 
-fn datagram(namespace: &Namespace, view: &View<'_>, (source, destination): (u16, u16)) -> io::Result<()> {
-    let data = view.payload.get(8..).unwrap_or_default();
-    let (from, to) = (SocketAddr::new(view.source, source), SocketAddr::new(view.destination, destination));
-    namespace.within(|| {
-        let socket = Socket::new(Domain::for_address(from), Type::DGRAM, None)?;
-        socket.bind(&SockAddr::from(from))?;
+    fn datagram(
+        &mut self,
+        namespace: &Namespace,
+        view: &View<'_>,
+        (source, destination): (u16, u16),
+    ) -> io::Result<()> {
+        let data = view.payload.get(8..).unwrap_or_default();
+        let (from, to) = (SocketAddr::new(view.source, source), SocketAddr::new(view.destination, destination));
+        let socket = match self.datagrams.entry(from) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(place) => place.insert(namespace.within(|| {
+                let socket = Socket::new(Domain::for_address(from), Type::DGRAM, None)?;
+                socket.bind(&SockAddr::from(from))?;
+                Ok::<_, io::Error>(socket)
+            })??),
+        };
         socket.send_to(data, &SockAddr::from(to)).map(drop)
-    })?
+    }
 }

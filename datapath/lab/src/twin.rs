@@ -272,6 +272,7 @@ impl Subject {
     }
 
     fn forget(&mut self) -> io::Result<()> {
+        self.own.close();
         self.bench.router.must(&["conntrack", "-F"])?;
         self.bench.lan.drain()?;
         self.bench.wan.drain()

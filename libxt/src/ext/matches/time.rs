@@ -338,6 +338,8 @@ fn set_month_days(to: &mut Time, given: &Given<'_>) -> Result<(), Problem> {
     let mut rest = given.value;
     while !rest.is_empty() {
         let (part, after) = rest.split_once(',').unwrap_or((rest, ""));
+        // As upstream, which looks at two characters.
+        let part = part.char_indices().nth(2).map_or(part, |(end, _)| &part[..end]);
         match decimal(part) {
             (day @ 0..=31, "") => days |= 1 << day,
             _ => return Err(Problem::new(format!("{part} is not a valid day for --monthdays"))),

@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO ?= cargo
-# Seconds that `make test` fuzzes each of the four targets.
+# Seconds that `make test` fuzzes each of the four targets at most.
 FUZZ_SECONDS ?= 75
 # Where every random test begins, so that a red run speaks of the change and not of the draw. `make test SEED=$$(date +%s)'
 # draws anew; the hunts always do.
@@ -26,7 +26,7 @@ tables = iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tab
 	iptables-xml iptables-apply ip6tables-apply iptables-translate iptables-restore-translate \
 	ip6tables-translate ip6tables-restore-translate
 
-.PHONY: all demo test lint unit upstream compare bench fuzz fuzz-short hunt install alternatives needs-demo needs-test
+.PHONY: all demo test lint unit upstream compare bench fuzz fuzz-short hunt differ install alternatives needs-demo needs-test
 
 all:
 	$(CARGO) build --release --workspace --bins
@@ -68,7 +68,7 @@ bench: needs-test all
 
 # Coverage-guided fuzzing: a minute or so of each target, or all of them until one finds something.
 fuzz-short:
-	fuzz/run $(FUZZ_SECONDS)
+	FUZZ_RUNS=1 fuzz/run $(FUZZ_SECONDS)
 
 fuzz:
 	FUZZ_SEED= fuzz/run 0
@@ -76,6 +76,11 @@ fuzz:
 # Random cases through both routers until they differ.
 hunt: needs-test all
 	LAB_SEED= target/release/hunt
+
+# Random command lines and restore files through the real tool and ours until they differ.
+differ: needs-test
+	$(CARGO) build --workspace --bins
+	XT_SEED= XT_ENDLESS=1 $(CARGO) test --package iptables-rs --test differential -- --nocapture random::
 
 needs-demo:
 	datapath/lab/needs ip

@@ -21,12 +21,12 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use libxt::backend::{self, Backend};
+use libxt::backend::Backend;
 use libxt::lock::Lock;
 use libxt::octets::{self, Raw};
 use libxt::table::Table;
 
-use command::{Parsed, Session};
+use command::{Keeper, Parsed, Session, Unopened};
 use failure::Failure;
 use program::{Program, Role};
 
@@ -103,9 +103,11 @@ pub fn apply(backend: &mut dyn Backend, words: &[String], out: &mut dyn Write) -
     let program = Program { af: backend.af(), role: Role::Command };
     let named: Vec<String> = std::iter::once(program.name()).map(str::to_owned).chain(words.iter().cloned()).collect();
     let done = (|| -> Result<(), Failure> {
-        let Parsed::Run(command) = command::parse(program, &named)? else { return Ok(()) };
+        let mut session = Session::default();
+        let parsed = command::parse(program, &named, &mut session, &mut Keeper::Open(backend))?;
+        let Parsed::Run(command) = parsed else { return Ok(()) };
         let mut table = Table::open(backend, &command.table)?;
-        command.run(&mut Session::default(), &mut table, backend, out)?;
+        command.run(&mut session, &mut table, backend, out)?;
         Ok(table.commit(backend)?)
     })();
     done.map_err(|failure| (failure.exit_code(), failure.text(program, None)))
@@ -114,7 +116,8 @@ pub fn apply(backend: &mut dyn Backend, words: &[String], out: &mut dyn Write) -
 /// `iptables` and `ip6tables`: read everything, lock, open the table, edit it, write it back.
 fn run(program: Program, words: &[String]) -> Result<(), Failure> {
     let mut out = Raw(io::stdout().lock());
-    let command = match command::parse(program, words)? {
+    let (mut session, mut tables) = (Session::default(), Unopened::new(program.af));
+    let command = match command::parse(program, words, &mut session, &mut Keeper::Unopened(&mut tables))? {
         Parsed::Run(command) => command,
         Parsed::Show(text) => return Ok(out.write_all(text.as_bytes())?),
         Parsed::Nothing => return Ok(()),
@@ -124,11 +127,11 @@ fn run(program: Program, words: &[String]) -> Result<(), Failure> {
         let (name, table) = (program.name(), &command.table);
         Failure::Version(format!("can't initialize {name} table `{table}': {why}"))
     };
-    let mut backend = backend::open(program.af).map_err(|unavailable| closed(&unavailable))?;
+    let mut backend = tables.open().map_err(|unavailable| closed(&unavailable))?;
     let mut table = modprobe::open_table(&mut *backend, &command.table, command.modprobe.as_deref())
         .map_err(|refused| closed(&refused))?;
     let mut buffered = Raw(io::BufWriter::new(&mut out.0));
-    let done = command.run(&mut Session::default(), &mut table, &mut *backend, &mut buffered);
+    let done = command.run(&mut session, &mut table, &mut *backend, &mut buffered);
     buffered.flush()?;
     done?;
     Ok(table.commit(&mut *backend)?)

@@ -4,6 +4,7 @@
 //! caller's, so that a restore can run many commands on one table.
 
 mod help;
+mod library;
 mod list;
 mod loaded;
 mod options;
@@ -18,8 +19,9 @@ use libxt::lock::Wait;
 use libxt::rule::Rule;
 use libxt::value::header::Range;
 
+pub(crate) use library::{Keeper, Unopened};
 pub(crate) use options::{Action, base_options};
-pub(crate) use parse::{parse, parse_among};
+pub(crate) use parse::parse;
 pub(crate) use run::Session;
 pub(crate) use translate::{Statement, family};
 pub(crate) use words::check_declared_chain;

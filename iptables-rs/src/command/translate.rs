@@ -91,12 +91,12 @@ pub(crate) fn family(af: Af) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Parsed, parse};
+    use crate::command::{Keeper, Parsed, Session, parse};
     use crate::program::{Program, Role};
 
     fn translate(af: Af, line: &str) -> Option<Vec<Statement>> {
         let words: Vec<String> = std::iter::once("x").chain(line.split(' ')).map(str::to_owned).collect();
-        match parse(Program { af, role: Role::Translate }, &words) {
+        match parse(Program { af, role: Role::Translate }, &words, &mut Session::default(), &mut Keeper::Nobody) {
             Ok(Parsed::Run(command)) => command.translate(&words, &mut Numbers::default()),
             other => panic!("{line}: {other:?}"),
         }

@@ -1,8 +1,6 @@
 //! Words that must be a number or a name, and what upstream says of those that are not.
 
 use libxt::abi::EXTENSION_NAME_LEN;
-use libxt::ext::{self, Kind};
-use libxt::family::Af;
 use libxt::octets;
 use libxt::table::verdict_number;
 use libxt::value::number;
@@ -15,10 +13,10 @@ pub(super) fn rule_number(word: &str) -> Result<usize, Failure> {
     number.map(|number| number as usize).ok_or_else(|| Failure::Usage(format!("Invalid rule number `{word}'")))
 }
 
-/// As `assert_valid_chain_name()`.
-pub(super) fn check_chain_name(af: Af, name: &str) -> Result<(), Failure> {
+/// As `assert_valid_chain_name()`; `is_target` says whether an extension has that name.
+pub(super) fn check_chain_name(name: &str, mut is_target: impl FnMut(&str) -> bool) -> Result<(), Failure> {
     check_length_and_beginning(name)?;
-    if name.is_empty() || verdict_number(name).is_some() || ext::find(Kind::Target, name, af).is_some() {
+    if name.is_empty() || verdict_number(name).is_some() || is_target(name) {
         return Err(usage("chain name may not clash with target name"));
     }
     if name.bytes().any(is_space) {

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use libxt::octets::Raw;
 use libxt::translate::Numbers;
 
-use crate::command::{self, Parsed, Statement};
+use crate::command::{self, Keeper, Parsed, Session, Statement};
 use crate::program::Program;
 use crate::{say, tell};
 
@@ -17,7 +17,7 @@ pub(crate) use restore::run as run_restore;
 /// Translates the command that `words` (the program's name first) are, and returns the exit code.
 pub(crate) fn run(program: Program, words: &[String]) -> u8 {
     let mut out = Raw(io::stdout().lock());
-    let command = match command::parse(program, words) {
+    let command = match command::parse(program, words, &mut Session::default(), &mut Keeper::Nobody) {
         Ok(Parsed::Run(command)) => command,
         Ok(Parsed::Show(text)) => return u8::from(out.write_all(text.as_bytes()).is_err()),
         Ok(Parsed::Nothing) => return 0,

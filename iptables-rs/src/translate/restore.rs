@@ -3,13 +3,12 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 
-use libxt::ext::{self, Kind};
 use libxt::octets::{self, Raw};
 use libxt::save::{BadLine, Line, MAX_LINE, split_words};
 use libxt::translate::Numbers;
 
 use super::base_chain;
-use crate::command::{self, Parsed, Statement, check_declared_chain, family};
+use crate::command::{self, Keeper, Parsed, Session, Statement, check_declared_chain, family};
 use crate::failure::Failure;
 use crate::options::{self, Item, Options, Takes};
 use crate::program::{Program, VERSION};
@@ -89,14 +88,13 @@ struct Translation {
     numbers: Numbers,
     /// The table we are in.
     table: Option<String>,
-    /// The chains that have the name of an extension, whatever their table.
-    chains: Vec<String>,
+    session: Session,
     words: Vec<String>,
 }
 
 impl Translation {
     fn new(program: Program) -> Self {
-        Self { program, numbers: Numbers::default(), table: None, chains: Vec::new(), words: Vec::new() }
+        Self { program, numbers: Numbers::default(), table: None, session: Session::default(), words: Vec::new() }
     }
 
     fn read(mut self, mut input: impl BufRead, out: &mut dyn Write, number: &mut usize) -> Result<(), Quit> {
@@ -150,9 +148,7 @@ impl Translation {
             }
             Line::Chain { name: chain, policy, .. } => {
                 check_declared_chain(chain)?;
-                if ext::find(Kind::Target, chain, self.program.af).is_some() {
-                    self.chains.push(chain.to_owned());
-                }
+                self.session.library.announce_chain(chain);
                 let policy = policy.ok_or_else(|| Failure::Usage(format!("{name}: line {number} policy invalid")))?;
                 let table = self.table.as_deref().unwrap_or_default();
                 match base_chain::describe(table, chain) {
@@ -178,7 +174,7 @@ impl Translation {
         self.words.clear();
         self.words.extend([self.program.name().to_owned(), "-t".to_owned(), table]);
         split_words(text, &mut self.words, MAX_WORDS).map_err(|bad| Failure::Usage(bad.to_string()))?;
-        match command::parse_among(self.program, &self.words, &self.chains)? {
+        match command::parse(self.program, &self.words, &mut self.session, &mut Keeper::Nobody)? {
             Parsed::Nothing => Ok(()),
             Parsed::Show(text) => {
                 out.write_all(text.as_bytes())?;

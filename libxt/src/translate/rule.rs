@@ -60,7 +60,7 @@ fn protocol_of(to: &mut Statement<'_>, header: &Header, matches: &[Box<dyn Objec
     if header.protocol == 0 {
         return;
     }
-    let name = u8::try_from(header.protocol).ok().and_then(protocol::name);
+    let name = protocol::name(header.protocol);
     if matches.iter().any(|object| Some(object.name()) == name) {
         return;
     }

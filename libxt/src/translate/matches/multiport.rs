@@ -8,7 +8,7 @@ use crate::value::protocol;
 
 impl Translate for Multiport {
     fn translate(&self, to: &mut Statement<'_>, around: &Surroundings) -> Outcome {
-        let protocol = u8::try_from(around.protocol).ok().and_then(protocol::name).ok_or(Untranslatable)?;
+        let protocol = protocol::name(around.protocol).ok_or(Untranslatable)?;
         let key = match self.which {
             Which::Source => "sport",
             Which::Destination => "dport",

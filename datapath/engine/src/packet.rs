@@ -140,6 +140,7 @@ pub struct Buffer<'a> {
     room: &'a mut [u8],
     len: usize,
     changed: bool,
+    pulled: usize,
 }
 
 /// What becomes of a packet.
@@ -161,7 +162,7 @@ impl<'a> Buffer<'a> {
     /// If `len` is more than `room` has.
     pub fn new(room: &'a mut [u8], len: usize) -> Self {
         assert!(len <= room.len());
-        Self { room, len, changed: false }
+        Self { room, len, changed: false, pulled: 0 }
     }
 
     /// The packet's bytes, to change. Marks the packet as changed, so that it is written back.
@@ -178,6 +179,22 @@ impl<'a> Buffer<'a> {
         self.changed |= len != self.len;
         self.len = len;
         true
+    }
+
+    /// Has the first `len` bytes stand in one stretch, as whoever writes to a packet does; `false` if it is shorter. The
+    /// bytes always do here: what counts is that the kernel's fragments would not look as they came any more. As
+    /// pskb_may_pull().
+    pub fn pull(&mut self, len: usize) -> bool {
+        let there = len <= self.len;
+        if there {
+            self.pulled = self.pulled.max(len);
+        }
+        there
+    }
+
+    /// How many bytes someone had in one stretch.
+    pub fn pulled(&self) -> usize {
+        self.pulled
     }
 
     /// The packet's bytes.

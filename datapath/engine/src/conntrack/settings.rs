@@ -31,8 +31,8 @@ pub struct Settings {
     pub gre: u32,
     /// `nf_conntrack_gre_timeout_stream`.
     pub gre_stream: u32,
-    /// `nf_conntrack_frag6_timeout` (IPv4: `net.ipv4.ipfrag_time`).
-    pub fragment: u32,
+    /// `net.ipv4.ipfrag_time` and `nf_conntrack_frag6_timeout`.
+    pub fragment: [u32; 2],
     /// `net.ipv4.icmp_ratelimit` and `net.ipv6.icmp.ratelimit`: milliseconds between two errors for one receiver, 0 for none.
     pub icmp_ratelimit: [u32; 2],
     /// `net.ipv4.icmp_msgs_per_sec` and `net.ipv4.icmp_msgs_burst`: errors for all receivers.
@@ -80,7 +80,7 @@ impl Default for Settings {
             udp_stream: 120,
             gre: 30,
             gre_stream: 180,
-            fragment: 30,
+            fragment: [30, 60],
             icmp_ratelimit: [1000, 100],
             icmp_messages: [1000, 50],
             tcp: TcpSettings::default(),

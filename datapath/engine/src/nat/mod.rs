@@ -13,9 +13,10 @@ use std::net::IpAddr;
 
 use libxt::family::Af;
 
+use crate::conntrack::error::ERROR_HEADER;
 use crate::conntrack::{Address, ConnId, Connection, Direction, Relation, Tracked, Tracker, Tuple, status};
 use crate::packet::Checksum;
-use crate::wire::Headers;
+use crate::wire::{Headers, ipv4, ipv6};
 use crate::{Effects, Hook, Now, Packet, Verdict};
 
 /// Which side a hook translates: destination before routing (PREROUTING, OUTPUT), source after it (INPUT, POSTROUTING);
@@ -103,6 +104,7 @@ pub fn translate(
         transport: headers.transport,
         partial: packet.checksum == Checksum::Partial,
     };
+    packet.data.pull(rewrite::writes(part, end));
     if rewrite::differs(headers, packet.data.bytes(), &target, manip) {
         let Some(bytes) = packet.data.make_mut().get_mut(..end) else { return Verdict::Drop };
         if rewrite::rewrite(bytes, part, &target, manip).is_none() {
@@ -132,14 +134,15 @@ fn error(
         Af::V4 => 5,
         Af::V6 => 137,
     };
+    let quoted_header = match headers.af {
+        Af::V4 => ipv4::HEADER,
+        Af::V6 => ipv6::HEADER,
+    };
+    let quote = headers.transport + ERROR_HEADER;
+    packet.data.pull(quote + quoted_header);
     let kind = packet.data.bytes().get(headers.transport).copied();
     if kind == Some(redirect) && (connection.status() & DONE != DONE || connection.status() & NAT != 0) {
         // The two would talk past the translation.
-        return Verdict::Drop;
-    }
-    // Tracking sums up only what arrives: a program on this machine may have sent anything, of which the queue says nothing.
-    let trusted = packet.checksum == Checksum::Verified && packet.in_device.is_some();
-    if !trusted && !rewrite::error_adds_up(headers, packet.data.bytes()) {
         return Verdict::Drop;
     }
     if !connection.rewrites(manip, direction) {
@@ -149,6 +152,9 @@ fn error(
         return Verdict::Drop;
     };
     let (end, outline) = (headers.end, *headers);
+    if let Some(part) = rewrite::quoted(headers, packet.data.bytes()) {
+        packet.data.pull(quote + rewrite::writes(part, end.saturating_sub(quote)));
+    }
     let Some(bytes) = packet.data.make_mut().get_mut(..end) else { return Verdict::Drop };
     if rewrite::error(bytes, &outline, &target, &quoted, manip).is_none() {
         return Verdict::Drop;

@@ -7,7 +7,7 @@ use crate::conntrack::error::{ERROR_HEADER, Quote};
 use crate::conntrack::tuple::{Ports, protocol};
 use crate::conntrack::{Address, Tuple};
 use crate::wire::Headers;
-use crate::wire::checksum::{Sum, checksum, update, update_partial, verify};
+use crate::wire::checksum::{Sum, checksum, update, update_partial};
 
 /// What must be known of a packet to rewrite it.
 #[derive(Clone, Copy, Debug)]
@@ -29,22 +29,6 @@ pub(super) fn is_error(headers: &Headers, bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether an ICMP error's checksum is right.
-pub(super) fn error_adds_up(headers: &Headers, bytes: &[u8]) -> bool {
-    let message = headers.segment(bytes);
-    let start = match headers.af {
-        Af::V4 => Sum::default(),
-        Af::V6 => Sum::default().pseudo_header(
-            headers.af,
-            headers.source,
-            headers.destination,
-            headers.protocol,
-            message.len(),
-        ),
-    };
-    verify(start, message)
-}
-
 /// Whether a packet does not look as it shall already: one that came back over a loopback device does.
 pub(super) fn differs(headers: &Headers, bytes: &[u8], target: &Tuple, manip: Manip) -> bool {
     let now = bytes
@@ -63,6 +47,27 @@ pub(super) fn differs(headers: &Headers, bytes: &[u8], target: &Tuple, manip: Ma
             Manip::Source => now.source != target.source,
             Manip::Destination => now.destination != target.destination,
         }
+}
+
+/// How many bytes of a packet that ends at `end` must stand in one stretch to be rewritten. As the skb_ensure_writable() of
+/// nf_nat_ipv4_manip_pkt() and l4proto_manip_pkt().
+pub(super) const fn writes(part: Part, end: usize) -> usize {
+    let there = end.saturating_sub(part.transport);
+    let header = match part.protocol {
+        protocol::TCP if there >= 20 => 20,
+        protocol::SCTP if there >= 12 => 12,
+        protocol::TCP | protocol::SCTP | protocol::UDP | protocol::UDPLITE | protocol::GRE => 8,
+        protocol::ICMP if matches!(part.af, Af::V4) => 8,
+        protocol::ICMPV6 if matches!(part.af, Af::V6) => 8,
+        _ => 0,
+    };
+    part.transport + header
+}
+
+/// The packet that an ICMP error quotes, its offsets counted from the quote's start.
+pub(super) fn quoted(headers: &Headers, bytes: &[u8]) -> Option<Part> {
+    let (quote, _) = Quote::of(headers, bytes)?;
+    Some(Part { af: quote.af, protocol: quote.protocol, transport: quote.transport, partial: false })
 }
 
 /// Writes one side of `target` into a packet, which ends where `bytes` end. `None` if the packet is too short, in which
@@ -94,13 +99,12 @@ pub(super) fn rewrite(bytes: &mut [u8], part: Part, target: &Tuple, manip: Manip
 /// Rewrites an ICMP error: the packet it quotes, on the opposite side, to look as its sender knows it; its own address as
 /// that of an answer. As nf_nat_icmp_reply_translation().
 pub(super) fn error(bytes: &mut [u8], headers: &Headers, target: &Tuple, quoted: &Tuple, manip: Manip) -> Option<()> {
-    let (quote, _) = Quote::of(headers, bytes)?;
+    let part = self::quoted(headers, bytes)?;
     let inside = bytes.get_mut(headers.transport.checked_add(ERROR_HEADER)?..)?;
     let opposite = match manip {
         Manip::Source => Manip::Destination,
         Manip::Destination => Manip::Source,
     };
-    let part = Part { af: quote.af, protocol: quote.protocol, transport: quote.transport, partial: false };
     rewrite(inside, part, quoted, opposite)?;
 
     let outer = Part { af: headers.af, protocol: u8::MAX, transport: headers.transport, partial: false };

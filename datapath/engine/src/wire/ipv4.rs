@@ -2,7 +2,8 @@
 
 use libxt::family::Af;
 
-use super::{Fragment, Headers, u16_at};
+use super::checksum::checksum;
+use super::{Fragment, Headers, set_u16, u16_at};
 use crate::conntrack::Address;
 
 /// Bytes of a header without options.
@@ -73,6 +74,48 @@ pub fn options<'a>(headers: &Headers, bytes: &'a [u8]) -> &'a [u8] {
     bytes.get(HEADER..headers.transport).unwrap_or_default()
 }
 
+/// Writes the checksum of a header, whose bytes these are.
+pub fn sum_header(header: &mut [u8]) {
+    set_u16(header, CHECKSUM, 0);
+    let sum = checksum(header);
+    set_u16(header, CHECKSUM, sum);
+}
+
+/// Makes a header with `payload` bytes behind it that of a fragment: the 16 bits at [`FRAGMENT`], length and checksum.
+pub fn set_fragment(packet: &mut [u8], place: u16, payload: usize) {
+    let header = packet.first().map_or(0, |first| usize::from(first & 15) * 4);
+    if let Some(header) = packet.get_mut(..header) {
+        let len = header.len() + payload;
+        set_u16(header, LENGTH, len.min(0xffff) as u16);
+        set_u16(header, FRAGMENT, place);
+        sum_header(header);
+    }
+}
+
+/// Overwrites options that only a datagram's first fragment carries (RFC 791: without the copied flag) with «no operation».
+/// As ip_options_fragment().
+pub fn clear_first_only_options(options: &mut [u8]) {
+    const END: u8 = 0;
+    const NOP: u8 = 1;
+    const COPIED: u8 = 0x80;
+    let mut at = 0;
+    while let Some(&kind) = options.get(at) {
+        let len = match kind {
+            END => return,
+            NOP => 1,
+            _ => options.get(at + 1).map_or(0, |&len| usize::from(len)),
+        };
+        if len == 0 || kind != NOP && len < 2 {
+            return;
+        }
+        let Some(option) = options.get_mut(at..at + len) else { return };
+        if kind & COPIED == 0 {
+            option.fill(NOP);
+        }
+        at += len;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +136,18 @@ mod tests {
         assert_eq!((headers.transport, headers.end, headers.protocol), (20, 32, 17));
         assert_eq!((headers.tos, headers.ttl, headers.fragment), (0x10, 64, None));
         assert_eq!(headers.segment(&bytes).len(), 12);
+    }
+
+    #[test]
+    fn later_fragments_carry_only_options_that_are_copied() {
+        // «No operation», record route (7), loose source route (131), end.
+        let mut options = [1, 7, 7, 4, 9, 9, 9, 9, 131, 7, 4, 1, 2, 3, 4, 0];
+        clear_first_only_options(&mut options);
+        assert_eq!(options, [1, 1, 1, 1, 1, 1, 1, 1, 131, 7, 4, 1, 2, 3, 4, 0]);
+        // One that reaches past the header stays, and so does what follows.
+        let mut options = [7, 200, 4, 0];
+        clear_first_only_options(&mut options);
+        assert_eq!(options, [7, 200, 4, 0]);
     }
 
     #[test]

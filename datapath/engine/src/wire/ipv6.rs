@@ -138,13 +138,22 @@ pub fn find(bytes: &[u8], number: u8) -> Result<Option<Link>, Cut> {
     Ok(Some(link))
 }
 
-/// Takes an atomic fragment's header (RFC 6946: nothing before it, nothing after it) out of a packet, whose length is then
-/// the answer; `None` if there is none. As nf_ct_frag6_gather() makes a datagram of it.
-pub fn remove_atomic(bytes: &mut [u8]) -> Option<usize> {
+/// The first fragment header of a packet, also an atomic one, and where it starts. As find_prev_fhdr().
+pub fn fragment(bytes: &[u8]) -> Option<(Fragment, Link)> {
     let link = find(bytes, FRAGMENT).ok()??;
-    let place = read_fragment(bytes, link.at)?;
+    Some((read_fragment(bytes, link.at)?, link))
+}
+
+/// Takes an atomic fragment's header (RFC 6946: nothing before it, nothing after it) out of a packet, whose length is then
+/// the answer; `None` if there is none, or one that ends within the transport header. As nf_ct_frag6_gather() makes a
+/// datagram of it.
+pub fn remove_atomic(bytes: &mut [u8]) -> Option<usize> {
+    let (place, link) = fragment(bytes)?;
     let next = *bytes.get(link.at)?;
     if place.offset != 0 || place.more {
+        return None;
+    }
+    if is_truncated(bytes) {
         return None;
     }
     let payload = u16_at(bytes, LENGTH)?.checked_sub(FRAGMENT_HEADER as u16)?;
@@ -152,6 +161,38 @@ pub fn remove_atomic(bytes: &mut [u8]) -> Option<usize> {
     set_u16(bytes, LENGTH, payload);
     bytes.copy_within(link.at + FRAGMENT_HEADER.., link.at);
     Some(bytes.len() - FRAGMENT_HEADER)
+}
+
+/// Whether a first fragment (or a whole packet) ends within the header of its transport protocol, as RFC 8200 section 4.5
+/// forbids. As ipv6frag_thdr_truncated().
+pub fn is_truncated(bytes: &[u8]) -> bool {
+    let chain = walk(bytes);
+    let header = match chain.last.number {
+        6 => 20,
+        17 | 58 => 8,
+        _ => 1,
+    };
+    !chain.cut && chain.last.number != NONE && chain.last.at + header > bytes.len()
+}
+
+/// Bytes of the headers that every fragment of a whole packet repeats, and where the number of what follows them stands;
+/// `None` if they end outside. As ip6_find_1stfragopt().
+pub fn unfragmentable(bytes: &[u8]) -> Option<(usize, usize)> {
+    let (mut at, mut named_at, mut routed) = (HEADER, NEXT, false);
+    loop {
+        match *bytes.get(named_at)? {
+            HOP_BY_HOP => {}
+            ROUTING => routed = true,
+            DESTINATION_OPTIONS if !routed => {}
+            _ => return Some((at, named_at)),
+        }
+        let length = usize::from(*bytes.get(at + 1)?);
+        named_at = at;
+        at += (length + 1) * 8;
+        if at > bytes.len() {
+            return None;
+        }
+    }
 }
 
 /// The bytes end before the chain of headers does.
@@ -213,12 +254,40 @@ mod tests {
 
     #[test]
     fn an_atomic_fragment_loses_its_header_and_a_real_one_keeps_it() {
-        let mut bytes = packet(HOP_BY_HOP, &[FRAGMENT, 0, 1, 4, 0, 0, 0, 0, 17, 0, 0, 0, 1, 2, 3, 4, 7, 8, 9]);
+        let mut bytes = packet(HOP_BY_HOP, &[FRAGMENT, 0, 1, 4, 0, 0, 0, 0, 99, 0, 0, 0, 1, 2, 3, 4, 7, 8, 9]);
         assert_eq!(remove_atomic(&mut bytes), Some(51));
-        assert_eq!(bytes[..51], packet(HOP_BY_HOP, &[17, 0, 1, 4, 0, 0, 0, 0, 7, 8, 9]));
+        assert_eq!(bytes[..51], packet(HOP_BY_HOP, &[99, 0, 1, 4, 0, 0, 0, 0, 7, 8, 9]));
+        assert_eq!(remove_atomic(&mut packet(FRAGMENT, &[17, 0, 0, 0, 1, 2, 3, 4, 7, 8, 9])), None, "cut UDP header");
         assert_eq!(remove_atomic(&mut packet(FRAGMENT, &[17, 0, 0, 1, 1, 2, 3, 4, 7, 8, 9])), None);
         assert_eq!(remove_atomic(&mut packet(FRAGMENT, &[17, 0, 0])), None);
         assert_eq!(remove_atomic(&mut packet(17, &[1, 2, 3, 4, 5, 6, 7, 8])), None);
+    }
+
+    #[test]
+    fn a_first_fragment_is_truncated_if_its_transport_header_is() {
+        let first = |next, length| packet(FRAGMENT, &[&[next, 0, 0, 1, 1, 2, 3, 4][..], &vec![0; length]].concat());
+        assert!(is_truncated(&first(6, 16)) && !is_truncated(&first(6, 24)));
+        assert!(!is_truncated(&first(17, 8)) && is_truncated(&first(99, 0)));
+        // Destination options that fill it.
+        assert!(is_truncated(&packet(FRAGMENT, &[60, 0, 0, 1, 1, 2, 3, 4, 17, 0, 1, 4, 0, 0, 0, 0])));
+        assert!(!is_truncated(&first(NONE, 0)));
+    }
+
+    #[test]
+    fn destination_options_are_repeated_unless_a_routing_header_comes_before_them() {
+        let option = [4, 0, 1, 4, 0, 0, 0, 0];
+        let named = |next: u8| [&[next][..], &option[1..]].concat();
+        let bytes = |chain: &[u8]| {
+            let mut all = Vec::new();
+            for next in chain.iter().skip(1).chain(&[17]) {
+                all.extend(named(*next));
+            }
+            packet(chain[0], &all)
+        };
+        assert_eq!(unfragmentable(&bytes(&[HOP_BY_HOP, DESTINATION_OPTIONS])), Some((56, 48)));
+        assert_eq!(unfragmentable(&bytes(&[DESTINATION_OPTIONS, ROUTING, DESTINATION_OPTIONS])), Some((56, 48)));
+        assert_eq!(unfragmentable(&packet(17, &[])), Some((40, NEXT)));
+        assert_eq!(unfragmentable(&packet(HOP_BY_HOP, &[17, 9])), None);
     }
 
     #[test]

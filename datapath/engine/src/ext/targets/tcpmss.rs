@@ -50,6 +50,8 @@ fn mangle(value: &Tcpmss, scene: &mut Scene<'_, '_>) -> Option<()> {
         return Some(());
     }
     let (af, start) = (scene.af(), scene.headers.transport);
+    // It may grow: the kernel has all of it in one stretch.
+    scene.packet.data.pull(scene.packet.data.len());
     let segment = scene.packet.data.bytes().get(start..)?;
     let header_len = usize::from(*segment.get(OFFSET)? >> 4) * 4;
     let len = segment.len();

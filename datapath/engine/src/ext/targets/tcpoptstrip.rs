@@ -30,6 +30,8 @@ fn strip(value: &Tcpoptstrip, scene: &mut Scene<'_, '_>) -> Option<()> {
     let (start, partial) = (scene.headers.transport, scene.partial());
     let segment = scene.packet.data.bytes().get(start..).filter(|segment| segment.len() >= HEADER)?;
     let len = usize::from(*segment.get(OFFSET)? >> 4) * 4;
+    scene.packet.data.pull(start + len);
+    let segment = scene.packet.data.bytes().get(start..)?;
     let header = segment.get(..len)?;
     if !Stripped::new(value, header).any(|_| true) {
         return Some(());

@@ -268,45 +268,97 @@ pub fn ethernet(to: Mac, from: Mac, packet: &[u8]) -> Vec<u8> {
 /// Cuts an IPv4 packet into fragments whose payloads have at most `size` bytes (rounded down to a multiple of eight).
 pub fn fragments4(packet: &[u8], size: usize) -> Vec<Vec<u8>> {
     let Some(header) = packet.first().map(|b| usize::from(b & 15) * 4) else { return Vec::new() };
-    let (Some(head), Some(payload)) = (packet.get(..header), packet.get(header..)) else { return Vec::new() };
-    let size = (size / 8 * 8).max(8);
-    let count = payload.len().div_ceil(size);
-    let mut all = Vec::with_capacity(count);
-    for (number, piece) in payload.chunks(size).enumerate() {
-        let mut bytes = head.to_vec();
-        let more = if number + 1 < count { 0x2000 } else { 0 };
-        set16(&mut bytes, 2, low16(header + piece.len()));
-        set16(&mut bytes, 6, more | low16(number * size / 8));
-        set16(&mut bytes, 10, 0);
-        let sum = checksum(0, &bytes);
-        set16(&mut bytes, 10, sum);
-        bytes.extend(piece);
-        all.push(bytes);
-    }
-    all
+    parts(packet.len().saturating_sub(header), size).map(|part| fragment4(packet, &part)).collect()
 }
 
 /// Cuts an IPv6 packet without extension headers into fragments with a fragment header.
 pub fn fragments6(packet: &[u8], size: usize, id: u32) -> Vec<Vec<u8>> {
-    let (Some(head), Some(payload)) = (packet.get(..40), packet.get(40..)) else { return Vec::new() };
-    let next = packet.get(6).copied().unwrap_or_default();
+    parts(packet.len().saturating_sub(40), size).map(|part| fragment6(packet, 40, id, &part)).collect()
+}
+
+/// A part of what a packet carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Where it begins, in bytes; fragments can only say multiples of eight.
+    pub offset: usize,
+    /// How many bytes it has. What the packet does not have is made up.
+    pub length: usize,
+    /// Whether it says that more follow.
+    pub more: bool,
+}
+
+/// One after the other, at most `size` bytes each.
+fn parts(total: usize, size: usize) -> impl Iterator<Item = Part> {
     let size = (size / 8 * 8).max(8);
-    let count = payload.len().div_ceil(size);
-    let mut all = Vec::with_capacity(count);
-    for (number, piece) in payload.chunks(size).enumerate() {
-        let mut bytes = head.to_vec();
-        set16(&mut bytes, 4, low16(8 + piece.len()));
-        if let Some(b) = bytes.get_mut(6) {
-            *b = 44;
-        }
-        let more = u16::from(number + 1 < count);
-        bytes.extend([next, 0]);
-        bytes.extend((low16(number * size) | more).to_be_bytes());
-        bytes.extend(id.to_be_bytes());
-        bytes.extend(piece);
-        all.push(bytes);
+    (0..total).step_by(size).map(move |offset| {
+        let length = size.min(total - offset);
+        Part { offset, length, more: offset + length < total }
+    })
+}
+
+/// A fragment of an IPv4 packet.
+pub fn fragment4(packet: &[u8], part: &Part) -> Vec<u8> {
+    let header = packet.first().map_or(20, |b| usize::from(b & 15) * 4).min(packet.len());
+    let mut bytes = packet.get(..header).unwrap_or_default().to_vec();
+    let flags = get16(packet, 6).unwrap_or_default() & 0x4000 | if part.more { 0x2000 } else { 0 };
+    set16(&mut bytes, 2, low16(header + part.length));
+    set16(&mut bytes, 6, flags | low16(part.offset / 8));
+    sum4(&mut bytes);
+    bytes.extend(take(packet, header, part));
+    bytes
+}
+
+/// A fragment of an IPv6 packet whose first `header` bytes are repeated before every fragment header.
+pub fn fragment6(packet: &[u8], header: usize, id: u32, part: &Part) -> Vec<u8> {
+    let mut bytes = packet.get(..header).unwrap_or_default().to_vec();
+    let (mut named_at, mut at) = (6, 40);
+    while at < header {
+        named_at = at;
+        at += (usize::from(bytes.get(at + 1).copied().unwrap_or_default()) + 1) * 8;
     }
-    all
+    let next = bytes.get(named_at).copied().unwrap_or_default();
+    if let Some(named) = bytes.get_mut(named_at) {
+        *named = 44;
+    }
+    set16(&mut bytes, 4, low16(header - 40 + 8 + part.length));
+    bytes.extend([next, 0]);
+    bytes.extend((low16(part.offset) & !7 | u16::from(part.more)).to_be_bytes());
+    bytes.extend(id.to_be_bytes());
+    bytes.extend(take(packet, header, part));
+    bytes
+}
+
+/// Puts extension headers, by number and whole bytes (the first is filled in), between the IPv6 header and what follows it.
+pub fn extend6(packet: &[u8], headers: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = packet.get(..40).unwrap_or_default().to_vec();
+    let mut named_at = 6;
+    let mut next = packet.get(6).copied().unwrap_or_default();
+    for (number, header) in headers {
+        if let Some(named) = bytes.get_mut(named_at) {
+            *named = *number;
+        }
+        named_at = bytes.len();
+        bytes.extend(header);
+    }
+    if let Some(named) = bytes.get_mut(named_at) {
+        std::mem::swap(named, &mut next);
+    }
+    bytes.extend(packet.get(40..).unwrap_or_default());
+    let length = low16(bytes.len() - 40);
+    set16(&mut bytes, 4, length);
+    bytes
+}
+
+/// Writes the checksum of an IPv4 header.
+pub fn sum4(packet: &mut [u8]) {
+    let header = packet.first().map_or(20, |b| usize::from(b & 15) * 4);
+    set16(packet, 10, 0);
+    let sum = checksum(0, packet.get(..header).unwrap_or_default());
+    set16(packet, 10, sum);
+}
+
+fn take(packet: &[u8], header: usize, part: &Part) -> Vec<u8> {
+    (0..part.length).map(|n| packet.get(header + part.offset + n).copied().unwrap_or(0xee)).collect()
 }
 
 /// The Internet checksum of some bytes, with a sum to begin from.
@@ -347,6 +399,13 @@ pub fn describe(packet: &[u8]) -> String {
         _ => {
             let _ = write!(line, "protocol {} offset {}", view.protocol, view.offset);
         }
+    }
+    if let (44, &[next, _, high, low, ..]) = (view.protocol, view.payload) {
+        let place = u16::from_be_bytes([high, low]);
+        let _ = write!(line, " of {next} at {}{}", place & !7, if place & 1 == 1 { " with more" } else { "" });
+    }
+    if packet.first().is_some_and(|b| b >> 4 == 4) && packet.get(6).is_some_and(|b| b & 0x20 != 0) {
+        line.push_str(" with more");
     }
     let _ = write!(line, " ({} bytes)", packet.len());
     line

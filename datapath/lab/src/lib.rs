@@ -12,7 +12,6 @@ pub mod frame;
 pub mod generate;
 pub mod link;
 pub mod namespace;
-pub mod own;
 pub mod port;
 pub mod random;
 pub mod router;

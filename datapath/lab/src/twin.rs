@@ -11,9 +11,8 @@ use std::{
 use crate::{
     drawn::{Draws, fragment_id, shift},
     events::Events,
-    frame::{Ip, View, checksum, describe, ethernet, get16, set16},
+    frame::{Ip, View, describe, ethernet, get16, set16, sum4},
     link::Mac,
-    own::Own,
     router::{Daemon, Judge},
     topology::{Bench, CLIENT, LAN, SERVER, WAN},
 };
@@ -25,8 +24,6 @@ pub enum Side {
     Lan,
     /// The servers' network, at `wan0`.
     Wan,
-    /// The router itself: a socket of its own.
-    Own,
 }
 
 /// A packet on one side.
@@ -75,7 +72,6 @@ pub struct Record {
 #[derive(Debug)]
 pub struct Subject {
     bench: Bench,
-    own: Own,
     events: Events,
     number: u32,
     six: bool,
@@ -185,9 +181,8 @@ impl Subject {
     pub fn new(judge: Judge, built: &Path) -> io::Result<Self> {
         let bench = Bench::new(judge, built)?;
         let events = Events::listen(&bench.router, &[])?;
-        let own = Own::open(&bench.router)?;
         let sent = Sent { draws: Some(Draws::default()), ..Sent::default() };
-        Ok(Self { bench, own, events, number: 0, six: false, sent })
+        Ok(Self { bench, events, number: 0, six: false, sent })
     }
 
     /// From now on shows the ports that the router draws as they are.
@@ -230,7 +225,6 @@ impl Subject {
             match side {
                 Side::Lan => self.bench.lan.send(&ethernet(LAN, CLIENT, &bytes))?,
                 Side::Wan => self.bench.wan.send(&ethernet(WAN, SERVER, &bytes))?,
-                Side::Own => self.own.send(&self.bench.router, &bytes)?,
             }
             // One after the other: in a queue the next packet would be at its first hook before this one is through its
             // last. Packets that the judge itself sends take some turns more.
@@ -272,7 +266,6 @@ impl Subject {
     }
 
     fn forget(&mut self) -> io::Result<()> {
-        self.own.close();
         self.bench.router.must(&["conntrack", "-F"])?;
         self.bench.lan.drain()?;
         self.bench.wan.drain()
@@ -343,9 +336,9 @@ impl Sent {
         }
         if packet.first().is_some_and(|b| b >> 4 == 4) {
             self.ids.extend(get16(packet, 4));
-        } else if packet.get(6) == Some(&44) {
-            let id = get16(packet, 46).unwrap_or(0);
-            set16(&mut bytes, 46, id ^ self.shift);
+        } else if let Some(at) = fragment_header6(packet) {
+            let id = get16(packet, at + 6).unwrap_or(0);
+            set16(&mut bytes, at + 6, id ^ self.shift);
         }
         if let Some(id) = fragment_id(packet) {
             shift(&mut bytes, self.shift, &BTreeSet::from([id]));
@@ -415,11 +408,8 @@ fn mine(frame: &[u8], to: Mac) -> Option<&[u8]> {
 fn normalise_packet(packet: &mut Vec<u8>, ids: &BTreeSet<u16>) {
     match packet.first().map(|b| b >> 4) {
         Some(4) if get16(packet, 4).is_some_and(|id| !ids.contains(&id)) => {
-            let header = packet.first().map_or(20, |b| usize::from(b & 15) * 4);
             set16(packet, 4, 0);
-            set16(packet, 10, 0);
-            let sum = checksum(0, packet.get(..header).unwrap_or_default());
-            set16(packet, 10, sum);
+            sum4(packet);
         }
         Some(6) => {
             // The flow label of what a router itself says is drawn; nobody here sends one.
@@ -427,9 +417,9 @@ fn normalise_packet(packet: &mut Vec<u8>, ids: &BTreeSet<u16>) {
             if let Some(rest) = packet.get_mut(1..4) {
                 rest.copy_from_slice(&[class, 0, 0]);
             }
-            if packet.get(6) == Some(&44) {
-                set16(packet, 44, 0);
-                set16(packet, 46, 0);
+            if let Some(at) = fragment_header6(packet) {
+                set16(packet, at + 4, 0);
+                set16(packet, at + 6, 0);
             }
         }
         _ => {}
@@ -440,6 +430,16 @@ fn normalise_packet(packet: &mut Vec<u8>, ids: &BTreeSet<u16>) {
         set16(packet, header + 2, 0);
         packet.truncate(header + 8);
     }
+}
+
+/// Where an IPv6 packet's fragment header stands, maybe behind hop-by-hop options, a routing header, destination options.
+fn fragment_header6(packet: &[u8]) -> Option<usize> {
+    let (mut next, mut at) = (*packet.get(6)?, 40);
+    while let 0 | 43 | 60 = next {
+        next = *packet.get(at)?;
+        at += (usize::from(*packet.get(at + 1)?) + 1) * 8;
+    }
+    (next == 44).then_some(at)
 }
 
 fn normalise_save(text: &str) -> Vec<String> {

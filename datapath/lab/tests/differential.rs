@@ -10,7 +10,7 @@ use std::{
 };
 
 use lab::{
-    generate::{Played, play},
+    generate::{Played, TORN, play},
     router::{Judge, built},
     shrink::compare,
     suite,
@@ -46,7 +46,7 @@ fn agree(judge: Judge, cases: u32) -> io::Result<()> {
         if compared == cases {
             break;
         }
-        let (script, record) = match play(&mut oracle, seed)? {
+        let (script, record) = match play(&mut oracle, seed, TORN)? {
             Played::Through(script, record) => (script, record),
             Played::Refused(script, why) => {
                 refused += 1;

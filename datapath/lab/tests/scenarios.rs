@@ -9,6 +9,7 @@ fn main() -> ExitCode {
     lab::suite::main(
         &[
             scenario::tracking::TESTS,
+            scenario::fragments::TESTS,
             scenario::tcp::TESTS,
             scenario::other::TESTS,
             scenario::nat::TESTS,

@@ -11,8 +11,6 @@ mod commands;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
-mod help;
-#[cfg(test)]
 mod modprobe;
 #[cfg(test)]
 mod octets;
@@ -22,7 +20,5 @@ mod oracle;
 mod random;
 #[cfg(test)]
 mod restore;
-#[cfg(test)]
-mod translate;
 #[cfg(test)]
 mod xml;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use lab::{
-    generate::{Played, play},
+    generate::{Played, TORN, play},
     router::{Judge, built},
     sandbox::{Rights, enter},
     shrink::compare,
@@ -27,7 +27,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// `hunt [--judge kernel|datapath] [--seed N] [--cases N] [--keep-going] [--whole] [--rootless]`.
+/// `hunt [--judge kernel|datapath] [--seed N] [--cases N] [--keep-going] [--whole] [--rootless]
+/// [--torn N]`: with `--torn 2` every other packet leaves in fragments.
 fn hunt() -> io::Result<bool> {
     let words: Vec<String> = std::env::args().collect();
     let value = |name: &str| words.iter().position(|w| w == name).and_then(|at| words.get(at + 1));
@@ -37,6 +38,7 @@ fn hunt() -> io::Result<bool> {
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |d| d.as_secs());
     let first = number("--seed").unwrap_or_else(clock);
     let cases = number("--cases").unwrap_or(u64::MAX);
+    let torn = number("--torn").unwrap_or(TORN).max(1);
     enter(if has("--rootless") { Rights::Rootless } else { Rights::AsStarted })?;
     let built = built();
     let mut oracle = Subject::new(Judge::Kernel, &built)?;
@@ -46,7 +48,7 @@ fn hunt() -> io::Result<bool> {
     let (mut packets, mut refused, mut found) = (0, 0, 0u32);
     for number in 0..cases {
         let seed = first.wrapping_add(number);
-        let (script, record) = match play(&mut oracle, seed)? {
+        let (script, record) = match play(&mut oracle, seed, torn)? {
             Played::Through(script, record) => (script, record),
             Played::Refused(script, why) => {
                 refused += 1;

@@ -1,5 +1,6 @@
 //! Random rule sets and random packet sequences: whole cases for the twins, each from its seed alone.
 
+mod fragments;
 mod packets;
 mod rules;
 
@@ -19,8 +20,11 @@ pub enum Played {
     Refused(Script, String),
 }
 
-/// Plays a random case on the oracle.
-pub fn play(oracle: &mut Subject, seed: u64) -> io::Result<Played> {
+/// One packet in so many leaves in fragments.
+pub const TORN: u64 = 12;
+
+/// Plays a random case on the oracle. One packet in `torn` leaves in fragments, if it is long enough.
+pub fn play(oracle: &mut Subject, seed: u64, torn: u64) -> io::Result<Played> {
     let mut random = Random::new(seed);
     let six = random.one_in(3);
     let rules = rules::rules(&mut random, six);
@@ -28,7 +32,7 @@ pub fn play(oracle: &mut Subject, seed: u64) -> io::Result<Played> {
     if let Err(e) = oracle.load(six, &script.rules) {
         return Ok(Played::Refused(script, e.to_string()));
     }
-    let mut talk = packets::Talk::new(&mut random, six, rules::breaks_sums(&script));
+    let mut talk = packets::Talk::new(&mut random, six, torn);
     let mut left: Vec<Vec<Crossing>> = Vec::new();
     for number in 0..4 + random.below(4) {
         let round = talk.round(&mut random, number, left.last().map_or(&[], Vec::as_slice));

@@ -6,6 +6,7 @@ use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surr
 use crate::value::condition::Condition;
 use crate::value::network::Network;
 use crate::value::port::Ports;
+use crate::value::protocol;
 
 mod bytes;
 mod flags;
@@ -184,7 +185,8 @@ fn set_state(to: &mut Conntrack, given: &Given<'_>) -> Result<(), Problem> {
 }
 
 fn set_protocol(to: &mut Conntrack, given: &Given<'_>) -> Result<(), Problem> {
-    to.protocol = Some(Condition::new(given.protocol()?.into(), given.inverted));
+    let number = protocol::parse(given.value).ok_or_else(|| Problem::new(protocol::unknown(given.value)))?;
+    to.protocol = Some(Condition::new(number.into(), given.inverted));
     Ok(())
 }
 

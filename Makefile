@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO ?= cargo
-# Seconds that `make test` fuzzes each of the four targets.
+# Seconds that `make test` fuzzes each of the four targets at most.
 FUZZ_SECONDS ?= 75
 # Where every random test begins, so that a red run speaks of the change and not of the draw. `make test SEED=$$(date +%s)'
 # draws anew; the hunts always do.
@@ -20,11 +20,13 @@ RANDOM_JUDGE ?= kernel
 sbin = $(DESTDIR)$(PREFIX)/sbin
 links = $(DESTDIR)$(PREFIX)/lib/xtables-rs
 man8 = $(DESTDIR)$(PREFIX)/share/man/man8
+share = $(DESTDIR)$(PREFIX)/share
 units = $(DESTDIR)$(PREFIX)/lib/systemd/system
 tables = iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore \
-	iptables-xml iptables-apply ip6tables-apply
+	iptables-xml iptables-apply ip6tables-apply iptables-translate iptables-restore-translate \
+	ip6tables-translate ip6tables-restore-translate
 
-.PHONY: all demo test lint unit compare bench fuzz fuzz-short hunt install alternatives needs-demo needs-test
+.PHONY: all demo test lint unit upstream compare bench fuzz fuzz-short hunt differ install alternatives needs-demo needs-test
 
 all:
 	$(CARGO) build --release --workspace --bins
@@ -46,6 +48,10 @@ unit:
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace
 
+# Upstream's own expectations of the translators, from Debian's source package (needs the network).
+upstream: needs-test
+	iptables-rs/tests/upstream
+
 # Our datapath against the kernel: the demo's claims on both, scenarios as root and rootless, random cases.
 compare: all
 	target/release/demo --judge kernel
@@ -62,7 +68,7 @@ bench: needs-test all
 
 # Coverage-guided fuzzing: a minute or so of each target, or all of them until one finds something.
 fuzz-short:
-	fuzz/run $(FUZZ_SECONDS)
+	FUZZ_RUNS=1 fuzz/run $(FUZZ_SECONDS)
 
 fuzz:
 	FUZZ_SEED= fuzz/run 0
@@ -71,11 +77,17 @@ fuzz:
 hunt: needs-test all
 	LAB_SEED= target/release/hunt
 
+# Random command lines and restore files through the real tool and ours until they differ.
+differ: needs-test
+	$(CARGO) build --workspace --bins
+	XT_SEED= XT_ENDLESS=1 $(CARGO) test --package iptables-rs --test differential -- --nocapture random::
+
 needs-demo:
 	datapath/lab/needs ip
 
 needs-test:
-	datapath/lab/needs ip iptables-legacy ip6tables-legacy iptables-legacy-restore conntrack nft ipset groff g++ python3
+	datapath/lab/needs ip iptables-legacy ip6tables-legacy iptables-legacy-restore iptables-translate conntrack nft ipset \
+		groff zsh fish g++ python3
 
 # Plain names go into a folder of their own, so that nothing of the system is covered up; see `make alternatives`.
 install: all
@@ -85,6 +97,14 @@ install: all
 	for name in $(tables); do ln -sf ../../sbin/xtables-rs-multi $(links)/$$name; done
 	install -m 644 man/*.8 $(man8)
 	man/assemble > $(man8)/iptables-extensions.8
+	install -d $(share)/bash-completion/completions $(share)/zsh/site-functions $(share)/fish/vendor_completions.d
+	target/release/xtables-rs-multi complete bash > $(share)/bash-completion/completions/iptables
+	target/release/xtables-rs-multi complete zsh > $(share)/zsh/site-functions/_iptables
+	target/release/xtables-rs-multi complete fish > $(share)/fish/vendor_completions.d/iptables.fish
+	for name in $(filter-out iptables,$(tables)); do \
+		ln -sf iptables $(share)/bash-completion/completions/$$name; \
+		ln -sf iptables.fish $(share)/fish/vendor_completions.d/$$name.fish; \
+	done
 	for unit in dist/*.service; do \
 		sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' $$unit > $(units)/$$(basename $$unit); \
 	done

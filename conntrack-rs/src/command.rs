@@ -1,6 +1,9 @@
 //! The command line as a value: what is asked, of which table, with which template and filters.
 
+use std::ffi::OsStr;
 use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use nfnl::conntrack::{Flow, NatRange};
 
@@ -92,6 +95,8 @@ pub(crate) struct Command {
     pub(crate) output: Output,
     pub(crate) events: EventMask,
     pub(crate) buffer_size: Option<u64>,
+    /// The file that names label bits, if not the usual one.
+    label_map: Option<PathBuf>,
     /// The names of label bits, if the file could be read.
     pub(crate) label_names: Option<Labels>,
     /// Warnings, to be written before anything is done.
@@ -113,6 +118,7 @@ pub(crate) fn parse(words: &[Vec<u8>]) -> Result<Command, Error> {
             output: Output::default(),
             events: EventMask::default(),
             buffer_size: None,
+            label_map: None,
             label_names: None,
             warnings: Vec::new(),
         },
@@ -266,7 +272,7 @@ impl Reader {
                     return Err(Error::Other("cannot combine json output with xml output".into()));
                 }
                 if labels && command.label_names.is_none() {
-                    command.label_names = Labels::load(&mut command.warnings);
+                    command.label_names = Labels::load(command.label_map.as_deref(), &mut command.warnings);
                 }
                 Opt::Output
             }
@@ -320,6 +326,18 @@ impl Reader {
                 };
                 self.nat(letter, value.or_else(|| getopt.loose_word()))?;
                 option
+            }
+            b'M' => {
+                let word = "option `--labelmap'";
+                if command.label_map.is_some() {
+                    return Err(Error::Parameter(format!("{word} can only be given once")));
+                }
+                // By then the names have been looked up.
+                if command.output.labels || command.given.any(&[Opt::Label, Opt::LabelAdd, Opt::LabelDel]) {
+                    return Err(Error::Parameter(format!("{word} must come before the labels")));
+                }
+                command.label_map = Some(PathBuf::from(OsStr::from_bytes(given)));
+                Opt::LabelMap
             }
             b'b' => {
                 command.buffer_size = Some(u64::try_from(parse::atol(given)).unwrap_or(0));
@@ -440,7 +458,7 @@ impl Reader {
     fn labels(&mut self, letter: u8, list: Option<&[u8]>) -> Result<(), Error> {
         let command = &mut self.command;
         if command.label_names.is_none() {
-            command.label_names = Labels::load(&mut command.warnings);
+            command.label_names = Labels::load(command.label_map.as_deref(), &mut command.warnings);
         }
         // To clear without naming any is to clear all.
         let mut bits = if list.is_none() { u128::MAX } else { 0 };

@@ -64,6 +64,7 @@ Which entries, or what to set:
   -l, --label label[,...]           labels
   --label-add label[,...], --label-del [label[,...]]
                                     labels to set or to clear
+  -M, --labelmap file               the file that names labels, before them
 
 Output:
   -o, --output type[,...]           xml or json, extended, timestamp, id, ktimestamp, labels, userspace; save alone

@@ -1,4 +1,7 @@
-//! The names of label bits, from connlabel.conf.
+//! The names of label bits, from connlabel.conf or the file that `--labelmap` names.
+
+use std::io::ErrorKind;
+use std::path::Path;
 
 /// Names and bits, in the file's order.
 #[derive(Debug)]
@@ -10,14 +13,21 @@ pub(crate) struct Labels {
 const PLACES: [&str; 2] = ["/etc/xtables/connlabel.conf", "/etc/connlabel.conf"];
 
 impl Labels {
-    /// Reads the file; without one there is a warning and there are no names.
-    pub(crate) fn load(warnings: &mut Vec<String>) -> Option<Self> {
-        for place in PLACES {
-            match std::fs::read_to_string(place) {
-                Ok(text) => return Some(Self::read(&text)),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+    /// Reads a file, or those there are without a name; if none can be read there is a warning and there are no names.
+    pub(crate) fn load(file: Option<&Path>, warnings: &mut Vec<String>) -> Option<Self> {
+        let places: &[&Path] = match &file {
+            Some(file) => &[file],
+            None => &PLACES.map(Path::new),
+        };
+        for place in places {
+            match std::fs::read(place) {
+                Ok(text) => return Some(Self::read(&String::from_utf8_lossy(&text))),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => {
-                    warnings.push(format!("nfct_labelmap_new: {error}"));
+                    let reason = error.to_string();
+                    // As perror() says it, without the number.
+                    let reason = reason.split(" (os error").next().unwrap_or_default();
+                    warnings.push(format!("nfct_labelmap_new: {reason}"));
                     return None;
                 }
             }
@@ -58,5 +68,26 @@ mod tests {
         assert_eq!(labels.bit(b"forty"), Some(40));
         assert_eq!(labels.bit(b"no"), None);
         assert_eq!(labels.of(1 << 40 | 1 << 1 | 1 << 3), ["one", "forty"]);
+    }
+    #[test]
+    fn the_file_is_named_once_and_before_the_labels() {
+        let file = std::env::temp_dir().join(format!("labelmap-{}", std::process::id()));
+        std::fs::write(&file, "7 seven\n").unwrap();
+        let path = file.display().to_string();
+        let parse = |line: &str| {
+            let line = line.replace("FILE", &path);
+            crate::command::parse(&line.split(' ').map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>())
+        };
+        let said = |line: &str| parse(line).err().map(|error| error.to_string()).unwrap_or_default();
+        for line in ["conntrack -U --labelmap FILE --label-add seven", "conntrack -L -M FILE -l seven"] {
+            assert!(said(line).is_empty(), "{line}: {}", said(line));
+        }
+        assert_eq!(parse("conntrack -L -M FILE -l seven").unwrap().template.labelled, Some(1 << 7));
+        assert!(said("conntrack -L -M FILE -l eight").contains("unknown label 'eight'"));
+        assert!(said("conntrack -L -l seven -M FILE").contains("unknown label"));
+        assert!(said("conntrack -L -o labels -M FILE").contains("must come before"));
+        assert!(said("conntrack -L -M FILE -M FILE").contains("once"));
+        assert!(said("conntrack -F -M FILE").contains("`--labelmap'"));
+        std::fs::remove_file(&file).unwrap();
     }
 }

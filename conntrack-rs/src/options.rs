@@ -39,6 +39,7 @@ pub(crate) enum Opt {
     LabelDel,
     OriginalZone,
     ReplyZone,
+    LabelMap,
 }
 
 /// A set of options.
@@ -68,7 +69,7 @@ pub(crate) enum Rule {
 }
 
 /// Every option's name in complaints; the place is [`Opt`]'s number.
-const NAMES: [&str; 29] = [
+const NAMES: [&str; 30] = [
     "src",
     "dst",
     "reply-src",
@@ -98,6 +99,7 @@ const NAMES: [&str; 29] = [
     "label-del",
     "orig-zone",
     "reply-zone",
+    "labelmap",
 ];
 
 impl Given {
@@ -123,7 +125,7 @@ pub(crate) fn short(letter: u8) -> Option<Argument> {
         b'L' | b'I' | b'U' | b'D' | b'G' | b'E' | b'F' | b'A' | b'C' | b'n' | b'g' | b'j' | b'>' => Optional,
         b'h' | b'V' | b'z' | b'S' => No,
         b's' | b'd' | b'r' | b'q' | b'p' | b't' | b'u' | b'e' | b'a' | b'[' | b']' | b'{' | b'}' | b'm' | b'i'
-        | b'f' | b'o' | b'c' | b'b' | b'w' | b'l' | b'<' | b'(' | b')' => Required,
+        | b'f' | b'o' | b'c' | b'b' | b'w' | b'l' | b'<' | b'(' | b')' | b'M' => Required,
         _ => return None,
     })
 }
@@ -173,6 +175,7 @@ pub(crate) const LONG: &[Long<Word>] = &[
     long("label-del", Optional, b'>'),
     long("orig-zone", Required, b'('),
     long("reply-zone", Required, b')'),
+    long("labelmap", Required, b'M'),
 ];
 
 const fn long(name: &'static str, argument: Argument, letter: u8) -> Long<Word> {
@@ -247,17 +250,17 @@ fn rules(action: Action, table: Table) -> &'static str {
     }
 }
 
-// The letters in the order of [`Opt`]: s d r q p t u z e [ ] { } a m i f n g o c b j w l < > ( )
-const LIST: &str = "22222022000220202222202220022";
-const CREATE: &str = "33331120000000200220000202022";
-const UPDATE: &str = "22222220000220222222000022200";
-const DELETE: &str = "22222220000220222222000220022";
-const GET: &str = "33331000000000020002000020000";
-const FLUSH: &str = "00000000000000002000000000000";
-const EVENT: &str = "22222000200220202222222220022";
-const HELP: &str = "00002000000000000000000000000";
-const NONE: &str = "00000000000000000000000000000";
-const LIST_EXPECT: &str = "00000000000000002002000000000";
-const CREATE_EXPECT: &str = "11221120011110000000000000000";
-const GET_EXPECT: &str = "11221000000000000000000000000";
-const EVENT_EXPECT: &str = "00000000000000000002000000000";
+// The letters in the order of [`Opt`]: s d r q p t u z e [ ] { } a m i f n g o c b j w l < > ( ) M
+const LIST: &str = "222220220002202022222022200222";
+const CREATE: &str = "333311200000002002200002020220";
+const UPDATE: &str = "222222200002202222220000222002";
+const DELETE: &str = "222222200002202222220002200222";
+const GET: &str = "333310000000000200020000200000";
+const FLUSH: &str = "000000000000000020000000000000";
+const EVENT: &str = "222220002002202022222222200222";
+const HELP: &str = "000020000000000000000000000000";
+const NONE: &str = "000000000000000000000000000000";
+const LIST_EXPECT: &str = "000000000000000020020000000000";
+const CREATE_EXPECT: &str = "112211200111100000000000000000";
+const GET_EXPECT: &str = "112210000000000000000000000000";
+const EVENT_EXPECT: &str = "000000000000000000020000000000";

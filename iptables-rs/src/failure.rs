@@ -8,17 +8,17 @@ use crate::program::{Program, VERSION};
 /// Why a command did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// A parameter problem: `PROGRAM vX (legacy): TEXT` and the hint. Exit 2.
+    /// A parameter problem: `PROGRAM vX (VARIANT): TEXT` and the hint. Exit 2.
     Usage(String),
     /// A parameter problem whose text stands alone, before the hint. Exit 2.
     Bare(String),
     /// Only the hint. Exit 2.
     Hint,
-    /// Something else went wrong: `PROGRAM vX (legacy): TEXT`. Exit 1.
+    /// Something else went wrong: `PROGRAM vX (VARIANT): TEXT`. Exit 1.
     Other(String),
     /// Something else went wrong, in a text that stands alone, newline included. Exit 1.
     Alone(String),
-    /// The table cannot be opened: `PROGRAM vX (legacy): TEXT` and an advice. Exit 3.
+    /// The table cannot be opened: `PROGRAM vX (VARIANT): TEXT` and an advice. Exit 3.
     Version(String),
     /// The lock cannot be had; the text stands alone. Exit 4.
     Resource(String),
@@ -42,7 +42,8 @@ impl Failure {
     /// Everything that goes to stderr, newline included. `line` is the line of a restore input.
     pub(crate) fn text(&self, program: Program, line: Option<usize>) -> String {
         let name = program.name();
-        let said = |text: &str| format!("{name} v{VERSION} (legacy): {text}\n");
+        let variant = program.variant();
+        let said = |text: &str| format!("{name} v{VERSION} ({variant}): {text}\n");
         let at = line.map_or_else(String::new, |line| format!("Error occurred at line: {line}\n"));
         let hint = format!("{at}Try `{name} -h' or '{name} --help' for more information.\n");
         match self {

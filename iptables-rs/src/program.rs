@@ -24,6 +24,10 @@ pub(crate) enum Role {
     Apply,
     /// `iptables-xml`.
     Xml,
+    /// `iptables-translate`.
+    Translate,
+    /// `iptables-restore-translate`.
+    RestoreTranslate,
 }
 
 impl Program {
@@ -39,7 +43,22 @@ impl Program {
             (Af::V6, Role::Command) => "ip6tables",
             (Af::V6, Role::Save) => "ip6tables-save",
             (Af::V6, Role::Restore) => "ip6tables-restore",
+            (Af::V4, Role::Translate) => "iptables-translate",
+            (Af::V6, Role::Translate) => "ip6tables-translate",
+            // As upstream, which turns the two words round in messages.
+            (Af::V4, Role::RestoreTranslate) => "iptables-translate-restore",
+            (Af::V6, Role::RestoreTranslate) => "ip6tables-translate-restore",
         }
+    }
+
+    /// What stands in brackets behind the version: the translators are not of the legacy tools.
+    pub(crate) fn variant(self) -> &'static str {
+        if matches!(self.role, Role::Translate | Role::RestoreTranslate) { "nf_tables" } else { "legacy" }
+    }
+
+    /// Whether its command lines are the lines of a file.
+    pub(crate) fn is_restore(self) -> bool {
+        matches!(self.role, Role::Restore | Role::RestoreTranslate)
     }
 
     /// The names by which programs can be asked for.
@@ -56,6 +75,8 @@ impl Program {
         "iptables-apply",
         "iptables-xml",
         "xml",
+        "iptables-translate",
+        "iptables-restore-translate",
         "ip6tables",
         "main6",
         "ip6tables-save",
@@ -66,6 +87,8 @@ impl Program {
         "ip6tables-legacy-save",
         "ip6tables-legacy-restore",
         "ip6tables-apply",
+        "ip6tables-translate",
+        "ip6tables-restore-translate",
     ];
 
     /// The program that a name asks for, as `xtables-legacy-multi` knows them.
@@ -80,6 +103,10 @@ impl Program {
             "ip6tables" | "main6" | "ip6tables-legacy" => (Af::V6, Role::Command),
             "ip6tables-save" | "save6" | "ip6tables-legacy-save" => (Af::V6, Role::Save),
             "ip6tables-restore" | "restore6" | "ip6tables-legacy-restore" => (Af::V6, Role::Restore),
+            "iptables-translate" => (Af::V4, Role::Translate),
+            "iptables-restore-translate" => (Af::V4, Role::RestoreTranslate),
+            "ip6tables-translate" => (Af::V6, Role::Translate),
+            "ip6tables-restore-translate" => (Af::V6, Role::RestoreTranslate),
             _ => return None,
         };
         Some(Self { af, role })

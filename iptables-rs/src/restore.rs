@@ -10,7 +10,7 @@ use libxt::octets::{self, Raw};
 use libxt::save::{BadLine, Line, MAX_LINE, parse_counters, split_words};
 use libxt::table::Table;
 
-use crate::command::{self, Parsed, Session};
+use crate::command::{self, Keeper, Parsed, Session};
 use crate::failure::Failure;
 use crate::modprobe::open_table;
 use crate::options::{self, Item, Options, Takes};
@@ -321,6 +321,7 @@ impl<'a> Restore<'a> {
                 return Err(usage(format!("error creating chain '{chain}':{why}")));
             }
         }
+        self.session.library.announce_chain(chain);
         let Some(policy) = policy else {
             let name = self.program.name();
             return Err(usage(format!("{name}: line {number} policy invalid")));
@@ -348,12 +349,15 @@ impl<'a> Restore<'a> {
         };
         self.words.clear();
         self.words.extend([self.program.name().to_owned(), "-t".to_owned(), table.name().to_owned()]);
-        self.words.extend(std::iter::repeat_n("-v".to_owned(), self.settings.verbose));
+        // As upstream, where -v says nothing of commands once the tables are kept.
+        if !self.settings.keep {
+            self.words.extend(std::iter::repeat_n("-v".to_owned(), self.settings.verbose));
+        }
         if let (Some((packets, bytes)), true) = (counters, self.settings.counters) {
             self.words.extend(["--set-counters".to_owned(), packets.to_owned(), bytes.to_owned()]);
         }
         split_words(text, &mut self.words, MAX_WORDS).map_err(|bad| usage(bad.to_string()))?;
-        match command::parse(self.program, &self.words)? {
+        match command::parse(self.program, &self.words, &mut self.session, &mut Keeper::Open(backend.as_mut()))? {
             Parsed::Nothing => Ok(Progress::Done),
             Parsed::Show(text) => {
                 self.print(&text);
@@ -423,7 +427,7 @@ const MAX_CHAIN_NAME: usize = 29;
 /// Words of a command at most, the three before the line's own among them.
 const MAX_WORDS: usize = 254;
 
-const OPTIONS: options::Table = &[
+pub(crate) const OPTIONS: options::Table = &[
     ('b', "binary", Takes::Nothing),
     ('c', "counters", Takes::Nothing),
     ('v', "verbose", Takes::Nothing),

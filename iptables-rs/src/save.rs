@@ -122,7 +122,7 @@ fn unlisted(af: Af, errno: i32) -> Quit {
     Quit::Said(format!("Failed to list table names in {file}: {}", errno::text(errno)))
 }
 
-const OPTIONS: options::Table = &[
+pub(crate) const OPTIONS: options::Table = &[
     ('b', "binary", Takes::Nothing),
     ('c', "counters", Takes::Nothing),
     ('V', "version", Takes::Nothing),

@@ -101,6 +101,11 @@ impl<'a> Scanner<'a> {
         self.next = self.next.saturating_sub(1);
     }
 
+    /// Which word comes next: `optind`.
+    pub fn position(&self) -> usize {
+        self.next
+    }
+
     /// Whether words are left.
     pub fn is_at_end(&self) -> bool {
         self.next >= self.words.len()

@@ -18,4 +18,5 @@ pub mod rule;
 pub mod rundir;
 pub mod save;
 pub mod table;
+pub mod translate;
 pub mod value;

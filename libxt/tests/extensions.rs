@@ -304,7 +304,7 @@ fn parse(rule: &str, af: Af) -> Result<Parsed, String> {
                 continue;
             }
             "-p" => {
-                around.protocol = libxt::value::protocol::parse(next.unwrap()).unwrap().into();
+                around.protocol = libxt::value::protocol::parse(next.unwrap()).unwrap();
                 around.protocol_inverted = inverted;
                 at += 1;
             }

@@ -300,7 +300,7 @@ fn help(name: &str, names: &Names) -> String {
 /// How long a command that was told to end may still take.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
-const OPTIONS: options::Table = &[
+pub(crate) const OPTIONS: options::Table = &[
     ('t', "timeout", Takes::Required),
     ('w', "write", Takes::Required),
     ('c', "command", Takes::Nothing),

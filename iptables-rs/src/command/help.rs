@@ -14,7 +14,7 @@ pub(super) fn text<'o>(
     matches: impl Iterator<Item = (&'static str, &'o dyn Object)>,
 ) -> String {
     let name = program.name();
-    let mut text = format!("{name} v{VERSION} (legacy)\n\n");
+    let mut text = format!("{name} v{VERSION} ({})\n\n", program.variant());
     for (number, form) in FORMS.iter().enumerate() {
         let lead = if number == 0 { "Usage:" } else { "      " };
         let _ = writeln!(text, "{lead} {name} {form}");

@@ -1,9 +1,9 @@
 //! The options a command line has: the base ones, and those of the extensions loaded so far.
 
-use libxt::ext::{self, Entry, Kind, Object};
-use libxt::family::Af;
+use libxt::ext::{Kind, Object};
 use libxt::getopt::{Grammar, Takes};
 
+use super::library::Extension;
 use super::options::{self, LONG};
 
 /// The options there are: the base ones and those of the extensions loaded so far.
@@ -68,30 +68,20 @@ impl Known {
         }
     }
 
-    pub(super) fn add_match(&mut self, entry: &Entry) {
+    pub(super) fn add_match(&mut self, Extension { name, object }: Extension) {
         let mut known = false;
-        for one in self.matches.iter_mut().filter(|one| one.name == entry.name) {
+        for one in self.matches.iter_mut().filter(|one| one.name == name) {
             one.completed = true;
             known = true;
         }
-        self.matches.push(Match { name: entry.name, object: (entry.new)(), completed: false });
+        self.matches.push(Match { name, object, completed: false });
         if !known {
-            self.loaded.push((Kind::Match, entry.name));
+            self.loaded.push((Kind::Match, name));
         }
     }
 
-    pub(super) fn set_target(&mut self, entry: &Entry) {
-        self.target = Some((entry.name, (entry.new)()));
-        self.loaded.push((Kind::Target, entry.name));
+    pub(super) fn set_target(&mut self, Extension { name, object }: Extension) {
+        self.target = Some((name, object));
+        self.loaded.push((Kind::Target, name));
     }
-}
-
-/// The match of a `-m` word; some protocols have other names for theirs.
-pub(super) fn find_match(af: Af, name: &str) -> Option<&'static Entry> {
-    let name = match name {
-        "icmpv6" | "ipv6-icmp" => "icmp6",
-        "ipv6-mh" | "mobility-header" => "mh",
-        other => other,
-    };
-    ext::find(Kind::Match, name, af)
 }

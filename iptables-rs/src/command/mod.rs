@@ -1,9 +1,10 @@
 //! A command line of `iptables`, parsed and carried out: `-A`, `-L` and the others, with every option of a rule.
 //!
-//! [`parse()`] does nothing but read; [`Command::run`] edits an open table. Locking, opening and writing back are the
+//! [`parse()`] does nothing but read; [`Command::run`] edits an open table, [`Command::translate`] says it in nft's words. Locking, opening and writing back are the
 //! caller's, so that a restore can run many commands on one table.
 
 mod help;
+mod library;
 mod list;
 mod loaded;
 mod options;
@@ -11,15 +12,19 @@ mod parse;
 mod run;
 #[cfg(test)]
 mod tests;
+mod translate;
 mod words;
 
 use libxt::lock::Wait;
 use libxt::rule::Rule;
 use libxt::value::header::Range;
 
-pub(crate) use options::Action;
+pub(crate) use library::{Keeper, Unopened};
+pub(crate) use options::{Action, base_options};
 pub(crate) use parse::parse;
 pub(crate) use run::Session;
+pub(crate) use translate::{Statement, family};
+pub(crate) use words::check_declared_chain;
 
 /// What a command line asks for.
 #[derive(Debug)]
@@ -56,6 +61,8 @@ pub(crate) struct Command {
     jump: Jump,
     /// Its target is resolved on the table.
     rule: Rule,
+    /// Where each `!` stood among the words.
+    bangs: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]

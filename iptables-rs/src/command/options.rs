@@ -85,6 +85,11 @@ pub(super) fn short(letter: u8) -> Option<Takes> {
     }
 }
 
+/// The base options for completions: the letter where there is one, the long name, the argument.
+pub(crate) fn base_options() -> impl Iterator<Item = (Option<char>, &'static str, Takes)> {
+    LONG.iter().map(|long| (short(long.letter).map(|_| long.letter.into()), long.name, long.takes))
+}
+
 /// Every long name.
 pub(super) const LONG: &[Long] = &[
     required("append", b'A'),

@@ -1,33 +1,38 @@
 //! From words to a [`Command`], in the order in which upstream reads and checks (`do_command4`, `do_command6`).
 
 use libxt::abi::{Counters, EXTENSION_NAME_LEN};
-use libxt::ext::{self, Given, Kind, Problem};
+use libxt::ext::{Given, Problem};
 use libxt::family::Af;
 use libxt::getopt::{Item, Scanner};
 use libxt::lock::Wait;
 use libxt::octets;
 use libxt::rule::{Rule, Target};
-use libxt::table::verdict_number;
 use libxt::value::header::{self, Header, Range};
 use libxt::value::interface::Interface;
-use libxt::value::{address, protocol};
+use libxt::value::{address, number, protocol};
 
-use super::loaded::{Id, Known, find_match};
+use super::library::{Keeper, Library};
+use super::loaded::{Id, Known};
 use super::options::{self, Action, ONCE};
 use super::words::{
     check_chain_name, check_target_name, leading_integer, leading_number, not_loaded, rule_number, too_long,
 };
-use super::{Command, Display, Jump, Parsed, help};
+use super::{Command, Display, Jump, Parsed, Session, help};
 use crate::failure::Failure;
-use crate::program::{Program, Role, VERSION};
+use crate::program::{Program, VERSION};
 use crate::say;
 
 /// Reads a command line; `words` begin with the program's name.
 ///
-/// With [`Role::Restore`] it is a line of a restore input: there the caller puts `-t TABLE` in front, a second `-t` is
+/// For a restore (see [`Program::is_restore`]) it is a line of a restore input: there the caller puts `-t TABLE` in front, a second `-t` is
 /// refused, `-w` too, and a line marked for the other family is [`Parsed::Nothing`].
-pub(crate) fn parse(program: Program, words: &[String]) -> Result<Parsed, Failure> {
-    let mut reader = Reader::new(program, words);
+pub(crate) fn parse(
+    program: Program,
+    words: &[String],
+    session: &mut Session,
+    keeper: &mut Keeper<'_>,
+) -> Result<Parsed, Failure> {
+    let mut reader = Reader::new(program, words, &mut session.library);
     loop {
         let Some(item) = reader.scanner.next(&reader.grammar) else { return reader.finish() };
         let done = match item {
@@ -36,18 +41,19 @@ pub(crate) fn parse(program: Program, words: &[String]) -> Result<Parsed, Failur
                     return Err(usage("multiple consecutive ! not allowed"));
                 }
                 reader.inverted = true;
+                reader.bangs.push(reader.scanner.position().saturating_sub(1));
                 continue;
             }
             Item::Operand(word) => return Err(Failure::Bare(format!("Bad argument `{word}'"))),
             Item::Short(letter, argument) | Item::Long(Id::Base(letter), argument) => {
-                reader.base(letter, argument.unwrap_or_default(), argument.is_some())?
+                reader.base(letter, argument.unwrap_or_default(), argument.is_some(), keeper)?
             }
             Item::Long(Id::Extension { loaded, option }, argument) => {
                 reader.extension(loaded, option, argument.unwrap_or_default())?;
                 None
             }
             Item::Unknown | Item::Missing => {
-                if reader.load_protocol_match() {
+                if reader.load_protocol_match(keeper) {
                     reader.scanner.step_back();
                     continue;
                 }
@@ -68,9 +74,12 @@ pub(crate) fn parse(program: Program, words: &[String]) -> Result<Parsed, Failur
 /// What has been read so far.
 struct Reader<'a> {
     program: Program,
+    library: &'a mut Library,
     scanner: Scanner<'a>,
     grammar: Known,
     inverted: bool,
+    /// Where each `!` stands among the words.
+    bangs: Vec<usize>,
     /// The once-only options that were given: bit *i* for [`ONCE`]`[i]`.
     given: u16,
     action: Option<Action>,
@@ -90,17 +99,20 @@ struct Reader<'a> {
     sources: Option<&'a str>,
     destinations: Option<&'a str>,
     protocol_match_used: bool,
-    has_protocol: bool,
+    /// The word of `-p`.
+    protocol: Option<&'a str>,
     jump: Option<&'a str>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(program: Program, words: &'a [String]) -> Self {
+    fn new(program: Program, words: &'a [String], library: &'a mut Library) -> Self {
         Self {
             program,
+            library,
             scanner: Scanner::new(words),
             grammar: Known::default(),
             inverted: false,
+            bangs: Vec::new(),
             given: 0,
             action: None,
             also: None,
@@ -118,13 +130,19 @@ impl<'a> Reader<'a> {
             sources: None,
             destinations: None,
             protocol_match_used: false,
-            has_protocol: false,
+            protocol: None,
             jump: None,
         }
     }
 
     /// A base option. `argument` is empty if there is none.
-    fn base(&mut self, letter: u8, argument: &'a str, attached: bool) -> Result<Option<Parsed>, Failure> {
+    fn base(
+        &mut self,
+        letter: u8,
+        argument: &'a str,
+        attached: bool,
+        keeper: &mut Keeper<'_>,
+    ) -> Result<Option<Parsed>, Failure> {
         let optional = attached.then_some(argument);
         match letter {
             b'A' => self.command(Action::Append, argument)?,
@@ -158,7 +176,8 @@ impl<'a> Reader<'a> {
                 }
             }
             b'N' => {
-                check_chain_name(self.program.af, argument)?;
+                let af = self.program.af;
+                check_chain_name(argument, |name| self.library.find_target(af, name, keeper).is_some())?;
                 self.command(Action::NewChain, argument)?;
             }
             b'X' => self.on_chains(Action::DeleteChain, optional)?,
@@ -172,34 +191,30 @@ impl<'a> Reader<'a> {
                 let word = self.scanner.take_operand();
                 self.policy = Some(word.ok_or_else(|| usage("-P requires a chain and a policy"))?);
             }
-            b'h' => return Ok(Some(self.help())),
+            b'h' => return Ok(Some(self.help(keeper))),
             b'V' => {
-                let name = self.program.name();
+                let (name, variant) = (self.program.name(), self.program.variant());
                 let text = match self.inverted {
-                    true => format!("Not {VERSION} (legacy) ;-)\n"),
-                    false => format!("{name} v{VERSION} (legacy)\n"),
+                    true => format!("Not {VERSION} ({variant}) ;-)\n"),
+                    false => format!("{name} v{VERSION} ({variant})\n"),
                 };
                 return Ok(Some(Parsed::Show(text)));
             }
             b'4' | b'6' => {
                 let ours = if self.program.af == Af::V4 { b'4' } else { b'6' };
                 if letter != ours {
-                    return if self.program.role == Role::Restore {
-                        Ok(Some(Parsed::Nothing))
-                    } else {
-                        Err(Failure::Hint)
-                    };
+                    return if self.program.is_restore() { Ok(Some(Parsed::Nothing)) } else { Err(Failure::Hint) };
                 }
             }
             b'w' | b'W' => self.waiting(letter, optional)?,
             b'b' => return Err(usage("Unknown arg \"(null)\"")),
-            _ => self.rule_option(letter, argument)?,
+            _ => self.rule_option(letter, argument, keeper)?,
         }
         Ok(None)
     }
 
     /// An option of the rule or of the listing.
-    fn rule_option(&mut self, letter: u8, argument: &'a str) -> Result<(), Failure> {
+    fn rule_option(&mut self, letter: u8, argument: &'a str, keeper: &mut Keeper<'_>) -> Result<(), Failure> {
         match letter {
             b'p' => self.protocol(argument)?,
             b's' => {
@@ -212,7 +227,7 @@ impl<'a> Reader<'a> {
             }
             b'j' => {
                 self.once(b'j', 0)?;
-                self.jump(argument)?;
+                self.jump(argument, keeper)?;
             }
             b'g' => {
                 self.once(b'j', 0)?;
@@ -242,14 +257,18 @@ impl<'a> Reader<'a> {
                 if self.inverted {
                     return Err(usage("unexpected ! flag before --match"));
                 }
-                let entry = find_match(self.program.af, argument).ok_or_else(|| not_loaded("match", argument))?;
-                self.grammar.add_match(entry);
+                if octets::len(argument) >= EXTENSION_NAME_LEN {
+                    let max = EXTENSION_NAME_LEN - 1;
+                    return Err(Failure::Usage(format!("Invalid match name \"{argument}\" ({max} chars max)")));
+                }
+                let found = self.library.find_match(self.program.af, argument, keeper);
+                self.grammar.add_match(found.ok_or_else(|| not_loaded("match", argument))?);
             }
             b't' => {
                 if self.inverted {
                     return Err(usage("unexpected ! flag before --table"));
                 }
-                if self.program.role == Role::Restore && self.table.is_some() {
+                if self.program.is_restore() && self.table.is_some() {
                     let name = self.program.name();
                     return Err(Failure::Usage(format!("The -t option cannot be used in {name}.\n")));
                 }
@@ -273,18 +292,18 @@ impl<'a> Reader<'a> {
     }
 
     /// Loads the match of `-p` when an unknown option follows (`load_proto`); false if there is none or it was used.
-    fn load_protocol_match(&mut self) -> bool {
-        if !self.has_protocol || self.protocol_match_used {
-            return false;
-        }
-        let wanted = u8::try_from(self.header.protocol).ok();
-        let af = self.program.af;
-        let entry = ext::entries(Kind::Match)
-            .iter()
-            .find(|entry| entry.protocol.is_some() && entry.protocol == wanted && entry.families.contain(af));
-        let Some(entry) = entry else { return false };
+    fn load_protocol_match(&mut self, keeper: &mut Keeper<'_>) -> bool {
+        let Some(word) = self.protocol.filter(|_| !self.protocol_match_used) else { return false };
+        let name = match number::parse(word, 0, u8::MAX.into()) {
+            None => Some(word.to_ascii_lowercase()),
+            // After -n upstream looks up nothing but its own list.
+            Some(number) if self.has(b'n') => protocol::built_in_name(number as u8).map(str::to_owned),
+            Some(number) => protocol::name(number as u16).map(str::to_owned),
+        };
+        let found = name.and_then(|name| self.library.find_match(self.program.af, &name, keeper));
+        let Some(found) = found else { return false };
         self.protocol_match_used = true;
-        self.grammar.add_match(entry);
+        self.grammar.add_match(found);
         true
     }
 
@@ -356,8 +375,8 @@ impl<'a> Reader<'a> {
         self.once(b'p', header::INV_PROTOCOL)?;
         let number = protocol::parse(argument)
             .ok_or_else(|| Failure::Usage(protocol::unknown(&argument.to_ascii_lowercase())))?;
-        self.header.protocol = number.into();
-        self.has_protocol = true;
+        self.header.protocol = number;
+        self.protocol = Some(argument);
         let inverted = self.header.inversions & header::INV_PROTOCOL != 0;
         if number == 0 && inverted {
             return Err(usage("rule would never match protocol"));
@@ -389,13 +408,11 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn jump(&mut self, argument: &'a str) -> Result<(), Failure> {
+    fn jump(&mut self, argument: &'a str, keeper: &mut Keeper<'_>) -> Result<(), Failure> {
         check_target_name(argument)?;
         self.jump = Some(argument);
-        if verdict_number(argument).is_none()
-            && let Some(entry) = ext::find(Kind::Target, argument, self.program.af)
-        {
-            self.grammar.set_target(entry);
+        if let Some(target) = self.library.find_target(self.program.af, argument, keeper) {
+            self.grammar.set_target(target);
         }
         Ok(())
     }
@@ -415,9 +432,10 @@ impl<'a> Reader<'a> {
     }
 
     fn waiting(&mut self, letter: u8, attached: Option<&'a str>) -> Result<(), Failure> {
-        if self.program.role == Role::Restore {
-            let (name, letter) = (self.program.name(), char::from(letter));
-            return Err(Failure::Usage(format!("You cannot use `-{letter}' from {name}")));
+        if self.program.is_restore() {
+            // Upstream names this one whichever of them it is.
+            let letter = char::from(letter);
+            return Err(Failure::Usage(format!("You cannot use `-{letter}' from iptables-restore")));
         }
         let argument = attached.or_else(|| self.scanner.take_operand());
         if letter == b'w' {
@@ -441,9 +459,13 @@ impl<'a> Reader<'a> {
     }
 
     /// The words after `-h` change nothing; the extensions before it add their options.
-    fn help(&mut self) -> Parsed {
-        if self.grammar.matches.is_empty() {
-            self.load_protocol_match();
+    fn help(&mut self, keeper: &mut Keeper<'_>) -> Parsed {
+        // As upstream, where a number finds nothing here.
+        if self.grammar.matches.is_empty()
+            && let Some(name) = self.protocol.map(str::to_ascii_lowercase)
+            && let Some(found) = self.library.find_match(self.program.af, &name, keeper)
+        {
+            self.grammar.add_match(found);
         }
         let target = self.grammar.target.as_ref().map(|(name, object)| (*name, &**object));
         let matches = self.grammar.matches.iter().map(|one| (one.name, &*one.object));
@@ -513,6 +535,7 @@ impl<'a> Reader<'a> {
             destinations,
             jump,
             rule,
+            bangs: self.bangs,
         })))
     }
 
@@ -571,6 +594,6 @@ fn from_problem(problem: Problem) -> Failure {
 }
 
 /// Protocol numbers that IPv6 knows only as extension headers (`is_exthdr()`).
-const EXTENSION_HEADERS: [u8; 4] = [43, 44, 51, 60];
+const EXTENSION_HEADERS: [u16; 4] = [43, 44, 51, 60];
 
 const NAT_DROP: &str = "\nThe \"nat\" table is not intended for filtering, the use of DROP is therefore inhibited.\n\n";

@@ -1,25 +1,24 @@
 //! A [`Command`] carried out on an open table.
 
-use std::collections::HashMap;
 use std::io::Write;
 
-use libxt::abi::GetRevision;
-use libxt::backend::{Backend, Get};
+use libxt::backend::Backend;
 use libxt::blob;
-use libxt::ext::{Kind, Object, Revision};
+use libxt::ext::Object;
 use libxt::family::Af;
 use libxt::rule::{self, Encoded, Target};
 use libxt::table::{self, ChainId, During, NewRule, Refused, Table, verdict_number};
 
+use super::library::{Keeper, Library};
 use super::options::Action;
 use super::{Command, list, words};
 use crate::failure::Failure;
 use crate::say;
 
-/// What outlives one command of a restore: which revisions the backend has, and room for a rule's bytes.
+/// What outlives one command of a restore: the extensions loaded, and room for a rule's bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Session {
-    revisions: HashMap<(Kind, &'static str, u8), bool>,
+    pub(crate) library: Library,
     encoded: Encoded,
 }
 
@@ -114,14 +113,15 @@ impl Command {
         backend: &mut dyn Backend,
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
-        let Session { revisions, encoded } = session;
+        let Session { library, encoded } = session;
+        let mut keeper = Keeper::Open(backend);
         let af = self.rule.header.af;
         let mut outcome = Ok(());
         for &source in &self.sources {
             for &destination in &self.destinations {
                 self.rule.header.source = source;
                 self.rule.header.destination = destination;
-                let mut revision = |object: &dyn Object| Some(choose(revisions, backend, af, object));
+                let mut revision = |object: &dyn Object| Some(library.revision(af, object, &mut keeper));
                 rule::encode(&self.rule, &mut revision, encoded)
                     .map_err(|problem| Failure::Usage(problem.to_string()))?;
                 let new = encoded.as_new_rule();
@@ -184,50 +184,5 @@ impl Command {
             }
         }
         outcome
-    }
-}
-
-/// The first revision, in the order of the extension's table, that the backend has and that can say the value.
-fn choose(
-    known: &mut HashMap<(Kind, &'static str, u8), bool>,
-    backend: &mut dyn Backend,
-    af: Af,
-    object: &dyn Object,
-) -> Revision {
-    let mut first = None;
-    for &revision in object.revisions().iter().filter(|revision| revision.families.contain(af)) {
-        let key = (object.kind(), object.name(), revision.number);
-        let has = *known.entry(key).or_insert_with(|| has_revision(backend, key));
-        if has && object.fits(revision.number) {
-            return revision;
-        }
-        first = first.or(Some(revision));
-    }
-    let oldest = object.revisions().iter().filter(|revision| revision.families.contain(af)).min_by_key(|r| r.number);
-    let any_known = object
-        .revisions()
-        .iter()
-        .any(|revision| known.get(&(object.kind(), object.name(), revision.number)) == Some(&true));
-    if !any_known {
-        let (name, number) = (object.name(), oldest.map_or(0, |revision| revision.number));
-        say!("Warning: Extension {name} revision {number} not supported, missing kernel module?");
-    }
-    oldest.copied().or(first).unwrap_or(Revision::new(0, 0))
-}
-
-/// As `compatible_revision()`: a kernel too old for the question has revision 0 alone.
-fn has_revision(backend: &mut dyn Backend, (kind, name, number): (Kind, &str, u8)) -> bool {
-    let Some(mut question) = GetRevision::question(name, number) else { return false };
-    let what = match kind {
-        Kind::Match => Get::RevisionMatch,
-        Kind::Target => Get::RevisionTarget,
-    };
-    match backend.get(what, &mut question) {
-        Ok(()) => true,
-        Err(error) => match error.raw_os_error() {
-            Some(libc::ENOENT | libc::EPROTONOSUPPORT) => false,
-            Some(libc::ENOPROTOOPT) => number == 0,
-            _ => true,
-        },
     }
 }

@@ -4,7 +4,7 @@ use libxt::abi::Counters;
 use libxt::family::Af;
 use libxt::lock::Wait;
 
-use super::{Action, Command, Parsed, parse};
+use super::{Action, Command, Keeper, Parsed, Session, parse};
 use crate::failure::Failure;
 use crate::program::{Program, Role};
 
@@ -13,7 +13,11 @@ const RESTORE: Program = Program { af: Af::V4, role: Role::Restore };
 
 fn read(program: Program, line: &str) -> Result<Parsed, Failure> {
     let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-    parse(program, &words)
+    read_words(program, &words)
+}
+
+fn read_words(program: Program, words: &[String]) -> Result<Parsed, Failure> {
+    parse(program, words, &mut Session::default(), &mut Keeper::Nobody)
 }
 
 fn command(line: &str) -> Command {
@@ -147,7 +151,7 @@ fn no_line_of_known_words_in_any_order_panics() {
         for _ in 0..next(12) {
             words.push(WORDS[next(WORDS.len())].to_owned());
         }
-        understood += usize::from(parse(Program { af, role }, &words).is_ok());
+        understood += usize::from(read_words(Program { af, role }, &words).is_ok());
     }
     assert!(understood > 1000, "{understood}");
 }

@@ -135,7 +135,7 @@ fn line<W: Write>(text: &str, number: usize, document: &mut Document<W>) -> Resu
 
 const NAME: &str = "iptables-xml";
 
-const OPTIONS: options::Table =
+pub(crate) const OPTIONS: options::Table =
     &[('c', "combine", Takes::Nothing), ('v', "verbose", Takes::Nothing), ('h', "help", Takes::Nothing)];
 
 const HELP: &str = "Usage: iptables-xml [options] [file]\n\

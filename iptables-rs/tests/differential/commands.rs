@@ -267,6 +267,178 @@ fn ip6tables_lives_the_same_life() {
 }
 
 #[test]
+fn an_extension_that_the_keeper_lacks_is_told_when_its_name_is_read() {
+    live(
+        "iptables -A INPUT -j LED --led-trigger-id x
+        iptables -A INPUT -j LED
+        iptables -A INPUT -j LED --nonsense
+        iptables -A INPUT -p nosuch -j LED
+        iptables -A INPUT -j LED -p nosuch
+        iptables -D INPUT -j LED --led-trigger-id x
+        iptables -N LED
+        iptables -L LED
+        ip6tables -N LED
+        iptables -S",
+    );
+}
+
+#[test]
+fn who_may_not_ask_for_revisions_is_told_what_is_assumed() {
+    let namespace = Namespace::new();
+    for line in [
+        "iptables -A INPUT -m conntrack --ctstate NEW -m mark --mark 1 -m mark --mark 2 -j NOTRACK",
+        "ip6tables -A INPUT -m state --state NEW -j LOG",
+        "iptables -N MARK",
+    ] {
+        let words = split(line);
+        let [theirs, ours] = [Tool::Theirs, under_test()].map(|tool| namespace.run_without_rights(tool, &words));
+        assert_eq!(theirs, ours, "{line}");
+    }
+}
+
+#[test]
+fn the_match_of_a_protocol_is_found_by_the_name_typed() {
+    let protocols = [
+        "tcp",
+        "TCP",
+        "6",
+        "0x6",
+        "06",
+        "udp",
+        "17",
+        "udplite",
+        "136",
+        "sctp",
+        "132",
+        "dccp",
+        "33",
+        "esp",
+        "50",
+        "ah",
+        "51",
+        "icmp",
+        "1",
+        "icmpv6",
+        "ipv6-icmp",
+        "58",
+        "icmp6",
+        "mh",
+        "ipv6-mh",
+        "mobility-header",
+        "Mobility-Header",
+        "135",
+        "ipcomp",
+        "IPComp",
+        "108",
+        "ipv6-frag",
+        "44",
+        "ipv6-route",
+        "hopopt",
+        "all",
+        "0",
+        "mptcp",
+        "MPTCP",
+        "262",
+        "256",
+    ];
+    let options = [
+        "--dport 1",
+        "--espspi 1",
+        "--ahspi 1",
+        "--icmp-type 8",
+        "--icmpv6-type 1",
+        "--mh-type 1",
+        "--ipcompspi 1",
+        "--dccp-types DATA",
+        "--fraglen 1",
+    ];
+    let mut twins = Twins::new();
+    for program in ["iptables", "ip6tables"] {
+        for protocol in protocols {
+            for option in options {
+                for before in ["", "-n "] {
+                    twins.forget();
+                    twins.run(&format!("{program} {before}-C INPUT -p {protocol} {option}"));
+                }
+            }
+            twins.run(&format!("{program} -v -A INPUT -p {protocol} -m conntrack --ctproto {protocol}"));
+            twins.run(&format!("{program} -A INPUT ! -p {protocol}"));
+            twins.run(&format!("{program} -D INPUT -p {protocol}"));
+        }
+        for reading in ["-L", "-nL", "-S", "-nvvL"] {
+            twins.run(&format!("{program} {reading}"));
+        }
+    }
+    twins.compare_tables(Af::V4, &["filter"]);
+    twins.compare_tables(Af::V6, &["filter"]);
+}
+
+/// What random command lines once found.
+#[test]
+fn lines_that_once_differed_are_the_same_now() {
+    let mut twins = Twins::new();
+    let mut differences = Vec::new();
+    for line in FOUND.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        for program in ["iptables", "ip6tables"] {
+            differences.extend(twins.try_words(&split(&format!("{program} {line}")), "").err());
+        }
+    }
+    differences.extend(twins.try_tables(Af::V4, &["filter", "nat", "mangle"]).err());
+    differences.extend(twins.try_tables(Af::V6, &["filter", "nat", "mangle"]).err());
+    assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n\n"));
+}
+
+const FOUND: &str = r#"
+    -t nat -A INPUT -j NETMAP --to nth
+    -t nat -A INPUT -j NETMAP --to fe80::1
+    -t mangle -A INPUT -j TEE --gateway 256
+    -t mangle -A INPUT -j TEE --gateway ":"
+    -A INPUT -m dccp --sport aa:bb:cc
+    -A INPUT -p dccp -m dccp --sport 1:2:3
+    -A INPUT -p dccp -m dccp --sport 1:2:x
+    -A INPUT -m conntrack --ctorigsrcport 18446744073709551616
+    -A INPUT -m conntrack --ctorigsrcport 4294967295
+    -A INPUT -m conntrack --ctorigsrcport 4294967296
+    -A INPUT -m conntrack --ctproto IPComp
+    -A INPUT -m conntrack --ctproto IPCOMP
+    -A INPUT -m hashlimit --hashlimit-above 7/sec --hashlimit-burst a --nosuch
+    -A INPUT -m hashlimit --hashlimit-above 7/sec --hashlimit-burst 5x --hashlimit-name a
+    -A INPUT -m hashlimit --hashlimit-above 25612kb/s --hashlimit-burst 1mb --hashlimit-name b
+    -A INPUT -m hashlimit --hashlimit-above 512kb/s --hashlimit-burst 4000mb --hashlimit-name c
+    -A INPUT -m hashlimit --hashlimit-above 9/s --hashlimit-name d --hashlimit-rate-match --hashlimit-rate-interval 1-2
+    -A INPUT -m hashlimit --hashlimit-above 9/s --hashlimit-name d --hashlimit-rate-interval 2147483648
+    -A INPUT -m hashlimit --hashlimit-above 9/s --hashlimit-name d --hashlimit-rate-interval x
+    -A INPUT -j NFLOG --nflog-range 1 -m nosuch
+    -A INPUT -j NFLOG --nflog-range 1 --nflog-size 2
+    -A INPUT -j NFLOG --nflog-range 1
+    -A INPUT -j RATEEST --rateest-name a --rateest-interval 250ms --rateest-ewmalog 1e3 --rateest-ewmalog 1
+    -A INPUT -j RATEEST --rateest-name a --rateest-interval 250ms --rateest-ewmalog 1e1s
+    -A INPUT -m xxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+    -A INPUT -m xxxxxxxxxxxxxxxxxxxxxxxxxxxx
+    -A INPUT -m length --length fe80::1
+    -A INPUT -m length --length x:1:2
+    -A INPUT -m length --length 1:x:2
+    -A INPUT -m length --length 1:2:x
+    -A INPUT -m length --length 1:2:
+    -A INPUT -m time --monthdays 0:00
+    -A INPUT -m time --monthdays 1x:
+    -A INPUT -m time --monthdays 12345678
+    -A INPUT -m time --monthdays 1,0x1
+    -A INPUT -m ipv6header --header frag
+    -C INPUT -m ipv6header ! --header esp
+    -A INPUT -m ipv6header --header 00
+    -A INPUT -m ipv6header --header 044
+    -A INPUT -m ipv6header --header HOPOPT
+    -A INPUT -m addrtype --dst-type 1,2
+    -A INPUT -m addrtype --dst-type LOCAL,,x
+    -A INPUT -m addrtype --dst-type LOCAL,
+    -A INPUT -m addrtype --dst-type x
+    -A INPUT -m addrtype --dst-type l,UNI
+    -A INPUT -m connlabel --label 127 -m connlabel --label 3
+    -S
+"#;
+
+#[test]
 fn marks_are_matched_and_set() {
     live(
         "iptables -t mangle -A PREROUTING -m mark --mark 1 -j MARK --set-mark 2

@@ -11,6 +11,8 @@ mod commands;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod help;
+#[cfg(test)]
 mod modprobe;
 #[cfg(test)]
 mod octets;
@@ -20,5 +22,7 @@ mod oracle;
 mod random;
 #[cfg(test)]
 mod restore;
+#[cfg(test)]
+mod translate;
 #[cfg(test)]
 mod xml;

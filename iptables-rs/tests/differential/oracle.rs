@@ -52,7 +52,7 @@ pub(crate) struct Twins {
 }
 
 /// What a command left behind.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// The exit code, or 128 and the signal.
     pub(crate) code: i32,
@@ -94,8 +94,13 @@ impl Twins {
     /// The same for tests that go on after a difference.
     pub(crate) fn try_words(&mut self, words: &[String], stdin: &str) -> Result<Outcome, String> {
         self.history.push(format!("{words:?}"));
-        let theirs = self.theirs.run(Tool::Theirs, words, stdin);
-        let ours = self.ours.run(under_test(), words, stdin);
+        let mut theirs = self.theirs.run(Tool::Theirs, words, stdin);
+        let mut ours = self.ours.run(under_test(), words, stdin);
+        // The words of the help are our own.
+        if let (Some(at), Some(other)) = (theirs.stdout.find("Usage: "), ours.stdout.find("Usage: ")) {
+            theirs.stdout.truncate(at);
+            ours.stdout.truncate(other);
+        }
         let same = match self.ours.keeper() {
             Keeper::Kernel => theirs == ours,
             Keeper::Datapath => ours.is_but_for_a_reason(&theirs),
@@ -109,6 +114,11 @@ impl Twins {
 
     /// Compares the tables as their keepers hold them, byte for byte.
     pub(crate) fn compare_tables(&self, af: Af, tables: &[&str]) {
+        self.try_tables(af, tables).unwrap_or_else(|difference| panic!("{difference}"));
+    }
+
+    /// The same for tests that go on after a difference.
+    pub(crate) fn try_tables(&self, af: Af, tables: &[&str]) -> Result<(), String> {
         for table in tables {
             let theirs = self.theirs.entries(af, table);
             let ours = self.ours.entries(af, table);
@@ -118,7 +128,7 @@ impl Twins {
                     Af::V4 => ["iptables-save".to_owned()],
                     Af::V6 => ["ip6tables-save".to_owned()],
                 };
-                panic!(
+                return Err(format!(
                     "{}\nthe bytes of {table} differ at {at} ({} and {} long)\n--- theirs\n{}\n--- ours\n{}\n{}\n{}",
                     self.history.join("\n"),
                     theirs.len(),
@@ -127,24 +137,31 @@ impl Twins {
                     hex(&ours, at),
                     self.theirs.run(Tool::Theirs, &save, ""),
                     self.ours.run(Tool::Theirs, &save, ""),
-                );
+                ));
             }
         }
+        Ok(())
     }
 
     /// Has both tools read the same namespace (the real tool's), and compares what they print. The real tool reads no
     /// datapath: there each reads its own.
     pub(crate) fn compare_reading(&mut self, line: &str) {
+        self.try_reading(line).unwrap_or_else(|difference| panic!("{difference}"));
+    }
+
+    /// The same for tests that go on after a difference.
+    pub(crate) fn try_reading(&mut self, line: &str) -> Result<(), String> {
         let words = split(line);
         if self.ours.keeper() == Keeper::Datapath {
-            self.run_words(&words, "");
-            return;
+            return self.try_words(&words, "").map(drop);
         }
         let theirs = self.theirs.run(Tool::Theirs, &words, "");
         let ours = self.theirs.run(under_test(), &words, "");
         if theirs != ours {
-            panic!("{}\nreading: {line}\n--- theirs\n{theirs}\n--- ours\n{ours}", self.history.join("\n"));
+            let history = self.history.join("\n");
+            return Err(format!("{history}\nreading: {line}\n--- theirs\n{theirs}\n--- ours\n{ours}"));
         }
+        Ok(())
     }
 }
 
@@ -200,6 +217,23 @@ impl Namespace {
         }
     }
 
+    /// Runs one command here as a user who may do nothing.
+    pub(crate) fn run_without_rights(&self, tool: Tool, words: &[String]) -> Outcome {
+        self.enter();
+        let output = self
+            .command(tool, words, "kernel")
+            .env("XTABLES_LOCKFILE", "/nonexistent/lock")
+            .uid(65_534)
+            .gid(65_534)
+            .output()
+            .expect("the command's output");
+        Outcome {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: without_version(&String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+
     /// Runs one command here and returns what it printed, nothing taken out.
     pub(crate) fn run_exactly(&self, tool: Tool, words: &[String]) -> String {
         let output = self.spawn(tool, words).wait_with_output().expect("the command's output");
@@ -247,11 +281,17 @@ impl Namespace {
 
     fn start(&self, tool: Tool, words: &[impl AsRef<OsStr>], backend: &str) -> Child {
         self.enter();
+        let mut command = self.command(tool, words, backend);
+        command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    }
+
+    fn command(&self, tool: Tool, words: &[impl AsRef<OsStr>], backend: &str) -> Command {
         let (name, arguments) = words.split_first().expect("a command");
         let name = name.as_ref().to_str().expect("a program's name");
         // What is neither's own, as `ipset', is the system's.
         let own = tool.path(name);
-        Command::new(if own.exists() { own } else { PathBuf::from(name) })
+        let mut command = Command::new(if own.exists() { own } else { PathBuf::from(name) });
+        command
             .arg0(name)
             .args(arguments)
             .env("XTABLES_LOCKFILE", self.lock_file())
@@ -262,9 +302,8 @@ impl Namespace {
             .current_dir(self.folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{name}: {error}"))
+            .stderr(Stdio::piped());
+        command
     }
 
     pub(crate) fn lock_file(&self) -> PathBuf {
@@ -383,18 +422,21 @@ pub(crate) fn split(line: &str) -> Vec<String> {
 }
 
 /// Versions and dates are the two things in which the programs may differ.
-fn without_version(text: &str) -> String {
+pub(crate) fn without_version(text: &str) -> String {
     let mut out = String::new();
     for line in text.split_inclusive('\n') {
-        // The real tool asks the kernel when it reads the extension's name, ours when it encodes the rule: of a rule that
-        // is refused in between only the real tool says that the kernel lacks the extension.
-        if line.starts_with("Warning: Extension ") && line.ends_with("not supported, missing kernel module?\n") {
-            continue;
+        let mut line = line.to_owned();
+        for variant in ["legacy", "nf_tables"] {
+            for version in ["1.8.9", "1.8.11"] {
+                line = line.replace(&format!("{version} ({variant})"), "X");
+            }
         }
-        let mut line = line.replace("1.8.9 (legacy)", "X").replace("1.8.11 (legacy)", "X");
         line =
             line.replace("iptables-xml v1.8.9", "iptables-xml vX").replace("iptables-xml v1.8.11", "iptables-xml vX");
-        if line.starts_with("# Generated by ") || line.starts_with("# Completed on ") {
+        line = line.replace("-translate v1.8.9", "-translate vX").replace("-translate v1.8.11", "-translate vX");
+        if ["# Generated by ", "# Translated by "].iter().any(|head| line.starts_with(head))
+            || line.starts_with("# Completed on ")
+        {
             line = line.replace("v1.8.9", "vX").replace("v1.8.11", "vX");
             if let Some(date) = line.rfind("on ") {
                 line.truncate(date);
@@ -479,6 +521,12 @@ static LINKS: LazyLock<TempDir> = LazyLock::new(|| {
     for (tool, program) in programs {
         fs::create_dir(folder.path().join(tool)).expect("a folder");
         let apply = if tool == "ours" { program.clone() } else { script() };
+        let translator = if tool == "ours" { program.clone() } else { program.with_file_name("xtables-nft-multi") };
+        for name in ["iptables", "ip6tables"] {
+            for suffix in ["-translate", "-restore-translate"] {
+                symlink(&translator, folder.path().join(tool).join(format!("{name}{suffix}"))).expect("a link");
+            }
+        }
         symlink(&apply, folder.path().join(tool).join("iptables-apply")).expect("a link");
         symlink(&program, folder.path().join(tool).join("iptables-xml")).expect("a link");
         for name in ["iptables", "ip6tables"] {

@@ -265,3 +265,25 @@ fn noflush_keeps_the_rest_and_empties_the_chains_it_names() {
         }
     }
 }
+
+#[test]
+fn a_chain_that_was_declared_is_no_extension_anywhere_after() {
+    let mut twins = Twins::new();
+    for text in [
+        "*filter\n:LED - [0:0]\n-A INPUT -j LED\n-A LED -j LED --led-trigger-id x\nCOMMIT\n",
+        "*filter\n:LED - [0:0]\nCOMMIT\n*nat\n-A INPUT -j LED --led-trigger-id x\nCOMMIT\n",
+        "*filter\n:MARK - [0:0]\n-E MARK LOG\nCOMMIT\n*mangle\n-A INPUT -j LOG\n-A INPUT -j MARK --set-mark 1\nCOMMIT\n",
+        "*filter\n:MARK - [0:0]\n-N MARK\nCOMMIT\n",
+        "*filter\n-N x\n-E x MARK\n-A INPUT -j MARK\nCOMMIT\n",
+        "*filter\n-N x\n-E x TRACE\n-A INPUT -j TRACE\nCOMMIT\n",
+        "*filter\n:LOG -\n-A INPUT -j LOG --log-prefix x\nCOMMIT\n",
+        "*filter\n:log -\n-A INPUT -g log\n-A INPUT -g LOG\nCOMMIT\n",
+        "*filter\n-A INPUT -j LED\nCOMMIT\n",
+        "*filter\n-A INPUT -j LED --led-trigger-id x\n-A INPUT -j LED --led-trigger-id x\nCOMMIT\n",
+    ] {
+        for command in ["iptables-restore", "iptables-restore -n", "iptables-restore -n -v", "iptables-restore -T nat"]
+        {
+            feed(&mut twins, command, text);
+        }
+    }
+}

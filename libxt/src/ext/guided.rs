@@ -5,7 +5,7 @@ use crate::value::mark::Masked;
 use crate::value::network::{self, Network};
 use crate::value::port::{self, Ports};
 use crate::value::text::Text;
-use crate::value::{number, syslog};
+use crate::value::{number, protocol, syslog};
 
 impl Given<'_> {
     /// A number from `min` to `max` (`XTTYPE_UINT8` to `XTTYPE_UINT64`).
@@ -31,9 +31,6 @@ impl Given<'_> {
     /// `number` or `[min]:[max]`, each at most `max` (`XTTYPE_UINT8RC` to `XTTYPE_UINT64RC`); the order is not checked.
     pub fn range(&self, max: u64) -> Result<(u64, u64), Problem> {
         let Self { extension, option, .. } = self;
-        if self.value.bytes().filter(|byte| *byte == b':').count() > 1 {
-            return Err(self.too_many());
-        }
         let mut rest = self.value;
         let mut bounds = [None; 2];
         for (bound, default) in bounds.iter_mut().zip([0, max]) {
@@ -56,11 +53,13 @@ impl Given<'_> {
             }
             match rest.strip_prefix(':') {
                 Some(after) => rest = after,
-                None => break,
+                None => {
+                    let min = bounds[0].unwrap_or(0);
+                    return Ok((min, bounds[1].unwrap_or(min)));
+                }
             }
         }
-        let min = bounds[0].unwrap_or(0);
-        Ok((min, bounds[1].unwrap_or(min)))
+        Err(self.too_many())
     }
 
     /// A string of at least `min` characters, cut to its field (`XTTYPE_STRING`).
@@ -98,6 +97,12 @@ impl Given<'_> {
         syslog::parse(self.value).ok_or_else(|| Problem::new(format!("log level \"{}\" unknown\n", self.value)))
     }
 
+    /// A protocol by number or exact name (`XTTYPE_PROTOCOL`); of one beyond a byte (`mptcp`) the low byte is left.
+    pub fn protocol(&self) -> Result<u8, Problem> {
+        let number = protocol::parse_exact(self.value).ok_or_else(|| Problem::new(protocol::unknown(self.value)))?;
+        Ok(number as u8)
+    }
+
     /// One port by number or name (`XTTYPE_PORT`).
     pub fn port(&self) -> Result<u16, Problem> {
         any_port(self.value)
@@ -108,15 +113,15 @@ impl Given<'_> {
         let mut parts = self.value.split(':');
         let first = parts.next().unwrap_or("");
         let second = parts.next();
-        if parts.next().is_some() {
-            return Err(self.too_many());
-        }
         let min = if first.is_empty() { 0 } else { any_port(first)? };
         let max = match second {
             None => min,
             Some("") => u16::MAX,
             Some(max) => any_port(max)?,
         };
+        if parts.next().is_some() {
+            return Err(self.too_many());
+        }
         Ok(Ports { min, max })
     }
 

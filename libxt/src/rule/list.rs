@@ -83,10 +83,11 @@ pub fn count(number: u64, exact: bool) -> String {
 fn list_header(w: &mut dyn Write, header: &Header, columns: Columns) -> fmt::Result {
     let inverted = |bit: u8| header.inversions & bit != 0;
     w.write_char(sign(inverted(header::INV_PROTOCOL)))?;
-    let known = if columns.numeric { protocol::built_in_name } else { protocol::name };
-    match u8::try_from(header.protocol).ok().and_then(known) {
+    // As upstream, where the column shows the low byte.
+    let number = header.protocol as u8;
+    match if columns.numeric { protocol::built_in_name(number) } else { protocol::name(number.into()) } {
         Some(name) => pad(w, name, 4, columns)?,
-        None => pad(w, &header.protocol.to_string(), 4, columns)?,
+        None => pad(w, &number.to_string(), 4, columns)?,
     }
     if columns.echo {
         w.write_str("opt ")?;

@@ -53,7 +53,7 @@ fn save_header(w: &mut dyn Write, header: &Header) -> fmt::Result {
     save_interface(w, 'o', &header.output, header.inversions & header::INV_OUTPUT != 0)?;
     if header.protocol != 0 {
         let not = not(header.inversions & header::INV_PROTOCOL != 0);
-        match u8::try_from(header.protocol).ok().and_then(protocol::name) {
+        match protocol::name(header.protocol) {
             Some(name) => write!(w, "{not} -p {name}")?,
             None => write!(w, "{not} -p {}", header.protocol)?,
         }

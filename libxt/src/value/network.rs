@@ -1,11 +1,11 @@
 //! `host[/mask]` as extension options take it (`XTTYPE_HOSTMASK`), in the 16-byte fields of `union nf_inet_addr`.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::family::Af;
 
-use super::number;
+use super::{number, resolve};
 
 /// An address field and its mask; IPv4 uses the first four bytes of each. The address is kept as typed, unmasked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Refused {
     /// The mask is neither a length nor dotted.
     Mask,
     /// What `getaddrinfo` says of the host.
-    Host(&'static str),
+    Host(String),
     /// The name has several addresses.
     Ambiguous,
 }
@@ -120,17 +120,13 @@ pub fn bytes(address: IpAddr) -> [u8; 16] {
 
 /// One address of a host, by number or name; as `getaddrinfo` with the family given.
 pub fn resolve(host: &str, af: Af) -> Result<IpAddr, Refused> {
-    let fits = |address: &IpAddr| address.is_ipv4() == (af == Af::V4);
     if let Ok(address) = host.parse::<IpAddr>() {
-        return if fits(&address) { Ok(address) } else { Err(Refused::Host(OTHER_FAMILY)) };
+        let fits = address.is_ipv4() == (af == Af::V4);
+        return if fits { Ok(address) } else { Err(Refused::Host(OTHER_FAMILY.to_owned())) };
     }
-    let mut found: Vec<IpAddr> = match (host, 0).to_socket_addrs() {
-        Ok(addresses) => addresses.map(|address| address.ip()).filter(fits).collect(),
-        Err(_) => Vec::new(),
-    };
+    let mut found = resolve::addresses(host, af).map_err(Refused::Host)?;
     found.dedup();
     match found[..] {
-        [] => Err(Refused::Host("Name or service not known")),
         [address] => Ok(address),
         _ => Err(Refused::Ambiguous),
     }
@@ -193,7 +189,7 @@ mod tests {
 
     #[test]
     fn an_address_of_the_other_family_is_refused() {
-        assert_eq!(Network::parse("::1", Af::V4), Err(Refused::Host(OTHER_FAMILY)));
+        assert_eq!(Network::parse("::1", Af::V4), Err(Refused::Host(OTHER_FAMILY.to_owned())));
     }
 
     #[test]

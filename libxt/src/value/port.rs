@@ -77,13 +77,15 @@ pub fn invalid(text: &str) -> String {
     format!("invalid port/service `{text}' specified")
 }
 
-/// A port as `getaddrinfo` reads a service: decimal digits modulo 2^16, else a name in any protocol.
+/// A port as `getaddrinfo` reads a service: decimal digits modulo 2^16 unless they make a negative `int`, else a name in
+/// any protocol.
 pub fn parse_any(text: &str) -> Option<u16> {
     let digits = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
     let digits = digits.strip_prefix('+').unwrap_or(digits);
     if digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        let port = digits.bytes().fold(0u16, |port, digit| port.wrapping_mul(10).wrapping_add((digit - b'0').into()));
-        return Some(port);
+        let number =
+            digits.bytes().fold(0u64, |number, digit| number.saturating_mul(10).saturating_add((digit - b'0').into()));
+        return (number as i32 >= 0).then_some(number as u16);
     }
     ["tcp", "udp", "dccp", "udplite", "sctp"].iter().find_map(|protocol| service::port(text, Some(protocol)))
 }

@@ -21,22 +21,27 @@ const BUILT_IN: [(&str, u8); 13] = [
     ("all", 0),
 ];
 
-/// A protocol by number from 0 to 255 or by name in any case; as `xtables_parse_protocol`.
-pub fn parse(text: &str) -> Option<u8> {
+/// A protocol by number from 0 to 255 or by name in any case, as `-p` reads it.
+pub fn parse(text: &str) -> Option<u16> {
+    parse_exact(&text.to_ascii_lowercase())
+}
+
+/// A protocol by number from 0 to 255 or by one of its names; as `xtables_parse_protocol`. Only `/etc/protocols` knows
+/// numbers beyond a byte (`mptcp`).
+pub fn parse_exact(text: &str) -> Option<u16> {
     if let Some(number) = number::parse(text, 0, u8::MAX.into()) {
-        return u8::try_from(number).ok();
+        return u16::try_from(number).ok();
     }
-    if let Some((_, number)) = BUILT_IN.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
-        return Some(*number);
+    if let Some((_, number)) = BUILT_IN.iter().find(|(name, _)| *name == text) {
+        return Some((*number).into());
     }
-    let text = text.to_ascii_lowercase();
-    file().iter().find(|(names, _)| names.contains(&text)).map(|&(_, number)| number)
+    file().iter().find(|(names, _)| names.iter().any(|name| name == text)).map(|&(_, number)| number)
 }
 
 /// The name shown for a number: a built-in one, else the first in `/etc/protocols`.
-pub fn name(number: u8) -> Option<&'static str> {
+pub fn name(number: u16) -> Option<&'static str> {
     let in_file = || file().iter().find(|(_, own)| *own == number).and_then(|(names, _)| names.first());
-    built_in_name(number).or_else(|| in_file().map(String::as_str))
+    u8::try_from(number).ok().and_then(built_in_name).or_else(|| in_file().map(String::as_str))
 }
 
 /// The built-in name of a number: what `-L -n` shows, which looks no file up.
@@ -49,8 +54,8 @@ pub fn unknown(text: &str) -> String {
     format!("unknown protocol \"{text}\" specified")
 }
 
-fn file() -> &'static [(Vec<String>, u8)] {
-    static FILE: OnceLock<Vec<(Vec<String>, u8)>> = OnceLock::new();
+fn file() -> &'static [(Vec<String>, u16)] {
+    static FILE: OnceLock<Vec<(Vec<String>, u16)>> = OnceLock::new();
     FILE.get_or_init(|| {
         let file = std::fs::read("/etc/protocols").unwrap_or_default();
         String::from_utf8_lossy(&file).lines().filter_map(line).collect()
@@ -58,7 +63,7 @@ fn file() -> &'static [(Vec<String>, u8)] {
 }
 
 /// `name number aliases… # comment`.
-fn line(line: &str) -> Option<(Vec<String>, u8)> {
+fn line(line: &str) -> Option<(Vec<String>, u16)> {
     let mut words = line.split('#').next()?.split_ascii_whitespace();
     let name = words.next()?;
     let number = words.next()?.parse().ok()?;

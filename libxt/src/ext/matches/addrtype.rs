@@ -37,7 +37,7 @@ pub enum Limit {
 }
 
 /// By bit.
-const NAMES: [&str; 12] = [
+pub(crate) const NAMES: [&str; 12] = [
     "UNSPEC",
     "UNICAST",
     "LOCAL",
@@ -203,11 +203,22 @@ fn set_limit_out(to: &mut Addrtype, _given: &Given<'_>) -> Result<(), Problem> {
 
 fn parse(text: &str) -> Result<Types, Problem> {
     let mut bits = 0;
-    for word in text.split(',') {
-        let number = NAMES.iter().position(|name| name.eq_ignore_ascii_case(word));
-        bits |= 1 << number.ok_or_else(|| Problem::new(format!("addrtype: bad type \"{word}\"")))?;
+    let mut rest = text;
+    loop {
+        let (word, after) = rest.split_once(',').map_or((rest, None), |(word, after)| (word, Some(after)));
+        // The start of a name is enough.
+        let is_start = |name: &&str| name.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+        let number = NAMES.iter().position(|name| !word.is_empty() && is_start(name));
+        bits |= 1
+            << number.ok_or_else(|| match after {
+                Some(_) => Problem::new(format!("addrtype: bad type `{rest}'")),
+                None => Problem::new(format!("addrtype: bad type \"{word}\"")),
+            })?;
+        match after {
+            Some(after) => rest = after,
+            None => return Ok(Types(bits)),
+        }
     }
-    Ok(Types(bits))
 }
 
 const INVERT_SOURCE: u32 = 1;

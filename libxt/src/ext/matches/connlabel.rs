@@ -2,7 +2,6 @@
 
 use std::fmt::{self, Write};
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -83,13 +82,12 @@ fn set_set(to: &mut Connlabel, _given: &Given<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
-fn name(bit: u16) -> Option<String> {
+pub(crate) fn name(bit: u16) -> Option<String> {
     labels().into_iter().find(|(own, _)| *own == bit).map(|(_, name)| name)
 }
 
-/// The labels' names; a file that cannot be read is reported once, as the tools report it.
+/// The labels' names; a file that cannot be read is reported each time, as the tools report it.
 fn labels() -> Vec<(u16, String)> {
-    static REPORTED: AtomicBool = AtomicBool::new(false);
     let file = match fs::read(FILE) {
         Ok(file) => file,
         Err(error) => {
@@ -97,9 +95,7 @@ fn labels() -> Vec<(u16, String)> {
                 std::io::ErrorKind::NotFound => "No such file or directory".to_owned(),
                 _ => error.to_string(),
             };
-            if !REPORTED.swap(true, Ordering::Relaxed) {
-                option::notice(&format!("Warning: cannot open {FILE}: {reason}"));
-            }
+            option::notice(&format!("Warning: cannot open {FILE}: {reason}"));
             return Vec::new();
         }
     };

@@ -22,7 +22,7 @@ pub struct Dccp {
 }
 
 /// The bits and the name of each type.
-const TYPES: [(u16, &str); 11] = [
+pub(crate) const TYPES: [(u16, &str); 11] = [
     (1, "REQUEST"),
     (1 << 1, "RESPONSE"),
     (1 << 2, "DATA"),

@@ -158,8 +158,10 @@ impl Extension for Hashlimit {
             " s",
             "over how many seconds the rate is measured",
             |to: &mut Self, given| {
-                let interval = number::parse(given.value, 0, u32::MAX.into());
-                to.interval = interval.ok_or_else(|| given.bad_param(given.value))? as u32;
+                // As atoi(), which keeps the low half.
+                let (seconds, _) = decimal(given.value).unwrap_or((0, ""));
+                let seconds = i32::try_from(seconds as u32).ok().filter(|seconds| *seconds > 0);
+                to.interval = seconds.ok_or_else(|| given.bad_param(given.value))?.cast_unsigned();
                 Ok(())
             },
         ),
@@ -291,7 +293,8 @@ impl Hashlimit {
                 self.burst = 0;
                 return Ok(BYTE_EXPIRE);
             }
-            let rate = unit.max(1);
+            // What is left of the rate in the unit that the kernel counts in.
+            let rate = bytes_of(self.period).max(1);
             if self.burst < rate {
                 return Err(Problem::new(format!("burst cannot be smaller than {rate}b")));
             }
@@ -299,8 +302,7 @@ impl Hashlimit {
             return Ok(BYTE_BURST_EXPIRE);
         }
         if !(1..=MAX_BURST).contains(&self.burst) {
-            let range = format!("bad value for option \"--hashlimit-burst\", or out of range (1-{MAX_BURST}).");
-            return Err(Problem::new(range));
+            return Err(bad_burst());
         }
         if self.rate_match {
             if seen & INTERVAL == 0 {
@@ -312,7 +314,7 @@ impl Hashlimit {
     }
 
     /// The rate, and the expiry that goes with it, in milliseconds.
-    fn write_rate(&self, w: &mut dyn Write, period: u64) -> Result<u32, fmt::Error> {
+    pub(crate) fn write_rate(&self, w: &mut dyn Write, period: u64) -> Result<u32, fmt::Error> {
         if self.bytes {
             write!(w, "{}/s", Bytes(bytes_of(self.period)))?;
             return Ok(if self.burst == 0 { BYTE_EXPIRE } else { BYTE_BURST_EXPIRE });
@@ -333,7 +335,7 @@ impl Hashlimit {
         Ok(shown.1 as u32 * 1000)
     }
 
-    fn write_burst(&self, w: &mut dyn Write, label: &str) -> fmt::Result {
+    pub(crate) fn write_burst(&self, w: &mut dyn Write, label: &str) -> fmt::Result {
         match (self.bytes, self.burst) {
             (true, 0) => Ok(()),
             (true, burst) => {
@@ -445,6 +447,9 @@ fn set_rate(to: &mut Hashlimit, given: &Given<'_>) -> Result<(), Problem> {
 fn set_burst(to: &mut Hashlimit, given: &Given<'_>) -> Result<(), Problem> {
     let (count, rest) = decimal(given.value).unwrap_or((0, ""));
     to.burst = count.saturating_mul(factor(rest));
+    if factor(rest) == 1 && !(1..=MAX_BURST).contains(&to.burst) {
+        return Err(bad_burst());
+    }
     if to.burst > u32::MAX.into() {
         let max = u32::MAX >> 20;
         return Err(Problem::new(format!(
@@ -453,6 +458,10 @@ fn set_burst(to: &mut Hashlimit, given: &Given<'_>) -> Result<(), Problem> {
         )));
     }
     Ok(())
+}
+
+fn bad_burst() -> Problem {
+    Problem::new(format!("bad value for option \"--hashlimit-burst\", or out of range (1-{MAX_BURST})."))
 }
 
 fn set_mode(to: &mut Hashlimit, given: &Given<'_>) -> Result<(), Problem> {

@@ -32,7 +32,8 @@ const HEADERS: [(u8, u8, &str, &str); 8] = [
 impl Extension for Ipv6header {
     const NAME: &'static str = "ipv6header";
     const KIND: Kind = Kind::Match;
-    const REVISIONS: &'static [Revision] = &[Revision::new(0, size_of::<Info>()).only(Families::V6)];
+    // As upstream, where any two are taken for the same.
+    const REVISIONS: &'static [Revision] = &[Revision::new(0, size_of::<Info>()).user_size(0).only(Families::V6)];
     const OPTIONS: &'static [Opt<Self>] = &[
         Opt::new("header", " header[,header...]", "hop, dst, route, frag, auth, esp, none or prot", set_headers)
             .invertible()
@@ -99,16 +100,16 @@ fn header(text: &str) -> Result<u8, Problem> {
     if let Some((bit, ..)) = HEADERS.iter().find(|(_, _, long, short)| text == *long || text == *short) {
         return Ok(*bit);
     }
-    let decimal = text.bytes().all(|byte| byte.is_ascii_digit());
-    let named = !text.bytes().any(|byte| byte.is_ascii_uppercase()) && !decimal;
+    // A zero before other digits makes a name of it.
+    let decimal = text.bytes().all(|byte| byte.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
     let parsed = match number::parse(text, 0, u8::MAX.into()) {
-        Some(number) if decimal => u8::try_from(number).ok(),
+        Some(number) if decimal => u16::try_from(number).ok(),
         Some(_) => None,
-        None if named && !OWN_NAMES.contains(&text) => protocol::parse(text),
+        None if !OWN_NAMES.contains(&text) => protocol::parse_exact(text),
         None => None,
     };
     let parsed = parsed.ok_or_else(|| unknown(&text))?;
-    let found = HEADERS.iter().find(|(_, number, ..)| *number == parsed);
+    let found = HEADERS.iter().find(|(_, number, ..)| u16::from(*number) == parsed);
     found.map(|(bit, ..)| *bit).ok_or_else(|| unknown(&parsed))
 }
 

@@ -7,7 +7,6 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
 use crate::value::condition::Condition;
 use crate::value::network::Network;
-use crate::value::protocol;
 
 /// All conditions that are given must hold; each of them but [`Self::balanced`] asks for a connection of IPVS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -154,8 +153,7 @@ fn set_balanced(to: &mut Ipvs, given: &Given<'_>) -> Result<(), Problem> {
 }
 
 fn set_protocol(to: &mut Ipvs, given: &Given<'_>) -> Result<(), Problem> {
-    let number = protocol::parse(given.value).ok_or_else(|| Problem::new(protocol::unknown(given.value)))?;
-    to.protocol = Some(Condition::new(number, given.inverted));
+    to.protocol = Some(Condition::new(given.protocol()?, given.inverted));
     Ok(())
 }
 

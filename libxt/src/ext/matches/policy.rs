@@ -205,7 +205,7 @@ impl Element {
         }
         if let Some(own) = self.protocol {
             write!(w, "{} {dashes}proto ", own.not())?;
-            match protocol::name(own.value).filter(|_| !numeric) {
+            match protocol::name(own.value.into()).filter(|_| !numeric) {
                 Some(name) => w.write_str(name)?,
                 None => write!(w, "{}", own.value)?,
             }
@@ -272,7 +272,7 @@ fn set_destination(to: &mut Policy, given: &Given<'_>) -> Result<(), Problem> {
 }
 
 fn set_protocol(to: &mut Policy, given: &Given<'_>) -> Result<(), Problem> {
-    let number = protocol::parse(given.value).ok_or_else(|| Problem::new(protocol::unknown(given.value)))?;
+    let number = given.protocol()?;
     if to.element()?.protocol.is_none() && !PROTOCOLS.contains(&number) {
         return Err(Problem::new("policy match: protocol must be ah/esp/ipcomp"));
     }

@@ -39,7 +39,7 @@ impl Default for Chunks {
 }
 
 /// Type, name, and the letters of the flags from the highest bit on.
-const TYPES: [(u8, &str, &str); 22] = [
+pub(crate) const TYPES: [(u8, &str, &str); 22] = [
     (0, "DATA", "----IUBE"),
     (1, "INIT", ""),
     (2, "INIT_ACK", ""),
@@ -168,7 +168,7 @@ impl Extension for Sctp {
 }
 
 impl Chunks {
-    fn contains(&self, kind: u8) -> bool {
+    pub(crate) fn contains(&self, kind: u8) -> bool {
         self.types.get(usize::from(kind / 32)).is_some_and(|word| word >> (kind % 32) & 1 != 0)
     }
 

@@ -181,7 +181,7 @@ fn ordinal(day: u32) -> &'static str {
 }
 
 /// Seconds of a day, as `hh:mm:ss`.
-struct Daytime(u32);
+pub(crate) struct Daytime(pub(crate) u32);
 
 impl fmt::Display for Daytime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -190,7 +190,7 @@ impl fmt::Display for Daytime {
 }
 
 /// Seconds since 1970, with what stands between date and time of day.
-struct Date(u32, char);
+pub(crate) struct Date(pub(crate) u32, pub(crate) char);
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -338,6 +338,8 @@ fn set_month_days(to: &mut Time, given: &Given<'_>) -> Result<(), Problem> {
     let mut rest = given.value;
     while !rest.is_empty() {
         let (part, after) = rest.split_once(',').unwrap_or((rest, ""));
+        // As upstream, which looks at two characters.
+        let part = part.char_indices().nth(2).map_or(part, |(end, _)| &part[..end]);
         match decimal(part) {
             (day @ 0..=31, "") => days |= 1 << day,
             _ => return Err(Problem::new(format!("{part} is not a valid day for --monthdays"))),
@@ -375,9 +377,9 @@ const DATE_MAX: u32 = 0x7fff_ffff;
 /// XT_TIME_MAX_DAYTIME.
 const DAYTIME_MAX: u32 = DAY - 1;
 /// XT_TIME_ALL_MONTHDAYS.
-const ALL_MONTH_DAYS: u32 = !1;
+pub(crate) const ALL_MONTH_DAYS: u32 = !1;
 /// XT_TIME_ALL_WEEKDAYS.
-const ALL_WEEK_DAYS: u8 = !1;
+pub(crate) const ALL_WEEK_DAYS: u8 = !1;
 
 const KERNEL_ZONE: u8 = 1;
 const CONTIGUOUS: u8 = 2;

@@ -17,6 +17,8 @@ pub struct Nflog {
     pub length: u32,
     /// `length` was given with `--nflog-size`, which the kernel obeys; else the whole packet is copied.
     pub sized: bool,
+    /// `--nflog-range` was given, of which [`Extension::check`] warns.
+    ranged: bool,
     /// How many packets the kernel collects before it sends; 0 is its own choice.
     pub threshold: u16,
     /// What goes with the packet, up to 63 bytes.
@@ -35,12 +37,21 @@ impl Extension for Nflog {
         Opt::new("nflog-threshold", " number", "send after so many packets, 0 to 65535", set_threshold),
     ];
 
+    fn check(&mut self, _seen: u64, _around: &Surroundings) -> Result<(), Problem> {
+        // Said once all options were read, and forgotten: it is no part of the value.
+        if std::mem::take(&mut self.ranged) {
+            notice("warn: --nflog-range has never worked and is no longer supported, please use --nflog-size instead");
+        }
+        Ok(())
+    }
+
     fn decode(_revision: u8, info: &[u8], _around: &Surroundings) -> Result<Self, Malformed> {
         let (info, _) = Info::read_from_prefix(info).map_err(|_| Malformed("NFLOG"))?;
         Ok(Self {
             group: info.group,
             length: info.length,
             sized: info.flags & COPY_LEN != 0,
+            ranged: false,
             threshold: info.threshold,
             prefix: Text(info.prefix),
         })
@@ -102,7 +113,7 @@ fn set_prefix(to: &mut Nflog, given: &Given<'_>) -> Result<(), Problem> {
 
 fn set_range(to: &mut Nflog, given: &Given<'_>) -> Result<(), Problem> {
     to.length = given.long(0, u32::MAX)?;
-    notice("warn: --nflog-range has never worked and is no longer supported, please use --nflog-size instead");
+    to.ranged = true;
     Ok(())
 }
 

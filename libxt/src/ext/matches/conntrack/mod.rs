@@ -6,7 +6,6 @@ use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surr
 use crate::value::condition::Condition;
 use crate::value::network::Network;
 use crate::value::port::Ports;
-use crate::value::protocol;
 
 mod bytes;
 mod flags;
@@ -185,8 +184,7 @@ fn set_state(to: &mut Conntrack, given: &Given<'_>) -> Result<(), Problem> {
 }
 
 fn set_protocol(to: &mut Conntrack, given: &Given<'_>) -> Result<(), Problem> {
-    let number = protocol::parse(given.value).ok_or_else(|| Problem::new(protocol::unknown(given.value)))?;
-    to.protocol = Some(Condition::new(number.into(), given.inverted));
+    to.protocol = Some(Condition::new(given.protocol()?.into(), given.inverted));
     Ok(())
 }
 

@@ -1,70 +1,11 @@
-//! Random command lines, valid and nearly so, through both tools. The seed is printed; `XT_SEED` repeats a run and
-//! `XT_ENDLESS=1` never ends it.
-
-use std::env;
-use std::time::{Duration, Instant, SystemTime};
+//! Command lines of the base options: small tables are where commands meet.
 
 use libxt::family::Af;
 
-use crate::oracle::{Twins, split};
+use super::draw::{Line, Random};
+use crate::oracle::split;
 
-#[test]
-fn random_command_lines_have_the_same_effect() {
-    let seed = match env::var("XT_SEED") {
-        Ok(seed) => seed.parse().expect("XT_SEED is a number"),
-        Err(_) => SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64,
-    };
-    println!("XT_SEED={seed}");
-    let endless = env::var_os("XT_ENDLESS").is_some();
-    let (start, mut lines) = (Instant::now(), 0);
-    let mut random = Random(seed | 1);
-    while endless || start.elapsed() < Duration::from_secs(20) {
-        // Namespaces are made anew now and then: small tables are where commands meet.
-        let mut twins = Twins::new();
-        for _ in 0..60 {
-            let (af, line) = line(&mut random);
-            let words = split(&line);
-            if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                twins.run_words(&words, "");
-                twins.compare_tables(af, &["filter", "mangle"]);
-            })) {
-                println!("XT_SEED={seed}: after {lines} lines: {line}");
-                std::panic::resume_unwind(panic);
-            }
-            lines += 1;
-        }
-        twins.compare_reading("iptables-save -c");
-        twins.compare_reading("ip6tables-save -c");
-    }
-    println!("{lines} command lines compared");
-    assert!(lines > 0);
-}
-
-/// xorshift64*: the sequence is the seed's alone.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-
-    fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
-        of[self.below(of.len())]
-    }
-
-    fn chance(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-}
-
-fn line(random: &mut Random) -> (Af, String) {
+pub(super) fn line(random: &mut Random) -> Line {
     let af = if random.chance(70) { Af::V4 } else { Af::V6 };
     let mut words: Vec<String> = Vec::new();
     let mut say = |text: &str| words.push(text.to_owned());
@@ -126,8 +67,9 @@ fn line(random: &mut Random) -> (Af, String) {
             say(random.pick(&["-A INPUT", "-A FORWARD", "-I a", "-A b", ""]));
         }
     }
-    let program = if af == Af::V4 { "iptables" } else { "ip6tables" };
-    (af, format!("{program} {}", words.join(" ")))
+    let text = words.join(" ");
+    let table = if text.contains("mangle") { "mangle" } else { "filter" };
+    Line { af, table: table.to_owned(), words: split(&text) }
 }
 
 fn chain<'a>(random: &mut Random) -> &'a str {

@@ -130,7 +130,7 @@ impl Extension for Policy {
         w.write_str(" policy match")?;
         self.flags(w, "")?;
         for (index, element) in self.elements.iter().take(self.len.into()).enumerate() {
-            if self.strict {
+            if self.strict && self.len > 1 {
                 write!(w, " [{index}]")?;
             }
             element.write(w, "", around.af, numeric)?;

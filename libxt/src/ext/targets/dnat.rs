@@ -30,8 +30,8 @@ impl Extension for Dnat {
             set_target,
         )
         .mandatory(),
-        Opt::flag("random", "take ports at random", set_random),
-        Opt::flag("persistent", "give one client the same address every time", set_persistent),
+        nat_option::random(),
+        nat_option::persistent(),
     ];
 
     fn fits(&self, number: u8) -> bool {
@@ -47,29 +47,20 @@ impl Extension for Dnat {
     }
 
     fn save(&self, w: &mut dyn Write, _around: &Surroundings) -> fmt::Result {
-        w.write_str(" --to-destination ")?;
-        self.range.write_target(w)?;
-        self.range.write_flags(w, "--")
+        nat_option::write_target(&self.range, w, " --to-destination ", "--")
     }
 
     fn print(&self, w: &mut dyn Write, _around: &Surroundings, _numeric: bool) -> fmt::Result {
-        w.write_str(" to:")?;
-        self.range.write_target(w)?;
-        self.range.write_flags(w, "")
+        nat_option::write_target(&self.range, w, " to:", "")
+    }
+}
+
+impl nat_option::Maps for Dnat {
+    fn range(&mut self) -> &mut nat::Range {
+        &mut self.range
     }
 }
 
 fn set_target(to: &mut Dnat, given: &Given<'_>) -> Result<(), Problem> {
-    nat_option::target(&mut to.range, given)?;
-    Ok(())
-}
-
-fn set_random(to: &mut Dnat, _given: &Given<'_>) -> Result<(), Problem> {
-    to.range.random = true;
-    Ok(())
-}
-
-fn set_persistent(to: &mut Dnat, _given: &Given<'_>) -> Result<(), Problem> {
-    to.range.persistent = true;
-    Ok(())
+    nat_option::target(&mut to.range, given)
 }

@@ -21,8 +21,8 @@ impl Extension for Masquerade {
         &[Revision::new(0, nat::SIZE_V4).only(Families::V4), Revision::new(0, nat::SIZE).only(Families::V6)];
     const OPTIONS: &'static [Opt<Self>] = &[
         Opt::new("to-ports", " port[-port]", "take the source port from these", set_ports),
-        Opt::flag("random", "take ports at random", set_random),
-        Opt::flag("random-fully", "take ports at random, without the hash that --random begins at", set_random_fully),
+        nat_option::random(),
+        nat_option::random_fully(),
     ];
 
     fn decode(revision: u8, info: &[u8], around: &Surroundings) -> Result<Self, Malformed> {
@@ -34,17 +34,17 @@ impl Extension for Masquerade {
     }
 
     fn save(&self, w: &mut dyn Write, _around: &Surroundings) -> fmt::Result {
-        if let Some(ports) = self.range.ports {
-            write!(w, " --to-ports {ports}")?;
-        }
-        self.range.write_flags(w, "--")
+        nat_option::write_ports(&self.range, w, " --to-ports ", "--")
     }
 
     fn print(&self, w: &mut dyn Write, _around: &Surroundings, _numeric: bool) -> fmt::Result {
-        if let Some(ports) = self.range.ports {
-            write!(w, " masq ports: {ports}")?;
-        }
-        self.range.write_flags(w, "")
+        nat_option::write_ports(&self.range, w, " masq ports: ", "")
+    }
+}
+
+impl nat_option::Maps for Masquerade {
+    fn range(&mut self) -> &mut nat::Range {
+        &mut self.range
     }
 }
 
@@ -53,15 +53,5 @@ fn set_ports(to: &mut Masquerade, given: &Given<'_>) -> Result<(), Problem> {
     // The shift is accepted and flagged, but the only revision has no field for it.
     ports.base = ports.base.map(|_| 0);
     to.range.ports = Some(ports);
-    Ok(())
-}
-
-fn set_random(to: &mut Masquerade, _given: &Given<'_>) -> Result<(), Problem> {
-    to.range.random = true;
-    Ok(())
-}
-
-fn set_random_fully(to: &mut Masquerade, _given: &Given<'_>) -> Result<(), Problem> {
-    to.range.random_fully = true;
     Ok(())
 }

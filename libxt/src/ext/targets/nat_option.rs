@@ -1,8 +1,55 @@
-//! What the NAT targets read alike: addresses with ports, and the bytes by revision and family.
+//! What the NAT targets have alike: options, addresses with ports, texts, and the bytes by revision and family.
 
-use crate::ext::{Given, Problem, Surroundings};
+use std::fmt::{self, Write};
+
+use crate::ext::{Given, Opt, Problem, Surroundings};
 use crate::family::Af;
 use crate::value::nat::{Ports, Range};
+
+/// A target that maps to a range.
+pub(super) trait Maps: 'static {
+    /// The range, to be changed.
+    fn range(&mut self) -> &mut Range;
+}
+
+/// `--random`.
+pub(super) const fn random<E: Maps>() -> Opt<E> {
+    Opt::flag("random", "take ports at random", |to: &mut E, _| {
+        to.range().random = true;
+        Ok(())
+    })
+}
+
+/// `--random-fully`.
+pub(super) const fn random_fully<E: Maps>() -> Opt<E> {
+    Opt::flag("random-fully", "take ports at random, without the hash that --random begins at", |to: &mut E, _| {
+        to.range().random_fully = true;
+        Ok(())
+    })
+}
+
+/// `--persistent`.
+pub(super) const fn persistent<E: Maps>() -> Opt<E> {
+    Opt::flag("persistent", "give one client the same address every time", |to: &mut E, _| {
+        to.range().persistent = true;
+        Ok(())
+    })
+}
+
+/// Addresses and ports behind `word`, then the flags with `dashes` before each.
+pub(super) fn write_target(range: &Range, w: &mut dyn Write, word: &str, dashes: &str) -> fmt::Result {
+    w.write_str(word)?;
+    range.write_target(w)?;
+    range.write_flags(w, dashes)
+}
+
+/// Ports, if there are any, behind `word`, then the flags with `dashes` before each.
+pub(super) fn write_ports(range: &Range, w: &mut dyn Write, word: &str, dashes: &str) -> fmt::Result {
+    if let Some(ports) = range.ports {
+        write!(w, "{word}{ports}")?;
+    }
+    range.write_flags(w, dashes)
+}
 
 /// `[address[-address]][:port[-port[/base]]]`, IPv6 addresses before a port in brackets.
 pub(super) fn target(range: &mut Range, given: &Given<'_>) -> Result<(), Problem> {

@@ -21,7 +21,7 @@ impl Extension for Redirect {
         &[Revision::new(0, nat::SIZE_V4).only(Families::V4), Revision::new(0, nat::SIZE).only(Families::V6)];
     const OPTIONS: &'static [Opt<Self>] = &[
         Opt::new("to-ports", " port[-port]", "the local port, or a range to choose from", set_ports),
-        Opt::flag("random", "take ports at random", set_random),
+        nat_option::random(),
     ];
 
     fn decode(revision: u8, info: &[u8], around: &Surroundings) -> Result<Self, Malformed> {
@@ -33,17 +33,17 @@ impl Extension for Redirect {
     }
 
     fn save(&self, w: &mut dyn Write, _around: &Surroundings) -> fmt::Result {
-        if let Some(ports) = self.range.ports {
-            write!(w, " --to-ports {ports}")?;
-        }
-        self.range.write_flags(w, "--")
+        nat_option::write_ports(&self.range, w, " --to-ports ", "--")
     }
 
     fn print(&self, w: &mut dyn Write, _around: &Surroundings, _numeric: bool) -> fmt::Result {
-        if let Some(ports) = self.range.ports {
-            write!(w, " redir ports {ports}")?;
-        }
-        self.range.write_flags(w, "")
+        nat_option::write_ports(&self.range, w, " redir ports ", "")
+    }
+}
+
+impl nat_option::Maps for Redirect {
+    fn range(&mut self) -> &mut nat::Range {
+        &mut self.range
     }
 }
 
@@ -53,10 +53,5 @@ fn set_ports(to: &mut Redirect, given: &Given<'_>) -> Result<(), Problem> {
         return Err(Problem::new("Shifted portmap ranges not supported with this kernel"));
     }
     to.range.ports = Some(ports);
-    Ok(())
-}
-
-fn set_random(to: &mut Redirect, _given: &Given<'_>) -> Result<(), Problem> {
-    to.range.random = true;
     Ok(())
 }

@@ -31,9 +31,9 @@ impl Extension for Snat {
             set_target,
         )
         .mandatory(),
-        Opt::flag("random", "take ports at random", set_random),
-        Opt::flag("random-fully", "take ports at random, without the hash that --random begins at", set_random_fully),
-        Opt::flag("persistent", "give one client the same address every time", set_persistent),
+        nat_option::random(),
+        nat_option::random_fully(),
+        nat_option::persistent(),
     ];
 
     fn decode(revision: u8, info: &[u8], around: &Surroundings) -> Result<Self, Malformed> {
@@ -45,15 +45,17 @@ impl Extension for Snat {
     }
 
     fn save(&self, w: &mut dyn Write, _around: &Surroundings) -> fmt::Result {
-        w.write_str(" --to-source ")?;
-        self.range.write_target(w)?;
-        self.range.write_flags(w, "--")
+        nat_option::write_target(&self.range, w, " --to-source ", "--")
     }
 
     fn print(&self, w: &mut dyn Write, _around: &Surroundings, _numeric: bool) -> fmt::Result {
-        w.write_str(" to:")?;
-        self.range.write_target(w)?;
-        self.range.write_flags(w, "")
+        nat_option::write_target(&self.range, w, " to:", "")
+    }
+}
+
+impl nat_option::Maps for Snat {
+    fn range(&mut self) -> &mut nat::Range {
+        &mut self.range
     }
 }
 
@@ -63,20 +65,5 @@ fn set_target(to: &mut Snat, given: &Given<'_>) -> Result<(), Problem> {
     if let Some(nat::Ports { base: Some(base), .. }) = &mut to.range.ports {
         *base = 0;
     }
-    Ok(())
-}
-
-fn set_random(to: &mut Snat, _given: &Given<'_>) -> Result<(), Problem> {
-    to.range.random = true;
-    Ok(())
-}
-
-fn set_random_fully(to: &mut Snat, _given: &Given<'_>) -> Result<(), Problem> {
-    to.range.random_fully = true;
-    Ok(())
-}
-
-fn set_persistent(to: &mut Snat, _given: &Given<'_>) -> Result<(), Problem> {
-    to.range.persistent = true;
     Ok(())
 }

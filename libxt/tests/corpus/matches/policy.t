@@ -55,3 +55,4 @@
 -m policy --dir in --pol ipsec ! --mode transport --reqid 1;;FAIL
 -m policy --dir in --dir out;;FAIL
 -m policy --pol none;;FAIL
+-m policy --dir in --pol ipsec --strict --reqid 1 --spi 0x1 --proto ipcomp;=;OK

@@ -55,4 +55,5 @@
 -m policy --dir in --pol ipsec ! --mode transport --reqid 1;;FAIL
 -m policy --dir in --dir out;;FAIL
 -m policy --pol none;;FAIL
+:INPUT
 -m policy --dir in --pol ipsec --strict --reqid 1 --spi 0x1 --proto ipcomp;=;OK

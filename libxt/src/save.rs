@@ -125,10 +125,11 @@ pub const MAX_LINE: usize = 10_239;
 pub const MAX_WORD: usize = 1023;
 
 impl<'a> Line<'a> {
-    /// Reads a line, which still has its newline: `COMMIT` without one is none.
+    /// Reads a line, which still has its newline: `COMMIT` without one is none. What begins with a NUL byte is a text
+    /// without anything, but no empty line.
     pub fn parse(line: &'a str, in_table: bool) -> Result<Self, BadLine> {
         Ok(match (line.as_bytes().first(), in_table) {
-            (None | Some(b'\n'), _) => Self::Empty,
+            (Some(b'\n'), _) => Self::Empty,
             (Some(b'#'), _) => Self::Comment,
             (_, true) if line == "COMMIT\n" => Self::Commit,
             (Some(b'*'), false) => Self::Table(fields(line).next().ok_or(BadLine::TableName)?),
@@ -260,6 +261,10 @@ mod tests {
     #[test]
     fn a_line_means_what_its_place_makes_of_it() {
         assert_eq!(Line::parse("*nat x\n", false), Ok(Line::Table("nat")));
+        assert_eq!(Line::parse("\n", true), Ok(Line::Empty));
+        // What a NUL byte cut short.
+        assert_eq!(Line::parse("", true), Ok(Line::Command { counters: None, words: "" }));
+        assert_eq!(Line::parse("", false), Ok(Line::Stray));
         assert_eq!(Line::parse("*\n", false), Err(BadLine::TableName));
         assert_eq!(Line::parse("*nat\n", true), Ok(Line::Command { counters: None, words: "*nat\n" }));
         assert_eq!(Line::parse("COMMIT\n", false), Ok(Line::Stray));

@@ -94,7 +94,12 @@ pub(super) fn leading_integer(text: &str) -> Option<i32> {
         Some(rest) => (true, rest),
         None => (false, text),
     };
-    let (value, _) = number::parse_prefix(digits)?;
+    let value = match number::parse_prefix(digits) {
+        Some((value, _)) => value.min(i64::MAX as u64),
+        // Past 64 bits it is the largest there is.
+        None if digits.starts_with(|c: char| c.is_ascii_digit()) => i64::MAX as u64,
+        None => return None,
+    };
     let value = value as i32;
     Some(if negative { value.wrapping_neg() } else { value })
 }

@@ -408,6 +408,13 @@ const FOUND: &str = r#"
     -A INPUT -m hashlimit --hashlimit-above 9/s --hashlimit-name d --hashlimit-rate-match --hashlimit-rate-interval 1-2
     -A INPUT -m hashlimit --hashlimit-above 9/s --hashlimit-name d --hashlimit-rate-interval 2147483648
     -A INPUT -m hashlimit --hashlimit-above 9/s --hashlimit-name d --hashlimit-rate-interval x
+    -A INPUT -m hashlimit --hashlimit-above 9/s --hashlimit-name e --hashlimit-burst 0x1f
+    -A INPUT -m hashlimit --hashlimit-above 1kb/s --hashlimit-name f --hashlimit-burst 010kb
+    -A INPUT -m iprange --src-range 4
+    -A INPUT -m iprange --src-range 1.2-3
+    -A INPUT -m iprange --src-range 256
+    -A INPUT -m limit --limit 4294967296
+    -A INPUT -m limit --limit 4294967297/s
     -A INPUT -j NFLOG --nflog-range 1 -m nosuch
     -A INPUT -j NFLOG --nflog-range 1 --nflog-size 2
     -A INPUT -j NFLOG --nflog-range 1
@@ -424,8 +431,9 @@ const FOUND: &str = r#"
     -A INPUT -m time --monthdays 1x:
     -A INPUT -m time --monthdays 12345678
     -A INPUT -m time --monthdays 1,0x1
-    -A INPUT -m ipv6header --header frag
-    -C INPUT -m ipv6header ! --header esp
+    -A INPUT -m conntrack --ctorigsrcport "+"
+    -A INPUT -m conntrack --ctorigsrcport " "
+    -A INPUT -m conntrack --ctorigsrcport ""
     -A INPUT -m ipv6header --header 00
     -A INPUT -m ipv6header --header 044
     -A INPUT -m ipv6header --header HOPOPT

@@ -13,6 +13,8 @@ mod corpus;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod modprobe;
 #[cfg(test)]
 mod octets;

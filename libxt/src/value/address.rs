@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
 use super::header::Range;
 use super::number;
 use crate::family::Af;
+use crate::octets;
 
 /// An address for `Display`, in the form of glibc's `inet_ntop()`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,10 +107,16 @@ pub fn parse_ranges(af: Af, text: &str) -> Result<Vec<Range>, Bad> {
     let mut ranges = Vec::new();
     for one in text.split(',') {
         let one = one.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
+        if octets::len(one) > MAX_HOST {
+            return Err(Bad("Hostname too long".to_owned()));
+        }
         ranges.extend(parse_one(af, one)?);
     }
     Ok(ranges)
 }
+
+/// Bytes of an address with its mask, as upstream has room for them.
+const MAX_HOST: usize = 255;
 
 /// The ranges of one `address[/mask]`.
 pub fn parse_one(af: Af, text: &str) -> Result<Vec<Range>, Bad> {

@@ -82,6 +82,9 @@ pub fn invalid(text: &str) -> String {
 pub fn parse_any(text: &str) -> Option<u16> {
     let digits = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
     let digits = digits.strip_prefix('+').unwrap_or(digits);
+    if digits.is_empty() && !text.is_empty() {
+        return None;
+    }
     if digits.bytes().all(|byte| byte.is_ascii_digit()) {
         let number =
             digits.bytes().fold(0u64, |number, digit| number.saturating_mul(10).saturating_add((digit - b'0').into()));

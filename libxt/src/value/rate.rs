@@ -34,7 +34,8 @@ pub fn parse(text: &str) -> Result<u32, Refused> {
             (count, unit)
         }
     };
-    match leading_integer(count) {
+    // An int is left of it, as upstream's atoi() returns one.
+    match i64::from(leading_integer(count) as i32) {
         0 => Err(Refused::Malformed),
         count if count < 0 => Err(Refused::TooFast),
         count => match u64::from(unit) / count.unsigned_abs() {

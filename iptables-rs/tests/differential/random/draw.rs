@@ -133,10 +133,9 @@ impl Pool {
                 6..8 => self.some_pieces(random),
                 _ => named_options(self, random),
             };
-            // (What upstream makes of two srh matches it compares could not be found out; ours compares them whole.)
-            let compares = line.words.iter().any(|word| ["-C", "-D"].contains(&word.as_str()));
-            let is_srh = line.words.iter().any(|word| word == "srh");
-            if !(line.words.iter().any(|word| is_decided(word)) || compares && is_srh) {
+            // ip6tables 1.8.9 compares with a mask of the wrong size when it checks (repaired in 1.8.10).
+            let checks = line.words.iter().any(|word| word == "-C" || word.starts_with("--ch"));
+            if !(line.words.iter().any(|word| is_decided(word)) || checks && line.af == Af::V6) {
                 return line;
             }
         }

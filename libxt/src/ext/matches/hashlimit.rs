@@ -445,7 +445,7 @@ fn set_rate(to: &mut Hashlimit, given: &Given<'_>) -> Result<(), Problem> {
 }
 
 fn set_burst(to: &mut Hashlimit, given: &Given<'_>) -> Result<(), Problem> {
-    let (count, rest) = decimal(given.value).unwrap_or((0, ""));
+    let (count, rest) = number::parse_prefix(given.value).unwrap_or((0, ""));
     to.burst = count.saturating_mul(factor(rest));
     if factor(rest) == 1 && !(1..=MAX_BURST).contains(&to.burst) {
         return Err(bad_burst());

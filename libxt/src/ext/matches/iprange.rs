@@ -7,9 +7,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::ext::option::notice;
 use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
-use crate::family::Af;
 use crate::value::condition::Condition;
-use crate::value::network;
+use crate::value::{address, network};
 
 /// Both conditions that are given must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -118,11 +117,8 @@ fn set_destination(to: &mut Iprange, given: &Given<'_>) -> Result<(), Problem> {
 
 fn parse(given: &Given<'_>) -> Result<Range, Problem> {
     let (first, last) = given.value.split_once('-').unwrap_or((given.value, given.value));
-    let address = |text: &str| {
-        let parsed = text.parse::<IpAddr>().ok();
-        parsed.filter(|address| address.is_ipv4() == (given.around.af == Af::V4)).ok_or_else(|| given.bad_param(text))
-    };
-    let range = Range { first: address(first)?, last: address(last)? };
+    let bound = |text: &str| address::parse_numeric(given.around.af, text).ok_or_else(|| given.bad_param(text));
+    let range = Range { first: bound(first)?, last: bound(last)? };
     if range.last < range.first {
         notice(&format!("xt_iprange: range {range} is reversed and will never match"));
     }

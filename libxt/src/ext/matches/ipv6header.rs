@@ -32,8 +32,7 @@ const HEADERS: [(u8, u8, &str, &str); 8] = [
 impl Extension for Ipv6header {
     const NAME: &'static str = "ipv6header";
     const KIND: Kind = Kind::Match;
-    // As upstream, where any two are taken for the same.
-    const REVISIONS: &'static [Revision] = &[Revision::new(0, size_of::<Info>()).user_size(0).only(Families::V6)];
+    const REVISIONS: &'static [Revision] = &[Revision::new(0, size_of::<Info>()).only(Families::V6)];
     const OPTIONS: &'static [Opt<Self>] = &[
         Opt::new("header", " header[,header...]", "hop, dst, route, frag, auth, esp, none or prot", set_headers)
             .invertible()

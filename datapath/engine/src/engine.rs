@@ -3,6 +3,7 @@
 use libxt::backend::{Counters, Get};
 use libxt::family::Af;
 
+use crate::conntrack::error::ERROR_HEADER;
 use crate::conntrack::keep::{Record, Restored};
 use crate::conntrack::{Relation, Settings, Template, Tracked, Tracker};
 use crate::effects::Effects;
@@ -14,11 +15,11 @@ use crate::fragment::{Added, Fragments};
 use crate::host::{Host, Now};
 use crate::nat;
 use crate::notes::{Answer, Note, Notes};
-use crate::packet::{Buffer, Hook, Packet, Verdict};
+use crate::packet::{Buffer, Checksum, Hook, Packet, Verdict};
 use crate::passes::Passes;
 use crate::ruleset::{self, Kind, Prepared, Refused, Tables};
 use crate::stage::{Stage, stages};
-use crate::wire::{Headers, ipv6};
+use crate::wire::{Headers, ipv4, ipv6, u16_at};
 
 /// Everything that decides, for one network namespace.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ pub struct Engine {
     rates: Rates,
     /// Lent to every walk.
     stack: Vec<u32>,
-    /// Lent to every reassembled packet.
+    /// Lent to every reassembled packet, and to every quote that must be tracked.
     whole: Vec<u8>,
 }
 
@@ -224,7 +225,7 @@ impl Engine {
         out: &mut Effects,
     ) -> Verdict {
         let (taken, in_device, out_device) = (packet.hook, packet.in_device, packet.out_device);
-        let Self { tracker, families, notes, lists, random, rates, stack, .. } = self;
+        let Self { tracker, families, notes, lists, random, rates, stack, whole, .. } = self;
         let family = &mut families[index(packet.af)];
         let judged = family.passes.at(taken);
         let looped = in_device.is_some_and(|device| device.loopback);
@@ -246,6 +247,10 @@ impl Engine {
             _ if starts && packet.owner.is_none() && carries_connection(&headers, packet.data.bytes()) => {
                 match notes.find_quoted(packet.data.bytes(), &headers, now) {
                     Some(note) if note.tracked != Tracked::Unseen => tracker.attach(note.tracked),
+                    _ if !family.passes.taken(Hook::Prerouting) && died_unseen(&headers, packet.data.bytes()) => {
+                        let quoted = catch_up(tracker, whole, packet, &headers, now, out);
+                        tracker.attach(quoted)
+                    }
                     _ => tracker.recall_quoted(&headers, packet.data.bytes()),
                 }
             }
@@ -301,7 +306,9 @@ impl Engine {
             }
         }
         let leaves = matches!(taken, Hook::Input) || taken == Hook::Postrouting && !goes_round(out_device);
-        let unspoken = matches!(tracked, Tracked::Untracked | Tracked::Invalid) || is_answer(note, tracked);
+        let unspoken = matches!(tracked, Tracked::Untracked | Tracked::Invalid)
+            || is_answer(note, tracked)
+            || tracker.is_over(tracked);
         let keep = verdict == Verdict::Accept
             && !leaves
             && (family.tracked && (unspoken || attached || begins && tracker.is_ambiguous(tracked))
@@ -462,6 +469,43 @@ fn carries_connection(headers: &Headers, bytes: &[u8]) -> bool {
         (Af::V4, 1) => matches!(kind, 3 | 4 | 5 | 11 | 12) && (*kind, *code) != (3, 3),
         (Af::V6, 58) => *kind < 128 && (*kind, *code) != (1, 4),
         _ => false,
+    }
+}
+
+/// Whether the packet that such an error is about died between PREROUTING and FORWARD: of hops, of its size, or for want of a
+/// route.
+fn died_unseen(headers: &Headers, bytes: &[u8]) -> bool {
+    let told = headers.segment(bytes).first_chunk();
+    match headers.af {
+        Af::V4 => matches!(told, Some([11, 0] | [3, 0 | 1 | 4])),
+        Af::V6 => matches!(told, Some([3, 0] | [2, 0] | [1, 0])),
+    }
+}
+
+/// Where PREROUTING is judged later than the kernel does, a packet that died before was never tracked: the quote stands in.
+fn catch_up(
+    tracker: &mut Tracker,
+    room: &mut Vec<u8>,
+    error: &Packet<'_>,
+    headers: &Headers,
+    now: Now,
+    out: &mut Effects,
+) -> Tracked {
+    let quote = headers.segment(error.data.bytes()).get(ERROR_HEADER..).unwrap_or_default();
+    let claimed = match headers.af {
+        Af::V4 => u16_at(quote, ipv4::LENGTH).map(usize::from),
+        Af::V6 => u16_at(quote, ipv6::LENGTH).map(|length| usize::from(length) + ipv6::HEADER),
+    };
+    room.clear();
+    room.extend_from_slice(quote);
+    room.resize(claimed.unwrap_or(0).max(quote.len()), 0);
+    let len = room.len();
+    // What was cut off nobody can sum up.
+    let checksum = if len > quote.len() { Checksum::Verified } else { Checksum::Unverified };
+    let died = Packet { hook: Hook::Prerouting, checksum, data: Buffer::new(room, len), ..error.same() };
+    match Headers::parse(headers.af, died.data.bytes()) {
+        Some(headers) => tracker.track(&died, &headers, None, now, out).unwrap_or(Tracked::Unseen),
+        None => Tracked::Unseen,
     }
 }
 

@@ -312,6 +312,29 @@ fn an_error_about_a_dying_packet_carries_its_connection_where_nobody_can_say_oth
 }
 
 #[test]
+fn a_packet_that_died_before_it_was_taken_is_tracked_from_its_quote() {
+    let mut router = Router::default();
+    router.load(V4, &["-P OUTPUT DROP", "-A OUTPUT -m conntrack --ctstate RELATED -j ACCEPT"]);
+    assert!(!router.engine.passes(V4).taken(Hook::Prerouting));
+    let mut emit = |kind, code, quote: &[u8]| {
+        let mut error = vec![kind, code, 0, 0, 0, 0, 0, 0];
+        error.extend(quote);
+        let sum = engine::wire::checksum::checksum(&error);
+        error[2..4].copy_from_slice(&sum.to_be_bytes());
+        router.emit(2, &ip("10.0.0.1", "10.0.0.2", 1, &error)).is_some()
+    };
+    assert!(emit(11, 0, &syn(80)));
+    let long = ip("10.0.0.2", "192.0.2.53", 17, &udp((4000, 53), &[7; 1000]));
+    assert!(emit(3, 4, &long[..548]));
+    let stray = ip("10.0.0.2", "192.0.2.80", 6, &tcp((40_001, 80), (1, 1), 0x12, b""));
+    assert!(!emit(11, 0, &stray), "a SYN-ACK from nowhere is INVALID");
+    let mut broken = ip("10.0.0.2", "192.0.2.53", 17, &udp((4001, 53), b"data"));
+    broken[30] ^= 1;
+    assert!(!emit(11, 0, &broken));
+    assert!(router.engine.tracker().is_empty(), "no entry was confirmed");
+}
+
+#[test]
 fn reject_quotes_the_packet_and_answers_no_error() {
     let mut router = Router::default();
     router.load(V4, &["-A INPUT -j REJECT"]);

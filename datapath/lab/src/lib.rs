@@ -12,6 +12,7 @@ pub mod frame;
 pub mod generate;
 pub mod link;
 pub mod namespace;
+pub mod own;
 pub mod port;
 pub mod random;
 pub mod router;

@@ -13,6 +13,7 @@ use crate::{
     events::Events,
     frame::{Ip, View, describe, ethernet, get16, set16, sum4},
     link::Mac,
+    own::Own,
     router::{Daemon, Judge},
     topology::{Bench, CLIENT, LAN, SERVER, WAN},
 };
@@ -24,6 +25,8 @@ pub enum Side {
     Lan,
     /// The servers' network, at `wan0`.
     Wan,
+    /// The router itself: a socket of its own.
+    Own,
 }
 
 /// A packet on one side.
@@ -72,6 +75,7 @@ pub struct Record {
 #[derive(Debug)]
 pub struct Subject {
     bench: Bench,
+    own: Own,
     events: Events,
     number: u32,
     six: bool,
@@ -181,8 +185,9 @@ impl Subject {
     pub fn new(judge: Judge, built: &Path) -> io::Result<Self> {
         let bench = Bench::new(judge, built)?;
         let events = Events::listen(&bench.router, &[])?;
+        let own = Own::open(&bench.router)?;
         let sent = Sent { draws: Some(Draws::default()), ..Sent::default() };
-        Ok(Self { bench, events, number: 0, six: false, sent })
+        Ok(Self { bench, own, events, number: 0, six: false, sent })
     }
 
     /// From now on shows the ports that the router draws as they are.
@@ -225,6 +230,7 @@ impl Subject {
             match side {
                 Side::Lan => self.bench.lan.send(&ethernet(LAN, CLIENT, &bytes))?,
                 Side::Wan => self.bench.wan.send(&ethernet(WAN, SERVER, &bytes))?,
+                Side::Own => self.own.send(&self.bench.router, &bytes)?,
             }
             // One after the other: in a queue the next packet would be at its first hook before this one is through its
             // last. Packets that the judge itself sends take some turns more.
@@ -266,6 +272,7 @@ impl Subject {
     }
 
     fn forget(&mut self) -> io::Result<()> {
+        self.own.close();
         self.bench.router.must(&["conntrack", "-F"])?;
         self.bench.lan.drain()?;
         self.bench.wan.drain()

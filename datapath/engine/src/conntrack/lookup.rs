@@ -78,6 +78,11 @@ impl Tracker {
         true
     }
 
+    /// Whether a packet's connection has just ended: its tuples say less than those of any other that looks alike.
+    pub(crate) fn is_over(&self, tracked: Tracked) -> bool {
+        matches!(tracked, Tracked::Of { id, .. } if self.get(id).is_some_and(|connection| connection.place == Place::Retired))
+    }
+
     pub(super) fn recall_at(&self, packet: &Packet<'_>, headers: &Headers, stage: Stage) -> Tracked {
         if headers.fragment.is_some_and(|fragment| fragment.offset != 0) {
             return Tracked::Invalid;

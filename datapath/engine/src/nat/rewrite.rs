@@ -7,7 +7,7 @@ use crate::conntrack::error::{ERROR_HEADER, Quote};
 use crate::conntrack::tuple::{Ports, protocol};
 use crate::conntrack::{Address, Tuple};
 use crate::wire::Headers;
-use crate::wire::checksum::{Sum, checksum, update, update_partial};
+use crate::wire::checksum::{Sum, checksum, update, update_partial, verify};
 
 /// What must be known of a packet to rewrite it.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,22 @@ pub(super) fn is_error(headers: &Headers, bytes: &[u8]) -> bool {
         (Af::V6, protocol::ICMPV6, Some(&kind)) => kind < 128 || kind == 137,
         _ => false,
     }
+}
+
+/// Whether an ICMP error's checksum is right.
+pub(super) fn error_adds_up(headers: &Headers, bytes: &[u8]) -> bool {
+    let message = headers.segment(bytes);
+    let start = match headers.af {
+        Af::V4 => Sum::default(),
+        Af::V6 => Sum::default().pseudo_header(
+            headers.af,
+            headers.source,
+            headers.destination,
+            headers.protocol,
+            message.len(),
+        ),
+    };
+    verify(start, message)
 }
 
 /// Whether a packet does not look as it shall already: one that came back over a loopback device does.

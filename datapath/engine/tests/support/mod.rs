@@ -326,7 +326,7 @@ pub fn parse(af: Af, words: &[&str]) -> Rule {
                 continue;
             }
             "-p" => {
-                rule.header.protocol = libxt::value::protocol::parse(words.next().unwrap()).unwrap().into();
+                rule.header.protocol = libxt::value::protocol::parse(words.next().unwrap()).unwrap();
                 rule.header.inversions |= invert(header::INV_PROTOCOL);
                 if af == Af::V6 {
                     rule.header.flags |= header::F_PROTOCOL_V6;

@@ -32,7 +32,7 @@ pub fn play(oracle: &mut Subject, seed: u64, torn: u64) -> io::Result<Played> {
     if let Err(e) = oracle.load(six, &script.rules) {
         return Ok(Played::Refused(script, e.to_string()));
     }
-    let mut talk = packets::Talk::new(&mut random, six, torn);
+    let mut talk = packets::Talk::new(&mut random, six, rules::breaks_sums(&script), torn);
     let mut left: Vec<Vec<Crossing>> = Vec::new();
     for number in 0..4 + random.below(4) {
         let round = talk.round(&mut random, number, left.last().map_or(&[], Vec::as_slice));

@@ -13,6 +13,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Talk {
     six: bool,
+    /// Long datagrams are left out.
+    short: bool,
     flows: Vec<Flow>,
     id: u16,
     torn: u64,
@@ -30,11 +32,20 @@ struct Flow {
 
 impl Talk {
     /// Two to five flows, whose source ports never meet.
-    pub(super) fn new(random: &mut Random, six: bool, torn: u64) -> Self {
+    pub(super) fn new(random: &mut Random, six: bool, short: bool, torn: u64) -> Self {
         let mut flows = Vec::new();
         for number in 0..2 + random.below(4) {
-            let side = if random.one_in(4) { Side::Wan } else { Side::Lan };
-            let (near, far) = if side == Side::Lan { (1, 2) } else { (2, 1) };
+            let side = match random.below(8) {
+                0 => Side::Own,
+                1 | 2 => Side::Wan,
+                _ => Side::Lan,
+            };
+            let (near, far) = match side {
+                Side::Lan => (1, 2),
+                Side::Wan => (2, 1),
+                Side::Own if random.one_in(2) => (1, 2),
+                Side::Own => (2, 1),
+            };
             let host = |network: u16, host: u16| match six {
                 true => IpAddr::V6(Ipv6Addr::new(0xfd00 + network, 0, 0, 0, 0, 0, 0, host)),
                 false => IpAddr::V4(Ipv4Addr::new(10, network as u8, 0, host as u8)),
@@ -45,16 +56,21 @@ impl Talk {
                 1 => host(far, 1),
                 n => host(far, 2 + (n % 2) as u16),
             };
+            // Its own packets carry the address of the device they leave by, or the other one.
+            let source = match side {
+                Side::Own => host(random.choose(&[far, far, far, near]), 1),
+                _ => host(near, 2 + random.below(2) as u16),
+            };
             flows.push(Flow {
                 side,
-                source: host(near, 2 + random.below(2) as u16),
+                source,
                 destination: to,
                 protocol: random.choose(&[TCP, TCP, TCP, UDP, UDP, if six { ICMPV6 } else { ICMP }]),
                 sport: 20_000 + 100 * number as u16 + random.below(50) as u16,
                 dport: random.choose(&[22, 53, 80, 113, 443, 8080]),
             });
         }
-        Self { six, flows, id: random.u16(), torn }
+        Self { six, short, flows, id: random.u16(), torn }
     }
 
     /// The packets of one round: new ones, and answers to what left in the round before.
@@ -70,7 +86,9 @@ impl Talk {
             if random.one_in(6)
                 && let Some(error) = self.error(random, &crossing.packet)
             {
-                self.put(random, &mut packets, crossing.side, error);
+                // A program on the router may say so as well.
+                let side = if random.one_in(8) { Side::Own } else { crossing.side };
+                self.put(random, &mut packets, side, error);
             }
         }
         for flow in self.flows.clone() {
@@ -107,14 +125,26 @@ impl Talk {
         ip.ttl = random.choose(&[64, 64, 64, 64, 63, 62, 128, 2, 1]);
         if !self.six && random.one_in(30) {
             ip.options = vec![1, 1, 1, 0];
+            // What the router writes into a record of the route before it passes the packet on is not seen at FORWARD.
+            if matches!(destination, IpAddr::V4(to) if to.octets()[3] == 1) && random.one_in(2) {
+                let length = random.choose(&[7u8, 11, 15]);
+                ip.options = vec![7, length, random.choose(&[4, 8, length + 1])];
+                ip.options.resize(usize::from(length).next_multiple_of(4), 0);
+            }
         }
         ip
+    }
+
+    fn data(&self, random: &mut Random) -> Vec<u8> {
+        let length = random.choose(&[0u64, 1, 7, 40, 120, 300]);
+        let length = if self.short { length.min(40) } else { length };
+        (0..length).map(|n| n as u8 ^ 0x55).collect()
     }
 
     /// Something from the side that opened the flow.
     fn speak(&mut self, random: &mut Random, flow: &Flow, first: bool) -> Vec<u8> {
         let ip = self.ip(random, flow.source, flow.destination);
-        let data = data(random);
+        let data = self.data(random);
         match flow.protocol {
             TCP if first => {
                 let mut tcp = Tcp::segment(flow.sport, flow.dport, Tcp::SYN, 1000, 0);
@@ -159,11 +189,11 @@ impl Talk {
                 (f, 4..=7) if f & Tcp::SYN == 0 => ports(Tcp::ACK | Tcp::PSH, seen.ack, next),
                 _ => ports(Tcp::ACK, seen.ack, next),
             };
-            let data = if tcp.flags & Tcp::PSH != 0 { data(random) } else { Vec::new() };
+            let data = if tcp.flags & Tcp::PSH != 0 { self.data(random) } else { Vec::new() };
             return Some(ip.tcp(&tcp, &data));
         }
         match (view.protocol, view.ports(), view.icmp()) {
-            (UDP, Some((source, destination)), _) => Some(ip.udp(destination, source, &data(random))),
+            (UDP, Some((source, destination)), _) => Some(ip.udp(destination, source, &self.data(random))),
             (ICMP, _, Some((8, _))) => Some(ip.packet(ICMP, &reply(view.payload, 0))),
             (ICMPV6, _, Some((128, _))) => {
                 let rest = view.payload.get(4..8)?.try_into().ok()?;
@@ -186,17 +216,40 @@ impl Talk {
         };
         let ip = self.ip(random, from, view.source);
         let header = if self.six { 40 } else { 20 };
-        let most = random.choose(&[header + 8, header + 4, 200, 500]).min(packet.len());
+        let cut = random.below(packet.len() as u64 + 1) as usize;
+        let most = random.choose(&[header + 8, header + 4, cut, cut, 200, 500]).min(packet.len());
         let quote = packet.get(..most)?;
         let (kind, code) = match self.six {
-            true => random.choose(&[(1, 4), (3, 0), (1, 1), (2, 0)]),
-            false => random.choose(&[(3, 3), (3, 1), (11, 0), (3, 4), (12, 0)]),
+            true => random.choose(&[(1, 4), (3, 0), (1, 1), (2, 0), (1, 0), (1, 3), (3, 1), (4, 0), (4, 1), (100, 0)]),
+            false => random.choose(&[
+                (3, 3),
+                (3, 1),
+                (11, 0),
+                (3, 4),
+                (12, 0),
+                (3, 0),
+                (3, 2),
+                (3, 13),
+                (4, 0),
+                (5, 0),
+                (5, 1),
+                (11, 1),
+                (12, 1),
+            ]),
         };
-        let rest = match (kind, code) {
-            (3, 4) | (2, 0) => 1400,
+        let rest = match (self.six, kind, code) {
+            (false, 3, 4) | (true, 2, 0) => 1400,
+            (false, 5, _) => 0x0a02_0009,
+            (false, 12, _) => 9 << 24,
             _ => 0,
         };
-        Some(ip.icmp(kind, code, rest, quote))
+        let mut error = ip.icmp(kind, code, rest, quote);
+        if random.one_in(16)
+            && let Some(byte) = error.last_mut()
+        {
+            *byte ^= 1;
+        }
+        Some(error)
     }
 }
 
@@ -243,9 +296,4 @@ fn reply(request: &[u8], kind: u8) -> Vec<u8> {
     let sum = crate::frame::checksum(0, &bytes);
     set16(&mut bytes, 2, sum);
     bytes
-}
-
-fn data(random: &mut Random) -> Vec<u8> {
-    let length = random.choose(&[0u64, 1, 7, 40, 120, 300]);
-    (0..length).map(|n| n as u8 ^ 0x55).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     random::Random,
-    twin::{Rules, built_in},
+    twin::{Rules, Script, built_in},
 };
 
 /// One to twenty rules over the tables, with policies and user chains.
@@ -12,7 +12,7 @@ pub(super) fn rules(random: &mut Random, six: bool) -> Rules {
         let wanted = match table {
             "filter" => 1 + random.below(8),
             "security" => u64::from(random.one_in(8)),
-            "raw" => random.below(2),
+            "raw" => random.below(3),
             _ => random.below(4),
         };
         let mut chains: Vec<String> = built_in(table).iter().map(|&c| c.to_owned()).collect();
@@ -42,7 +42,7 @@ pub(super) fn rules(random: &mut Random, six: bool) -> Rules {
         }
         for _ in 0..wanted {
             let chain = if table == "filter" && random.one_in(2) {
-                "FORWARD".to_owned()
+                random.pick(&["FORWARD", "FORWARD", "INPUT", "OUTPUT"]).to_owned()
             } else {
                 chains[random.below(chains.len() as u64) as usize].clone()
             };
@@ -60,6 +60,14 @@ pub(super) fn rules(random: &mut Random, six: bool) -> Rules {
     Rules { lines }
 }
 
+/// Whether rules change what no checksum covers in an IPv6 header of arriving packets. The kernel then takes a long datagram
+/// for broken, but only if tracking had summed it up before (`udp6_csum_init()` with `csum_complete_sw`); the datapath does not.
+pub(super) fn breaks_sums(script: &Script) -> bool {
+    let changes = |line: &str| ["-j TOS", "-j DSCP", "-j HL"].iter().any(|target| line.contains(target));
+    let leaves = |line: &str| ["-A FORWARD", "-A OUTPUT", "-A POSTROUTING"].iter().any(|chain| line.starts_with(chain));
+    script.six && script.rules.lines.iter().any(|(_, line)| changes(line) && !leaves(line))
+}
+
 fn rule(random: &mut Random, table: &str, chain: &str, six: bool) -> String {
     let some = matches(random, chain, six, table);
     let target = match (table, random.below(10)) {
@@ -68,8 +76,23 @@ fn rule(random: &mut Random, table: &str, chain: &str, six: bool) -> String {
         ("filter", 6) if some.contains("-p tcp") => "-p tcp -j REJECT --reject-with tcp-reset".to_owned(),
         ("filter", 6..=7) => {
             let kind = match six {
-                true => random.pick(&["icmp6-port-unreachable", "icmp6-adm-prohibited", "icmp6-no-route"]),
-                false => random.pick(&["icmp-port-unreachable", "icmp-admin-prohibited", "icmp-host-unreachable"]),
+                true => random.pick(&[
+                    "icmp6-port-unreachable",
+                    "icmp6-adm-prohibited",
+                    "icmp6-no-route",
+                    "icmp6-addr-unreachable",
+                    "icmp6-policy-fail",
+                    "icmp6-reject-route",
+                ]),
+                false => random.pick(&[
+                    "icmp-port-unreachable",
+                    "icmp-admin-prohibited",
+                    "icmp-host-unreachable",
+                    "icmp-net-unreachable",
+                    "icmp-proto-unreachable",
+                    "icmp-net-prohibited",
+                    "icmp-host-prohibited",
+                ]),
             };
             format!("-j REJECT --reject-with {kind}")
         }
@@ -197,6 +220,14 @@ fn transport(random: &mut Random, protocol: u64, six: bool) -> String {
 
 fn one(random: &mut Random, chain: &str, six: bool, table: &str) -> String {
     let not = random.pick(&["", "", "! "]);
+    if matches!(chain, "OUTPUT" | "POSTROUTING") && random.one_in(8) {
+        return match random.below(4) {
+            0 => format!("-m owner {not}--uid-owner {}", random.pick(&["0", "1000", "0-65534"])),
+            1 => format!("-m owner {not}--gid-owner 0"),
+            2 => format!("-m owner {not}--socket-exists"),
+            _ => format!("-m owner ! --uid-owner 1000 {not}--gid-owner 0"),
+        };
+    }
     let states =
         random.pick(&["NEW", "ESTABLISHED", "RELATED,ESTABLISHED", "INVALID", "NEW,INVALID", "UNTRACKED", "RELATED"]);
     match random.below(18) {

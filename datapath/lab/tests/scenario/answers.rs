@@ -8,7 +8,7 @@ use lab::{
     twin::Crossing,
 };
 
-use super::{Stage, arrives, claim, client, icmp_answer, play, play6, server, server_to_router, view};
+use super::{Stage, arrives, claim, client, icmp_answer, play, play6, server, server_to_router, vanishes, view};
 
 fn client6() -> Ip {
     Ip::between([0xfd01, 0, 0, 0, 0, 0, 0, 2], [0xfd02, 0, 0, 0, 0, 0, 0, 2])
@@ -211,6 +211,79 @@ pub(crate) const TESTS: &[Test] = &[
                 s.counted("-A OUTPUT -m owner --uid-owner 0", 0)
             },
         )
+    }),
+    ("the_stacks_own_resets_of_ipv6_have_no_socket", || {
+        play6(&["-A OUTPUT -p tcp -m owner --socket-exists", "-A OUTPUT -p icmpv6 -m owner --socket-exists"], |s| {
+            let router = Ip::between([0xfd01, 0, 0, 0, 0, 0, 0, 2], [0xfd01, 0, 0, 0, 0, 0, 0, 1]);
+            arrives(&s.lan(router.tcp(&syn(), b""))?)?;
+            arrives(&s.lan(router.icmp(128, 0, 1, b""))?)?;
+            s.counted("-p tcp", 0)?;
+            s.counted("-p ipv6-icmp", 1)
+        })
+    }),
+    ("a_programs_own_packets_have_its_owner", || {
+        play(
+            &[
+                "-A OUTPUT -m owner --uid-owner 0",
+                "-A OUTPUT -m owner --socket-exists",
+                "-t mangle -A POSTROUTING -m owner ! --gid-owner 0",
+            ],
+            |s| {
+                let router = Ip::between([10, 1, 0, 1], [10, 1, 0, 2]);
+                arrives(&s.own(router.udp(2000, 53, b"data"))?)?;
+                arrives(&s.own(router.tcp(&syn(), b""))?)?;
+                arrives(&s.own(router.icmp(3, 3, 0, &client().udp(1, 53, b"data")))?)?;
+                s.counted("-A OUTPUT -m owner --uid-owner 0", 3)?;
+                s.counted("--socket-exists", 3)?;
+                s.counted("--gid-owner", 0)
+            },
+        )
+    }),
+    ("an_error_that_a_program_sends_carries_no_connection", || {
+        play(RAW_STATES, |s| {
+            // Of a packet that is on its way, as the stack would say it, but by a program.
+            let sent = client().udp(1, 53, b"data");
+            arrives(&s.lan(sent.clone())?)?;
+            arrives(&s.own(Ip::between([10, 1, 0, 1], [10, 1, 0, 2]).icmp(11, 0, 0, &sent))?)?;
+            carried(s, 0)?;
+            s.counted("--ctstate UNTRACKED", 1)
+        })
+    }),
+    ("where_addresses_are_translated_an_error_with_a_wrong_checksum_goes_nowhere", || {
+        play(&["-t nat -A POSTROUTING -s 10.9.0.0/16 -j MASQUERADE", "-A OUTPUT -m state --state RELATED"], |s| {
+            let sent = client().udp(1, 53, b"data");
+            arrives(&s.lan(sent.clone())?)?;
+            let mut error = server().icmp(3, 1, 0, &sent);
+            arrives(&s.own(error.clone())?)?;
+            error[22] ^= 1;
+            vanishes(&s.own(error)?)?;
+            s.counted("--state RELATED", 1)
+        })
+    }),
+    ("a_connection_that_just_ended_is_not_taken_for_one_that_never_began", || {
+        play(&["-t nat -A POSTROUTING -o wan0 -j SNAT --to-source 10.2.0.4"], |s| {
+            icmp_answer(&s.lan(dying(client()).tcp(&syn(), b""))?, 11, 0)?;
+            arrives(&s.lan(client().tcp(&syn(), b""))?)?;
+            let back = dying(Ip::between([10, 2, 0, 2], [10, 2, 0, 4]));
+            let reset = back.tcp(&Tcp::segment(80, 1234, Tcp::RST | Tcp::ACK, 0, 1001), b"");
+            let left = s.wan(reset)?;
+            let quoted = quote(icmp_answer(&left, 11, 0)?);
+            assert_eq!(quoted.get(16..20), Some(&[10, 2, 0, 4][..]));
+            Ok(())
+        })
+    }),
+    ("an_error_is_related_also_where_nothing_looks_at_what_arrives", || {
+        let rules = ["-P OUTPUT DROP", "-A OUTPUT -m state --state RELATED -j ACCEPT"];
+        claim(&rules, |s| {
+            s.clear(&["raw", "mangle", "nat", "security"])?;
+            icmp_answer(&s.lan(dying(client()).tcp(&syn(), b""))?, 11, 0)?;
+            icmp_answer(&s.lan(dying(client()).udp(1, 53, b"data"))?, 11, 0)?;
+            vanishes(&s.lan(dying(client()).tcp(&Tcp::segment(1, 80, Tcp::SYN | Tcp::ACK, 1, 1), b""))?)?;
+            s.handshake()?;
+            let reset = Tcp::segment(1234, 80, Tcp::RST, 1001, 0);
+            icmp_answer(&s.lan(dying(client()).tcp(&reset, b""))?, 11, 0)?;
+            s.one_entry(&["CLOSE"])
+        })
     }),
     ("an_answer_echoes_the_record_of_the_route", || {
         play(&["-A INPUT -j REJECT", "-A OUTPUT -m state --state NEW"], |s| {

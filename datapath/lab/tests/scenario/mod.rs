@@ -83,6 +83,11 @@ impl Stage {
         self.send(vec![Crossing { side: Side::Wan, packet }])
     }
 
+    /// Sends a packet from a socket of the router's own and returns what left.
+    pub(crate) fn own(&mut self, packet: Vec<u8>) -> io::Result<Vec<Crossing>> {
+        self.send(vec![Crossing { side: Side::Own, packet }])
+    }
+
     /// Sends packets in one round and returns what left.
     pub(crate) fn send(&mut self, packets: Vec<Crossing>) -> io::Result<Vec<Crossing>> {
         let left = self.oracle.round(&packets)?;
@@ -95,6 +100,15 @@ impl Stage {
     pub(crate) fn pause(&mut self, time: Duration) {
         self.script.pauses.insert(self.script.rounds.len(), time);
         std::thread::sleep(time);
+    }
+
+    /// Takes all rules out of tables, those that count the lab's marks among them.
+    pub(crate) fn clear(&mut self, tables: &[&str]) -> io::Result<()> {
+        let command = if self.script.six { "ip6tables" } else { "iptables" };
+        for table in tables {
+            self.oracle.bench().router.must(&[command, "-t", table, "-F"])?;
+        }
+        Ok(())
     }
 
     /// `conntrack -L`, without the marks of the lab.

@@ -2,6 +2,7 @@
 
 use libxt::ext::Families;
 use libxt::ext::matches::owner::{Ids, Owner};
+use libxt::family::Af;
 use libxt::value::condition::Condition;
 
 use super::Match;
@@ -25,13 +26,14 @@ pub(super) const MAKER: Maker<Match> = Maker::of::<Owner>(Families::Both, |revis
 .hooks(bit(Hook::Output) | bit(Hook::Postrouting));
 
 /// As owner_mt(). A packet without a socket matches only what asks for nothing but inverted conditions. What this machine
-/// sends without an owner is the kernel's, whose sockets have no file: errors, echo replies, resets. Only REJECT's resets have
-/// no socket at all. Supplementary groups are
+/// sends without an owner is the kernel's, whose sockets have no file: errors, echo replies, resets. Only REJECT's resets and
+/// those of IPv6 have no socket at all. Supplementary groups are
 /// not known of a queued packet: the group is the socket's own.
 pub(super) fn matches(owner: &Owner, scene: &Scene<'_, '_>) -> bool {
     let Some(socket) = scene.packet.owner else {
         let inverted = |condition: &Option<Condition<Ids>>| condition.as_ref().is_none_or(|ids| ids.inverted);
-        let kernels = scene.packet.in_device.is_none() && scene.answer != Some(Answer::Reset);
+        let reset = scene.headers.protocol == TCP && (scene.answer == Some(Answer::Reset) || scene.af() == Af::V6);
+        let kernels = scene.packet.in_device.is_none() && !reset;
         return inverted(&owner.user)
             && inverted(&owner.group)
             && owner.socket.as_ref().is_none_or(|socket| socket.inverted != kernels);
@@ -43,3 +45,5 @@ pub(super) fn matches(owner: &Owner, scene: &Scene<'_, '_>) -> bool {
         && holds(&owner.user, socket.uid)
         && holds(&owner.group, socket.gid)
 }
+
+const TCP: u8 = 6;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use nfnl::conntrack::{Flow, NatRange};
+use nfnl::conntrack::{Flow, NatRange, Tuple};
 
 use crate::error::{Error, PROGRAM};
 use crate::getopt::{Getopt, Long, Step};
@@ -76,6 +76,10 @@ pub(crate) struct Template {
     pub(crate) labelled: Option<u128>,
     /// What `--label-add` sets or `--label-del` clears.
     pub(crate) labels: Option<u128>,
+    /// What an expectation expects.
+    pub(crate) expected: Tuple,
+    /// Which bits of that count.
+    pub(crate) mask: Tuple,
     /// Fields that options of the protocol gave.
     pub(crate) fields: u16,
 }
@@ -228,11 +232,15 @@ impl Reader {
                 self.family(ip)?;
                 let (index, option) = if letter == b'{' { (0, Opt::MaskSource) } else { (1, Opt::MaskDestination) };
                 self.masks[index] = Some(ip);
+                let mask = &mut self.command.template.mask;
+                *if index == 0 { &mut mask.source } else { &mut mask.destination } = Some(ip);
                 option
             }
             b'[' | b']' => {
                 let ip = parse::address(given)?;
                 self.family(ip)?;
+                let expected = &mut self.command.template.expected;
+                *if letter == b'[' { &mut expected.source } else { &mut expected.destination } = Some(ip);
                 if letter == b'[' { Opt::TupleSource } else { Opt::TupleDestination }
             }
             b'p' => {
@@ -491,6 +499,7 @@ impl Reader {
             let place = if index == 0 { &mut original.source } else { &mut original.destination };
             if let (Some(mask), Some(ip)) = (self.masks.get(index).copied().flatten(), *place)
                 && !matches!(action, Action::Create | Action::Add | Action::Get)
+                && command.table != Table::Expect
             {
                 *place = None;
                 if let Some(network) = command.template.networks.get_mut(index) {
@@ -507,7 +516,7 @@ impl Reader {
             return Ok(());
         }
         if let Some(protocol) = command.protocol {
-            protocol.check(action, &command.template)?;
+            protocol.check(action, command.table, &command.template)?;
         }
         if action == Action::List && given.has(Opt::Zero) && given.any(&FILTERS) {
             return Err(Error::Parameter("Can't use -z with filtering parameters".into()));

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 
 use nfnl::conntrack::{Flow, message};
+use nfnl::expect::{self, Expectation};
 use nfnl::message::{Messages, flag, subsystem};
 use nfnl::transport::{Transport, group};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -58,7 +59,8 @@ pub(crate) fn follow(command: &Command, mut backend: Backend) -> Result<u8, Erro
             }
         } else if ended {
             if command.output.xml && follower.shown > 0 {
-                io::stdout().write_all(show::XML_FOOTER.as_bytes())?;
+                let footer = if expectations { show::expect::XML_FOOTER } else { show::XML_FOOTER };
+                io::stdout().write_all(footer.as_bytes())?;
             }
             Command::summary(
                 follower.shown,
@@ -96,7 +98,12 @@ impl Follower<'_> {
         let command = self.command;
         self.line.clear();
         for message in Messages::new(frame).map_while(Result::ok) {
+            let expectation = command.table == Table::Expect;
             let kind = match message.netfilter_kind() {
+                (subsystem::CTNETLINK_EXP, expect::NEW) if expectation => {
+                    if message.header.flags & (flag::CREATE | flag::EXCL) != 0 { Kind::New } else { Kind::Update }
+                }
+                (subsystem::CTNETLINK_EXP, expect::DELETE) if expectation => Kind::Destroy,
                 (subsystem::CTNETLINK, message::NEW) if message.header.flags & (flag::CREATE | flag::EXCL) != 0 => {
                     Kind::New
                 }
@@ -104,6 +111,20 @@ impl Follower<'_> {
                 (subsystem::CTNETLINK, message::DELETE) => Kind::Destroy,
                 _ => continue,
             };
+            let labels = command.label_names.as_ref();
+            let port = message.header.port;
+            let frame = Frame { kind, output: command.output, labels, now: now(), port };
+            if expectation {
+                let Ok(expectation) = Expectation::read(&message) else { continue };
+                if command.output.xml && self.shown == 0 {
+                    self.line.push_str(show::expect::XML_HEADER);
+                }
+                show::expect::line(&mut self.line, &expectation, &frame)
+                    .map_err(|error| Error::Other(error.to_string()))?;
+                self.line.push('\n');
+                self.shown += 1;
+                continue;
+            }
             let Ok(flow) = Flow::read(&message) else { continue };
             if !select::means(command, &flow) {
                 continue;
@@ -111,9 +132,6 @@ impl Follower<'_> {
             if command.output.xml && self.shown == 0 {
                 self.line.push_str(show::XML_HEADER);
             }
-            let labels = command.label_names.as_ref();
-            let port = message.header.port;
-            let frame = Frame { kind, output: command.output, labels, now: now(), port };
             show::line(&mut self.line, &flow, &frame).map_err(|error| Error::Other(error.to_string()))?;
             self.line.push('\n');
             self.shown += 1;

@@ -11,6 +11,7 @@ mod backend;
 mod command;
 mod error;
 mod events;
+mod expectations;
 mod getopt;
 mod help;
 mod labels;

@@ -2,7 +2,7 @@
 
 use nfnl::conntrack::ProtocolInfo;
 
-use crate::command::{Action, Template};
+use crate::command::{Action, Table, Template};
 use crate::error::Error;
 use crate::getopt::Argument;
 use crate::options::{Rule, check_pair};
@@ -173,7 +173,10 @@ impl Protocol {
                 *place = Some(key(value));
                 flow.reply.protocol = Some(self.number);
             }
-            Field::MaskPort | Field::MaskDestinationPort | Field::TuplePort | Field::TupleDestinationPort => {}
+            Field::MaskPort => template.mask.source_port = Some(key(value)),
+            Field::MaskDestinationPort => template.mask.destination_port = Some(key(value)),
+            Field::TuplePort => template.expected.source_port = Some(key(value)),
+            Field::TupleDestinationPort => template.expected.destination_port = Some(key(value)),
             Field::IcmpType => flow.original.icmp_type = Some(parse::low8(value)),
             Field::IcmpCode => flow.original.icmp_code = Some(parse::low8(value)),
             Field::IcmpId => flow.original.icmp_id = Some(parse::low16(value)),
@@ -212,6 +215,8 @@ impl Protocol {
     /// What `-p` alone puts into the template.
     pub(crate) fn begin(self, template: &mut Template) {
         template.flow.original.protocol = Some(self.number);
+        template.expected.protocol = Some(self.number);
+        template.mask.protocol = Some(self.number);
         template.flow.protocol = match self.number {
             // Liberal about windows: nobody knows those of a connection made by hand.
             6 => Some(ProtocolInfo::Tcp { state: None, scales: [None; 2], flags: [Some((0x0a, 0x0a)); 2] }),
@@ -222,7 +227,10 @@ impl Protocol {
     }
 
     /// Complains of options of its own that are missing or have no place.
-    pub(crate) fn check(self, action: Action, template: &Template) -> Result<(), Error> {
+    pub(crate) fn check(self, action: Action, table: Table, template: &Template) -> Result<(), Error> {
+        if table == Table::Expect {
+            return self.check_expectation(action, template);
+        }
         let exact = matches!(action, Action::Create | Action::Add | Action::Get);
         let create = exact && action != Action::Get;
         let has = |field: Field| template.fields >> field as u16 & 1 != 0;
@@ -255,6 +263,37 @@ impl Protocol {
             47 if exact => check_pair(pairs, ["srckey", "dstkey"], ["reply-src-key", "reply-dst-key"]),
             _ => Ok(()),
         }
+    }
+
+    /// The same of an expectation: a new one has a tuple and a mask, one that is looked for a reply.
+    fn check_expectation(self, action: Action, template: &Template) -> Result<(), Error> {
+        let create = action == Action::Create;
+        let mut seen = 0u16;
+        for &(name, field) in self.options {
+            if seen >> field as u16 & 1 != 0 {
+                continue;
+            }
+            seen |= 1 << field as u16;
+            let rule = match field {
+                Field::SourcePort | Field::DestinationPort => Rule::Needed,
+                // GRE's reply is asked for always.
+                Field::ReplySourcePort | Field::ReplyDestinationPort if create && self.number != 47 => Rule::Illegal,
+                Field::ReplySourcePort | Field::ReplyDestinationPort => Rule::Needed,
+                Field::MaskPort | Field::MaskDestinationPort | Field::TuplePort | Field::TupleDestinationPort => {
+                    if create {
+                        Rule::Needed
+                    } else {
+                        Rule::Illegal
+                    }
+                }
+                Field::State => Rule::Illegal,
+                Field::OriginalTag | Field::ReplyTag | Field::Role if create => Rule::Needed,
+                Field::OriginalTag | Field::ReplyTag | Field::Role => Rule::Illegal,
+                Field::IcmpType | Field::IcmpCode | Field::IcmpId => Rule::Allowed,
+            };
+            rule.check(name, template.fields >> field as u16 & 1 != 0)?;
+        }
+        Ok(())
     }
 }
 

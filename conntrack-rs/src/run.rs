@@ -76,14 +76,14 @@ pub(crate) fn now() -> u64 {
 }
 
 /// What a command leaves to say: a count and its words.
-type Summary = (Option<u64>, Option<&'static str>);
+pub(crate) type Summary = (Option<u64>, Option<&'static str>);
 
-struct Session<'a> {
-    command: &'a Command,
-    requester: Requester<Backend>,
-    out: BufWriter<io::Stdout>,
+pub(crate) struct Session<'a> {
+    pub(crate) command: &'a Command,
+    pub(crate) requester: Requester<Backend>,
+    pub(crate) out: BufWriter<io::Stdout>,
     line: String,
-    shown: u64,
+    pub(crate) shown: u64,
 }
 
 impl<'a> Session<'a> {
@@ -271,61 +271,6 @@ impl<'a> Session<'a> {
         Ok((None, None))
     }
 
-    /// The expectation table is reached by flushes and counts alone so far.
-    fn expectations(&mut self) -> Result<Summary, Error> {
-        let kind = |number| netfilter(subsystem::CTNETLINK_EXP, number);
-        match self.command.action {
-            Action::List => {
-                let mut count = 0;
-                let header = Header { kind: kind(nfnl::expect::GET), ..Header::default() };
-                let asked = self.requester.dump(header, write_empty, |_| {
-                    count += 1;
-                    ControlFlow::Continue(())
-                });
-                asked.map_err(|error| Error::of_request(error, Asked::Other))?;
-                Ok((Some(count), Some("expectations have been shown.")))
-            }
-            Action::Counter => {
-                let mut count = 0;
-                let header = Header { kind: kind(nfnl::expect::GET), ..Header::default() };
-                let asked = self.requester.dump(header, write_empty, |_| {
-                    count += 1;
-                    ControlFlow::Continue(())
-                });
-                asked.map_err(|error| Error::of_request(error, Asked::Other))?;
-                writeln!(self.out, "{count}")?;
-                Ok((None, None))
-            }
-            Action::Flush => {
-                let header = Header { kind: kind(nfnl::expect::DELETE), ..Header::default() };
-                let asked = self.requester.act(header, write_empty, |_| ControlFlow::Continue(()));
-                asked.map_err(|error| Error::of_request(error, Asked::Other))?;
-                Ok((None, Some("expectation table has been emptied.")))
-            }
-            Action::Stats => {
-                let mut lines = Vec::new();
-                let header = Header { kind: kind(nfnl::expect::GET_STATS_CPU), ..Header::default() };
-                let asked = self.requester.dump(header, write_empty, |answer| {
-                    if let Ok((nfgen, attributes)) = answer.netfilter() {
-                        lines.push(nfnl::expect::CpuStats::parse(attributes).map(|stats| (nfgen.resource, stats)));
-                    }
-                    ControlFlow::Continue(())
-                });
-                asked.map_err(|error| Error::of_request(error, Asked::Other))?;
-                for line in lines {
-                    let (cpu, stats) = line.map_err(|error| Error::of_request(error.into(), Asked::Other))?;
-                    let nfnl::expect::CpuStats { new, create, delete } = stats;
-                    writeln!(
-                        self.out,
-                        "cpu={cpu:<4}\texpect_new={new} expect_create={create} expect_delete={delete} "
-                    )?;
-                }
-                Ok((None, None))
-            }
-            _ => Err(Error::Other("this command does not reach the expectation table yet".into())),
-        }
-    }
-
     /// Hands every entry of a dump to `each`; the first error ends it.
     fn dump(
         &mut self,
@@ -402,7 +347,7 @@ fn write_flow(header: Header, flow: &Flow, out: &mut Vec<u8>) -> Result<(), Malf
     builder.finish()
 }
 
-fn write_empty(header: Header, out: &mut Vec<u8>) -> Result<(), Malformed> {
+pub(crate) fn write_empty(header: Header, out: &mut Vec<u8>) -> Result<(), Malformed> {
     Builder::netfilter(header, Nfgen::default(), out).finish()
 }
 

@@ -1,7 +1,8 @@
-//! Expectations over netlink: message numbers and statistics.
+//! Expectations over netlink: message numbers, the expectation as a value, and statistics.
 
 use crate::attr::{Attributes, Malformed};
-use crate::message::Builder;
+use crate::conntrack::Tuple;
+use crate::message::{Builder, Message, Nfgen};
 
 /// `IPCTNL_MSG_EXP_NEW`.
 pub const NEW: u8 = 0;
@@ -11,6 +12,96 @@ pub const GET: u8 = 1;
 pub const DELETE: u8 = 2;
 /// `IPCTNL_MSG_EXP_GET_STATS_CPU`.
 pub const GET_STATS_CPU: u8 = 3;
+
+/// A connection that a helper, or somebody by hand, said would come: `struct nf_conntrack_expect`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expectation {
+    /// `AF_INET` or `AF_INET6`.
+    pub family: u8,
+    /// The connection that it belongs to.
+    pub master: Tuple,
+    /// What is expected.
+    pub tuple: Tuple,
+    /// Which bits of that count.
+    pub mask: Tuple,
+    /// Seconds left.
+    pub timeout: Option<u32>,
+    /// Its number.
+    pub id: Option<u32>,
+    /// The helper's name.
+    pub helper: Option<Vec<u8>>,
+    /// The zone.
+    pub zone: Option<u16>,
+    /// `NF_CT_EXPECT_*`.
+    pub flags: Option<u32>,
+    /// Which of the helper's classes.
+    pub class: Option<u32>,
+}
+
+impl Expectation {
+    /// Reads a message.
+    pub fn read(message: &Message<'_>) -> Result<Self, Malformed> {
+        let (nfgen, attributes) = message.netfilter()?;
+        let mut all = Self { family: nfgen.family, ..Self::default() };
+        for attribute in attributes {
+            let attribute = attribute?;
+            match attribute.kind {
+                attribute::MASTER => all.master = Tuple::parse(attribute.attributes())?,
+                attribute::TUPLE => all.tuple = Tuple::parse(attribute.attributes())?,
+                attribute::MASK => all.mask = Tuple::parse(attribute.attributes())?,
+                attribute::TIMEOUT => all.timeout = Some(attribute.be32()?),
+                attribute::ID => all.id = Some(attribute.be32()?),
+                attribute::HELP_NAME => all.helper = Some(attribute.text().to_vec()),
+                attribute::ZONE => all.zone = Some(attribute.be16()?),
+                attribute::FLAGS => all.flags = Some(attribute.be32()?),
+                attribute::CLASS => all.class = Some(attribute.be32()?),
+                _ => {}
+            }
+        }
+        Ok(all)
+    }
+
+    /// Writes all that is known.
+    pub fn emit(&self, b: &mut Builder<'_>) {
+        self.master.emit(attribute::MASTER, b);
+        self.tuple.emit(attribute::TUPLE, b);
+        self.mask.emit(attribute::MASK, b);
+        for (kind, value) in [
+            (attribute::TIMEOUT, self.timeout),
+            (attribute::ID, self.id),
+            (attribute::FLAGS, self.flags),
+            (attribute::CLASS, self.class),
+        ] {
+            if let Some(value) = value {
+                b.be32(kind, value);
+            }
+        }
+        if let Some(helper) = &self.helper {
+            b.nul_terminated(attribute::HELP_NAME, helper);
+        }
+        if let Some(zone) = self.zone {
+            b.be16(attribute::ZONE, zone);
+        }
+    }
+
+    /// The head of a message about it.
+    pub fn nfgen(&self) -> Nfgen {
+        Nfgen::of(self.family)
+    }
+}
+
+/// `enum ctattr_expect`.
+mod attribute {
+    pub(super) const MASTER: u16 = 1;
+    pub(super) const TUPLE: u16 = 2;
+    pub(super) const MASK: u16 = 3;
+    pub(super) const TIMEOUT: u16 = 4;
+    pub(super) const ID: u16 = 5;
+    pub(super) const HELP_NAME: u16 = 6;
+    pub(super) const ZONE: u16 = 7;
+    pub(super) const FLAGS: u16 = 8;
+    pub(super) const CLASS: u16 = 9;
+}
 
 /// `enum ctattr_expect_stats`: what a CPU has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,5 +135,34 @@ impl CpuStats {
         for (kind, value) in [(1, self.new), (2, self.create), (3, self.delete)] {
             builder.be32(kind, value);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Header, Messages};
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        let end = |port| Tuple { protocol: Some(17), source_port: Some(port), ..Tuple::default() };
+        let expectation = Expectation {
+            family: 2,
+            master: end(1),
+            tuple: end(2),
+            mask: end(0xffff),
+            timeout: Some(300),
+            id: Some(7),
+            helper: Some(b"tftp".to_vec()),
+            zone: Some(4),
+            flags: Some(1),
+            class: Some(0),
+        };
+        let mut bytes = Vec::new();
+        let mut builder = Builder::netfilter(Header::default(), expectation.nfgen(), &mut bytes);
+        expectation.emit(&mut builder);
+        builder.finish().unwrap();
+        let message = Messages::new(&bytes).next().unwrap().unwrap();
+        assert_eq!(Expectation::read(&message), Ok(expectation));
     }
 }

@@ -8,6 +8,7 @@ use crate::command::Output;
 use crate::labels::Labels;
 use crate::protocol::{DCCP_STATES, SCTP_STATES, TCP_STATES};
 
+pub(crate) mod expect;
 mod json;
 mod plain;
 mod save;

@@ -114,6 +114,6 @@ fn element(out: &mut String, name: &str, value: Option<u32>) -> fmt::Result {
     }
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

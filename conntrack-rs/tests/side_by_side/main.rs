@@ -5,6 +5,8 @@
 //! fails to run tests nothing, and is a failure.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is a test")]
 
+mod expectations;
+
 use std::io::Write;
 use std::process::{Command, Stdio};
 

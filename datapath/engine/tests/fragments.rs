@@ -9,18 +9,27 @@ use support::{Router, SECOND, addresses, ip, sum_header, udp};
 
 /// The IPv4 fragments of a packet, `size` bytes of payload each.
 fn split4(packet: &[u8], size: usize) -> Vec<Vec<u8>> {
+    let payload = packet.len() - 20;
+    let sizes: Vec<usize> = (0..payload).step_by(size).map(|at| size.min(payload - at)).collect();
+    cut4(packet, &sizes)
+}
+
+/// The IPv4 fragments of a packet with payloads of these sizes.
+fn cut4(packet: &[u8], sizes: &[usize]) -> Vec<Vec<u8>> {
     let (header, payload) = packet.split_at(20);
-    let count = payload.len().div_ceil(size);
-    let piece = |(index, piece): (usize, &[u8])| {
+    let mut at = 0;
+    let piece = |size: &usize| {
+        let end = at + size;
         let mut fragment = header.to_vec();
-        fragment[2..4].copy_from_slice(&(20 + piece.len() as u16).to_be_bytes());
-        let more = if index + 1 < count { 0x2000 } else { 0 };
-        fragment[6..8].copy_from_slice(&(more | (index * size / 8) as u16).to_be_bytes());
+        fragment[2..4].copy_from_slice(&(20 + *size as u16).to_be_bytes());
+        let more = if end < payload.len() { 0x2000 } else { 0 };
+        fragment[6..8].copy_from_slice(&(more | (at / 8) as u16).to_be_bytes());
         sum_header(&mut fragment);
-        fragment.extend(piece);
+        fragment.extend(&payload[at..end]);
+        at = end;
         fragment
     };
-    payload.chunks(size).enumerate().map(piece).collect()
+    sizes.iter().map(piece).collect()
 }
 
 /// The IPv6 fragments of a packet without extension headers.
@@ -180,4 +189,50 @@ fn a_datagram_whose_hops_end_here_goes_on_in_one_piece() {
     assert_eq!(whole.len(), packet.len());
     assert_eq!(whole[20..], packet[20..]);
     assert!(router.out.releases.iter().all(|release| release.verdict == Verdict::Drop));
+}
+
+#[test]
+fn what_a_hook_pulled_into_the_first_fragment_is_remembered_at_the_next() {
+    let mut router = masquerading();
+    let sent = router.forward(2, 3, &ip("10.0.0.2", "192.0.2.80", 17, &udp((4000, 53), &[7; 100]))).unwrap();
+    let mut message = vec![3, 1, 0, 0, 0, 0, 0, 0];
+    message.extend(&sent);
+    let sum = engine::wire::checksum::checksum(&message);
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    // ICMP's 8, IP's 20 and UDP's 8 bytes are rewritten, in PREROUTING: the first fragment has 24 of them.
+    let mut fragments = cut4(&ip("192.0.2.80", "192.0.2.1", 1, &message), &[24, 64, 48]);
+    for (hook, devices) in [(Hook::Prerouting, (3, 0)), (Hook::Postrouting, (3, 2))] {
+        router.out.clear();
+        let seen: Vec<_> = fragments.iter().map(|fragment| router.at_keeping(hook, devices, fragment, 0)).collect();
+        let last = seen.last().unwrap();
+        assert_eq!(last.verdict, Verdict::Accept);
+        let bytes = |id| {
+            let release = router.out.releases.iter().find(|release| release.id == id).unwrap();
+            release.bytes.clone().map(|range| router.out.bytes[range].to_vec())
+        };
+        let before = seen[..seen.len() - 1].iter();
+        fragments = before.map(|seen| bytes(seen.id).unwrap_or_else(|| seen.bytes.clone())).collect();
+        fragments.push(last.bytes.clone());
+    }
+    // 36 bytes are no possible fragment: all is cut anew, as long as the longest that came.
+    let sizes: Vec<usize> = fragments.iter().map(|fragment| fragment.len() - 20).collect();
+    assert_eq!(sizes, [64, 64, 8]);
+    assert_eq!(addresses(&fragments[2]).1.to_string(), "10.0.0.2");
+}
+
+#[test]
+fn a_flood_of_fragments_is_held_no_further_than_half_a_queue() {
+    let mut router = masquerading();
+    let first = &split4(&datagram(), 8)[0];
+    let mut held = 0;
+    for id in 0..5000u16 {
+        let mut fragment = first.clone();
+        fragment[4..6].copy_from_slice(&id.to_be_bytes());
+        sum_header(&mut fragment);
+        held += u32::from(router.at_keeping(Hook::Prerouting, (2, 0), &fragment, 0).verdict == Verdict::Hold);
+    }
+    assert_eq!(held, 2048);
+    router.wait(31 * SECOND);
+    assert_eq!(router.out.releases.len(), 2048);
+    assert_eq!(router.at_keeping(Hook::Prerouting, (2, 0), first, 0).verdict, Verdict::Hold);
 }

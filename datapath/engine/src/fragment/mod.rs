@@ -79,13 +79,14 @@ impl Fragments {
         Self { datagrams: HashMap::with_hasher(Hashing(key)), pulled: Vec::new(), held: 0, pieces: 0 }
     }
 
-    /// Whether others of the same datagram wait.
+    /// Whether an atomic fragment is no datagram by itself: others of the same wait, or it is empty.
     pub(crate) fn expect(&self, packet: &Packet<'_>, headers: &Headers) -> bool {
-        !self.datagrams.is_empty()
-            && match piece::find(packet, headers) {
-                Found::Piece(flow, ..) => self.datagrams.contains_key(&Key::of(packet, flow)),
-                _ => false,
+        match piece::find(packet, headers) {
+            Found::Piece(flow, piece, _) => {
+                piece.payload.is_empty() || self.datagrams.contains_key(&Key::of(packet, flow))
             }
+            _ => false,
+        }
     }
 
     /// Takes a fragment in. Once its datagram is whole, that stands in `whole` and its pieces are handed out.

@@ -291,7 +291,12 @@ pub(crate) const TESTS: &[Test] = &[
             // Unless others of the same datagram are here already, whom it contradicts.
             let piece = |offset, length, more| fragment6(&packet, 40, 98, &Part { offset, length, more });
             let sent = vec![piece(64, 44, false), piece(0, 64, false), piece(0, 64, true)];
-            leaves(&send(s, Side::Lan, sent)?, &[(0, 64, true), (64, 44, false)])
+            leaves(&send(s, Side::Lan, sent)?, &[(0, 64, true), (64, 44, false)])?;
+            // An empty one is none, and says how long its datagram is all the same.
+            let piece = |length| fragment6(&packet, 40, 97, &Part { offset: 0, length, more: false });
+            let mut empty = piece(0);
+            empty[40] = 60;
+            vanishes(&send(s, Side::Lan, vec![empty, piece(108)])?)
         })
     }),
     ("ipv4_fragments_are_trimmed_to_multiples_of_eight", || {

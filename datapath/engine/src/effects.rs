@@ -65,6 +65,8 @@ pub struct Event {
     pub kind: EventKind,
     /// The netlink port of the process that asked for it, 0 for a packet or a timeout.
     pub port: u32,
+    /// Whether its mark was set: then 0 is told as well.
+    pub marked: bool,
     /// The connection as it was.
     pub connection: crate::conntrack::Snapshot,
 }

@@ -254,6 +254,11 @@ impl Engine {
                     _ => tracker.recall_quoted(&headers, packet.data.bytes()),
                 }
             }
+            // Over loopback it keeps its connection, which raw sees already.
+            _ if begins && looped => match tracker.recall(packet, &headers, now) {
+                found @ Tracked::Of { .. } => found,
+                _ => Tracked::Unseen,
+            },
             _ if begins => Tracked::Unseen,
             _ => tracker.recall(packet, &headers, now),
         };

@@ -58,8 +58,8 @@ pub(super) fn event(event: &Event, out: &mut Vec<u8>) -> Result<(), Malformed> {
         EventKind::Destroy => (message::DELETE, 0),
     };
     flow.uses = None;
-    // A mark of zero is news only to who set it.
-    if event.connection.mark == 0 && (event.port == 0 || event.kind == EventKind::Destroy) {
+    // A mark of zero is told only when it was set.
+    if event.connection.mark == 0 && (!event.marked || event.kind == EventKind::Destroy) {
         flow.mark = None;
     }
     if event.kind == EventKind::Destroy {

@@ -462,12 +462,12 @@ impl Tracker {
         if self.listening && pending & connection.events != 0 {
             let kind = if pending & event::NEW != 0 { EventKind::New } else { EventKind::Update };
             self.tell(index, kind, 0, now, out);
-            // As ctnetlink_conntrack_event(): the state is news only when it changed.
-            if kind == EventKind::Update
-                && pending & event::PROTOCOL == 0
-                && let Some(update) = out.events.last_mut()
-            {
-                update.connection.protocol = ProtocolState::Stateless;
+            // As ctnetlink_conntrack_event(): mark and state are news only when they changed.
+            if let Some(told) = out.events.last_mut() {
+                told.marked = pending & event::MARK != 0;
+                if kind == EventKind::Update && pending & event::PROTOCOL == 0 {
+                    told.connection.protocol = ProtocolState::Stateless;
+                }
             }
         }
     }
@@ -475,7 +475,8 @@ impl Tracker {
     /// Makes an event.
     pub(super) fn tell(&self, index: u32, kind: EventKind, port: u32, now: Now, out: &mut Effects) {
         let connection = self.copy(self.table.at(index), self.table.id(index), kind == EventKind::Destroy, now);
-        out.events.push(Event { kind, port, connection });
+        // A command tells everything.
+        out.events.push(Event { kind, port, marked: port != 0, connection });
     }
 
     /// A connection leaves the table, and packets of it may be on their way. As nf_ct_delete().

@@ -107,7 +107,8 @@ impl Talk {
         match random.below(24) {
             0 => damage(random, &mut pieces[0], self.six),
             1 => pieces.push(pieces[0].clone()),
-            _ if pieces[0].len() > 60 && random.one_in(self.torn) => {
+            // What this machine sends itself in fragments the kernel joins once, not again when they come back over loopback.
+            _ if side != Side::Own && pieces[0].len() > 60 && random.one_in(self.torn) => {
                 pieces = fragments(random, &pieces[0], self.six);
             }
             _ => {}

@@ -260,6 +260,44 @@ pub(crate) const TESTS: &[Test] = &[
             s.counted("--state RELATED", 1)
         })
     }),
+    ("a_programs_broken_packet_is_not_answered", || {
+        play(&["-A OUTPUT -d 10.1.0.2 -j REJECT", "-A INPUT -p icmp"], |s| {
+            let mut packet = Ip::between([10, 1, 0, 1], [10, 1, 0, 2]).icmp(8, 0, 1, b"data");
+            vanishes(&s.own(packet.clone())?)?;
+            s.counted("-A INPUT -p icmp", 1)?;
+            packet[30] ^= 1;
+            vanishes(&s.own(packet)?)?;
+            s.counted("-A INPUT -p icmp", 1)
+        })
+    }),
+    ("over_loopback_a_packet_keeps_its_connection_through_raw", || {
+        play(
+            &[
+                "-t raw -A PREROUTING -i lo -m conntrack --ctstate NEW",
+                "-t raw -A PREROUTING -i lo -p udp -j NOTRACK",
+                "-A INPUT -i lo -m conntrack --ctstate NEW -m comment --comment filter",
+            ],
+            |s| {
+                vanishes(&s.own(Ip::between([10, 1, 0, 1], [10, 2, 0, 1]).udp(2000, 53, b"data"))?)?;
+                s.counted("NEW", 1)?;
+                s.counted("--comment filter", 1)
+            },
+        )
+    }),
+    ("an_event_tells_a_mark_of_zero_when_it_was_set", || {
+        play(
+            &[
+                "-t mangle -A FORWARD -p udp -m length --length 29 -j CONNMARK --set-mark 7",
+                "-t mangle -A FORWARD -p udp -m length --length 30 -j CONNMARK --set-mark 0",
+            ],
+            |s| {
+                for data in ["", "a", "bb", "ccc"] {
+                    arrives(&s.lan(client().udp(1, 53, data.as_bytes()))?)?;
+                }
+                Ok(())
+            },
+        )
+    }),
     ("a_connection_that_just_ended_is_not_taken_for_one_that_never_began", || {
         play(&["-t nat -A POSTROUTING -o wan0 -j SNAT --to-source 10.2.0.4"], |s| {
             icmp_answer(&s.lan(dying(client()).tcp(&syn(), b""))?, 11, 0)?;

@@ -65,8 +65,11 @@ const fn code(with: With) -> u8 {
 /// Whether the transport checksum is right, was found right, or is still the device's business. As nf_ip_checksum(), which sums
 /// an IPv4 packet from its header on: one in whose options this machine wrote does not add up.
 fn sums_up(scene: &Scene<'_, '_>) -> bool {
-    if scene.packet.checksum != Checksum::Unverified {
-        return true;
+    // Of what a program on this machine sends the queue does not say whether somebody summed it up; nobody did.
+    match scene.packet.checksum {
+        Checksum::Partial => return true,
+        Checksum::Verified if scene.packet.in_device.is_some() => return true,
+        Checksum::Verified | Checksum::Unverified => {}
     }
     let headers = &scene.headers;
     let segment = scene.segment();

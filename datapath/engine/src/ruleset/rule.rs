@@ -188,6 +188,7 @@ impl Head {
                 let both = |source, destination| word(source) << 32 | word(destination);
                 head.addresses = both(&header.source.address, &header.destination.address);
                 head.mask = both(&header.source.mask, &header.destination.mask);
+                head.settle_strays();
             }
             Af::V6 => {
                 set(test::PROTOCOL, header.flags & header::F_PROTOCOL_V6 != 0);
@@ -218,6 +219,25 @@ impl Head {
         let bits = &mut head.port_bits;
         head.ports = [span(source, port::SOURCE_INVERTED, bits), span(destination, port::DESTINATION_INVERTED, bits)];
         head
+    }
+
+    /// The kernel masks the packet's IPv4 address and not the rule's: one with bits beyond its mask is never equal. No option
+    /// makes such a rule.
+    fn settle_strays(&mut self) {
+        let stray = self.addresses & !self.mask;
+        for (half, inversion) in [(!0 << 32, header::INV_SOURCE), (!0 >> 32, header::INV_DESTINATION)] {
+            if stray & half == 0 {
+                continue;
+            }
+            if self.inversions & inversion == 0 {
+                // Nothing fits.
+                self.tests |= test::PROTOCOL | test::NO_PROTOCOL;
+                self.inversions &= !header::INV_PROTOCOL;
+            }
+            self.addresses &= !half;
+            self.mask &= !half;
+            self.inversions &= !inversion;
+        }
     }
 
     /// As ip_packet_match() and ip6_packet_match(), with udp_mt() and tcp_mt() where a match is part of the head; `at` is
@@ -317,5 +337,200 @@ impl Masked {
     #[inline]
     fn fits(&self, bytes: u128) -> bool {
         (bytes ^ self.value) & self.mask == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use libxt::ext::matches::udp::Udp;
+    use libxt::value::interface::Interface;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// ip_packet_match() and ip6_packet_match() as they read, with port_match() of xt_tcpudp.c.
+    fn plain(rule: &Header, first: Option<&Match>, key: &Key) -> Fit {
+        let differs = |bit: u8, differ: bool| differ != (rule.inversions & bit != 0);
+        let and = |a: [u8; 16], b: [u8; 16]| -> [u8; 16] { core::array::from_fn(|at| a[at] & b[at]) };
+        let (source, destination) = (key.source.to_ne_bytes(), key.destination.to_ne_bytes());
+        let beyond = |packet: [u8; 16], range: &header::Range| match rule.af {
+            Af::V4 => and(packet, range.mask) != range.address,
+            Af::V6 => and(packet, range.mask) != and(range.address, range.mask),
+        };
+        let elsewhere = |name: u128, interface: &Interface| {
+            and(name.to_ne_bytes(), interface.mask) != and(interface.name, interface.mask)
+        };
+        if differs(header::INV_SOURCE, beyond(source, &rule.source))
+            || differs(header::INV_DESTINATION, beyond(destination, &rule.destination))
+            || differs(header::INV_INPUT, elsewhere(key.input, &rule.input))
+            || differs(header::INV_OUTPUT, elsewhere(key.output, &rule.output))
+        {
+            return Fit::Miss;
+        }
+        let inverted = rule.inversions & header::INV_PROTOCOL != 0;
+        match rule.af {
+            Af::V4 => {
+                let other = u16::from(key.protocol) != rule.protocol;
+                if rule.protocol != 0 && differs(header::INV_PROTOCOL, other) {
+                    return Fit::Miss;
+                }
+                let whole = rule.flags & header::F_FRAGMENT_V4 != 0 && !key.later_fragment;
+                if differs(header::INV_FRAGMENT, whole) {
+                    return Fit::Miss;
+                }
+            }
+            Af::V6 if rule.flags & header::F_PROTOCOL_V6 != 0 => {
+                if key.cut {
+                    return Fit::Drop;
+                }
+                let same = u16::from(key.protocol) == rule.protocol;
+                if same && inverted || !same && rule.protocol != 0 && !inverted {
+                    return Fit::Miss;
+                }
+            }
+            Af::V6 => {}
+        }
+        let (ports, bit) = match first {
+            Some(Match::Udp(udp)) => ([udp.source, udp.destination], port::UDP),
+            Some(Match::Tcp(tcp)) => ([tcp.source, tcp.destination], port::TCP),
+            _ => return Fit::Hit(0),
+        };
+        if key.port_bits & bit == 0 {
+            return Fit::Hit(0);
+        }
+        let fit = ports.iter().zip(key.ports).all(|(ports, port)| {
+            let Ports { min, max } = ports.value;
+            ports.holds(min <= port && port <= max)
+        });
+        if fit { Fit::Hit(1) } else { Fit::Miss }
+    }
+
+    /// Few addresses, so that many are met.
+    fn address(af: Af) -> impl Strategy<Value = [u8; 16]> {
+        let near = prop::sample::select(vec![0u8, 1, 2, 0x80, 0xff]);
+        (near.clone(), near).prop_map(move |(a, b)| {
+            let mut address = [0; 16];
+            match af {
+                Af::V4 => (address[0], address[3]) = (a, b),
+                Af::V6 => (address[0], address[15]) = (a, b),
+            }
+            address
+        })
+    }
+
+    fn mask(af: Af) -> impl Strategy<Value = [u8; 16]> {
+        (0usize..=3, address(af)).prop_map(move |(kind, holes)| {
+            let length = af.address_len();
+            let mut mask = [0; 16];
+            match kind {
+                0 => {}
+                1 => mask[..length].fill(0xff),
+                2 => mask[..length / 2].fill(0xff),
+                _ => mask = holes,
+            }
+            mask
+        })
+    }
+
+    fn range(af: Af) -> impl Strategy<Value = header::Range> {
+        // As the commands make it, and as only a blob made by hand has it.
+        (address(af), mask(af), 0..8).prop_map(|(address, mask, by_hand)| header::Range {
+            address: if by_hand == 0 { address } else { core::array::from_fn(|at| address[at] & mask[at]) },
+            mask,
+        })
+    }
+
+    fn interface() -> impl Strategy<Value = Interface> {
+        prop::sample::select(vec!["", "+", "eth0", "eth1", "eth+", "e+", "eth"])
+            .prop_map(|name| Interface::parse(name).unwrap())
+    }
+
+    fn device() -> impl Strategy<Value = u128> {
+        prop::sample::select(vec!["", "eth0", "eth1", "eth10", "lo"]).prop_map(|name| {
+            let mut bytes = [0; 16];
+            bytes[..name.len()].copy_from_slice(name.as_bytes());
+            u128::from_ne_bytes(bytes)
+        })
+    }
+
+    const PROTOCOLS: [u16; 7] = [0, 6, 17, 58, 255, 256, 256 + 6];
+
+    fn rule(af: Af) -> impl Strategy<Value = Header> {
+        let sides = (range(af), range(af), interface(), interface());
+        let bits = (prop::sample::select(PROTOCOLS.to_vec()), 0u8..8, any::<u8>(), any::<u8>());
+        (sides, bits).prop_map(move |((source, destination, input, output), (protocol, flags, some, more))| Header {
+            source,
+            destination,
+            input,
+            output,
+            protocol,
+            flags,
+            // Few at a time.
+            inversions: some & more & 0x7f,
+            ..Header::any(af)
+        })
+    }
+
+    fn ports() -> impl Strategy<Value = Condition<Ports>> {
+        let edge = prop::sample::select(vec![0u16, 1, 52, 53, 54, 1024, 65534, 65535]);
+        (edge.clone(), edge, any::<bool>())
+            .prop_map(|(min, max, inverted)| Condition::new(Ports { min, max }, inverted))
+    }
+
+    fn first() -> impl Strategy<Value = Option<Match>> {
+        (0..3, ports(), ports()).prop_map(|(kind, source, destination)| match kind {
+            0 => None,
+            1 => Some(Match::Udp(Udp { source, destination })),
+            _ => Some(Match::Tcp(Tcp { source, destination, ..Tcp::default() })),
+        })
+    }
+
+    fn key(af: Af) -> impl Strategy<Value = Key> {
+        let port = || prop::sample::select(vec![0u16, 1, 52, 53, 54, 1023, 1024, 65534, 65535]);
+        let sides = (address(af), address(af), device(), device());
+        let bits = (prop::sample::select(vec![port::UDP | port::TCP, port::UDP, 0]), any::<bool>(), 0..6);
+        (sides, port(), port(), prop::sample::select(PROTOCOLS.to_vec()), bits).prop_map(
+            |((source, destination, input, output), sport, dport, protocol, (port_bits, later_fragment, cut))| {
+                let word = |b: [u8; 16]| u64::from(u32::from_be_bytes([b[0], b[1], b[2], b[3]]));
+                Key {
+                    addresses: word(source) << 32 | word(destination),
+                    source: u128::from_ne_bytes(source),
+                    destination: u128::from_ne_bytes(destination),
+                    input,
+                    output,
+                    ports: [sport, dport],
+                    protocol: protocol as u8,
+                    later_fragment,
+                    cut: cut == 0,
+                    port_bits,
+                }
+            },
+        )
+    }
+
+    fn compiled(rule: &Header, first: Option<&Match>, key: &Key) -> Fit {
+        let (mut shared, mut pairs) = (Shared::default(), Pairs::default());
+        // Another rule before it: what is shared must be found by number.
+        Head::new(&Header::any(rule.af), None, &mut shared, &mut pairs);
+        let head = Head::new(rule, first, &mut shared, &mut pairs);
+        head.fits(key, rule.af, &shared, 1)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn a_compiled_head_fits_what_the_plain_comparison_fits_v4(
+            rule in rule(Af::V4), first in first(), key in key(Af::V4)
+        ) {
+            prop_assert_eq!(compiled(&rule, first.as_ref(), &key), plain(&rule, first.as_ref(), &key));
+        }
+
+        #[test]
+        fn a_compiled_head_fits_what_the_plain_comparison_fits_v6(
+            rule in rule(Af::V6), first in first(), key in key(Af::V6)
+        ) {
+            prop_assert_eq!(compiled(&rule, first.as_ref(), &key), plain(&rule, first.as_ref(), &key));
+        }
     }
 }

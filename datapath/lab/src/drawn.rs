@@ -6,7 +6,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash, Hasher},
     net::IpAddr,
+    ops::RangeInclusive,
 };
 
 use crate::frame::{ICMP, ICMPV6, TCP, UDP, get16, set16};
@@ -16,12 +18,14 @@ use crate::frame::{ICMP, ICMPV6, TCP, UDP, get16, set16};
 pub struct Draws {
     /// Numbers that hosts have spoken of: nobody drew these.
     spoken: BTreeSet<u16>,
+    /// Ranges that rules draw from.
+    ranges: Vec<RangeInclusive<u16>>,
     names: BTreeMap<(End, u16), u16>,
     numbers: BTreeMap<(End, u16), u16>,
 }
 
 /// Whose number it is, and towards whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct End {
     protocol: u8,
     own: IpAddr,
@@ -29,6 +33,9 @@ struct End {
     /// The peer's port, 0 if that is drawn as well or there is none.
     port: u16,
 }
+
+/// The end whose number made the router draw.
+type Cause = (IpAddr, u16);
 
 /// A port or an echo id in a packet.
 #[derive(Clone, Debug)]
@@ -55,13 +62,10 @@ struct Sum {
 /// Names are taken from here, which no host and no rule speaks of.
 const NAMES: std::ops::Range<u16> = 40_000..50_000;
 
-/// Ranges that generated rules translate into: a number of one is drawn, and of a class of its own.
-pub const RANGES: [std::ops::RangeInclusive<u16>; 3] = [3000..=3003, 3100..=3101, 4000..=4099];
-
 impl Draws {
-    /// Nothing is drawn yet, and these numbers are not.
-    pub fn speaking(spoken: BTreeSet<u16>) -> Self {
-        Self { spoken, ..Self::default() }
+    /// Nothing is drawn yet, these numbers are not, and some are drawn from these ranges.
+    pub fn speaking(spoken: BTreeSet<u16>, ranges: Vec<RangeInclusive<u16>>) -> Self {
+        Self { spoken, ranges, ..Self::default() }
     }
 
     /// Puts into a packet of a script the numbers that this router drew, and notes what hosts speak of.
@@ -81,15 +85,15 @@ impl Draws {
     /// Gives the numbers that a router drew in a packet that left their names; `cause` is the script's packet that came
     /// before.
     pub fn leave(&mut self, cause: &[u8], packet: &mut [u8]) {
-        let told: Vec<u16> = spots(cause).iter().filter_map(|s| get16(cause, s.at)).collect();
+        let told: Vec<Cause> = spots(cause).iter().filter_map(|s| Some((s.own, get16(cause, s.at)?))).collect();
         for spot in spots(packet) {
             let Some(number) = get16(packet, spot.at) else { continue };
             if self.is_spoken(number) {
                 continue;
             }
             let end = spot.end(|port| self.is_spoken(port));
-            let base = told.get(spot.side).or(told.first()).copied().unwrap_or(0);
-            let name = self.name(end, number, base);
+            let cause = told.get(spot.side).or(told.first()).copied();
+            let name = self.name(end, number, cause);
             put(packet, spot.at, name, &spot.sums);
         }
     }
@@ -99,7 +103,7 @@ impl Draws {
         let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
         let protocol = words.iter().find_map(|w| w.parse::<u8>().ok()).unwrap_or(0);
         let mut from = 0;
-        let mut told: Vec<u16> = Vec::new();
+        let mut told: Vec<Cause> = Vec::new();
         while let Some(at) = words.iter().skip(from).position(|w| w.starts_with("src=")).map(|at| at + from) {
             let end = words.iter().skip(at + 1).position(|w| w.starts_with("src=")).map_or(words.len(), |n| n + at + 1);
             let half = words.get(at..end).unwrap_or_default();
@@ -113,21 +117,26 @@ impl Draws {
                 (.., Some(id)) => vec![("id=", id, usize::from(reply))],
                 _ => Vec::new(),
             };
+            let mut named = Vec::new();
             for &(key, number, side) in &found {
-                if self.is_spoken(number) || !reply {
-                    continue;
-                }
                 let other = found.iter().find(|(_, _, s)| *s != side).map(|(_, n, _)| *n);
                 let (own, peer) = if side == 0 { (source, destination) } else { (destination, source) };
-                let port = other.filter(|n| self.is_spoken(*n)).unwrap_or(0);
-                let base = told.get(1 - side).or(told.first()).copied().unwrap_or(0);
-                let name = self.name(End { protocol, own, peer, port }, number, base);
+                let of = End { protocol, own, peer, port: other.filter(|n| self.is_spoken(*n)).unwrap_or(0) };
+                let cause = told.get(1 - side).or(told.first()).copied();
+                let name = match self.names.get(&(of, number)) {
+                    _ if self.is_spoken(number) => number,
+                    Some(&name) => name,
+                    None if reply => self.name(of, number, cause),
+                    // A host spoke, or nobody knows who.
+                    None => number,
+                };
+                named.push((own, name));
                 if let Some(word) = words.iter_mut().take(end).skip(at).find(|w| w.starts_with(key)) {
                     *word = format!("{key}{name}");
                 }
             }
             if !reply {
-                told = found.iter().map(|(_, n, _)| *n).collect();
+                told = named;
             }
             from = end;
         }
@@ -138,18 +147,32 @@ impl Draws {
         self.spoken.contains(&number)
     }
 
-    fn name(&mut self, end: End, number: u16, base: u16) -> u16 {
+    /// The name of a number; the same for two numbers that could as well have been drawn the other way round, one after
+    /// the other.
+    fn name(&mut self, end: End, number: u16, cause: Option<Cause>) -> u16 {
         if let Some(&name) = self.names.get(&(end, number)) {
             return name;
         }
-        let (begin, span) = (u32::from(NAMES.start), u32::from(NAMES.end - NAMES.start));
-        let first = u32::from(base) * 31 + u32::from(class(number)) * 7;
-        let place = |n: u32| u16::try_from(begin + (first + n * 97) % span).unwrap_or(NAMES.start);
-        let taken = |name: u16| self.names.values().any(|n| *n == name);
-        let name = (0..span).map(place).find(|name| !taken(*name)).unwrap_or(NAMES.start);
+        let mut hasher = DefaultHasher::new();
+        (end, cause, self.class(end.protocol, number)).hash(&mut hasher);
+        let span = u64::from(NAMES.end - NAMES.start);
+        let name = NAMES.start + u16::try_from(hasher.finish() % span).unwrap_or(0);
         self.names.insert((end, number), name);
         self.numbers.insert((end, name), number);
         name
+    }
+
+    /// What a number may become when it is drawn anew without a range, and the ranges.
+    fn class(&self, protocol: u8, number: u16) -> usize {
+        match self.ranges.iter().position(|range| range.contains(&number)) {
+            Some(range) => 3 + range,
+            None if matches!(protocol, ICMP | ICMPV6) => 2,
+            None => match number {
+                0..512 => 0,
+                512..1024 => 1,
+                _ => 2,
+            },
+        }
     }
 }
 
@@ -157,18 +180,6 @@ impl Spot {
     fn end(&self, plain: impl Fn(u16) -> bool) -> End {
         let port = self.other.filter(|port| plain(*port)).unwrap_or(0);
         End { protocol: self.protocol, own: self.own, peer: self.peer, port }
-    }
-}
-
-/// What a number may become when it is drawn anew without a range, and the ranges.
-fn class(number: u16) -> u16 {
-    match RANGES.iter().position(|range| range.contains(&number)) {
-        Some(range) => 3 + u16::try_from(range).unwrap_or(0),
-        None => match number {
-            0..512 => 0,
-            512..1024 => 1,
-            _ => 2,
-        },
     }
 }
 
@@ -308,7 +319,7 @@ mod tests {
     #[test]
     fn a_port_of_another_class_has_another_name() {
         let name = |port| {
-            let mut draws = Draws::default();
+            let mut draws = Draws::speaking(BTreeSet::new(), vec![3000..=3003]);
             draws.send(&mut cause());
             let mut out = Ip::between([10, 2, 0, 1], [10, 2, 0, 2]).udp(port, 53, b"x");
             draws.leave(&cause(), &mut out);

@@ -32,7 +32,7 @@ pub fn compare(
     let mut shrunk = true;
     while shrunk && Instant::now() < deadline {
         shrunk = false;
-        let steps = rules(&short).into_iter().chain(packets(&short));
+        let steps: Vec<Step> = others(&short).into_iter().chain(rules(&short)).chain(packets(&short)).collect();
         for step in steps {
             let mut candidate = short.clone();
             if !step.take(&mut candidate) || Instant::now() > deadline {
@@ -52,6 +52,9 @@ pub fn compare(
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Rule(usize),
+    Setting(usize),
+    Act(usize),
+    Pause(usize),
     Packets { round: usize, at: usize, count: usize },
 }
 
@@ -65,6 +68,14 @@ impl Step {
                     true
                 }
             }
+            Self::Setting(at) => {
+                at < script.settings.len() && {
+                    script.settings.remove(at);
+                    true
+                }
+            }
+            Self::Act(round) => script.acts.remove(&round).is_some(),
+            Self::Pause(round) => script.pauses.remove(&round).is_some(),
             Self::Packets { round, at, count } => {
                 let Some(packets) = script.rounds.get_mut(round).filter(|p| at + count <= p.len()) else {
                     return false;
@@ -74,6 +85,14 @@ impl Step {
             }
         }
     }
+}
+
+fn others(script: &Script) -> Vec<Step> {
+    let settings = (0..script.settings.len()).rev().map(Step::Setting);
+    settings
+        .chain(script.acts.keys().copied().map(Step::Act))
+        .chain(script.pauses.keys().copied().map(Step::Pause))
+        .collect()
 }
 
 /// From the last to the first, so that those before keep their places.

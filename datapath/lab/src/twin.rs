@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     io,
+    ops::RangeInclusive,
     path::Path,
     time::{Duration, Instant},
 };
@@ -49,6 +50,10 @@ pub struct Script {
     pub rounds: Vec<Vec<Crossing>>,
     /// How long to wait before a round, by its number.
     pub pauses: BTreeMap<usize, Duration>,
+    /// A command of an administrator's before a round, by its number: words between blanks.
+    pub acts: BTreeMap<usize, String>,
+    /// sysctls with their values, for this script alone.
+    pub settings: Vec<(&'static str, &'static str)>,
 }
 
 /// Rules in the words of `iptables-save`, without the `-t`.
@@ -63,6 +68,8 @@ pub struct Rules {
 pub struct Record {
     /// Packets that left, by round, sorted.
     pub left: Vec<Vec<Crossing>>,
+    /// What the commands in between said, sorted.
+    pub said: Vec<String>,
     /// `iptables-save -c`, without comments, sorted by table.
     pub counters: Vec<String>,
     /// `conntrack -L`, normalised and sorted.
@@ -79,6 +86,10 @@ pub struct Subject {
     events: Events,
     number: u32,
     six: bool,
+    /// sysctls as they were before the script.
+    changed: Vec<(&'static str, String)>,
+    /// What commands in between said.
+    said: Vec<String>,
     /// What was sent since a clean slate, as far as its answer depends on it.
     sent: Sent,
 }
@@ -119,18 +130,22 @@ impl Rules {
         Self { lines }
     }
 
-    /// The ports that rules translate to; not those that they leave to the router.
-    pub fn ports(&self) -> BTreeSet<u16> {
-        let targets = self.lines.iter().flat_map(|(_, line)| line.split("--to").skip(1));
-        let numbers = targets.filter_map(|target| {
-            let (_, value) = target.split_once(' ')?;
-            let value = value.split(' ').next()?;
-            match value.rsplit_once(':') {
-                Some((host, port)) if host.contains('.') || host.ends_with(']') => port.parse().ok(),
-                _ => value.parse().ok(),
+    /// The ports that rules translate to, and the ranges of them that they leave to the router.
+    pub fn ports(&self) -> (BTreeSet<u16>, Vec<RangeInclusive<u16>>) {
+        let (mut single, mut ranges) = (BTreeSet::new(), BTreeSet::new());
+        for target in self.lines.iter().flat_map(|(_, line)| line.split("--to").skip(1)) {
+            let value = target.split(' ').nth(1).unwrap_or_default();
+            let ports = match value.rsplit_once(':') {
+                Some((host, ports)) if host.contains('.') || host.ends_with(']') => ports,
+                _ => value,
+            };
+            let ports = ports.split('/').next().unwrap_or_default();
+            match ports.split_once('-').map(|(low, high)| (low.parse(), high.parse())) {
+                Some((Ok(low), Ok(high))) => drop(ranges.insert((low, high))),
+                _ => single.extend(ports.parse::<u16>()),
             }
-        });
-        numbers.collect()
+        }
+        (single, ranges.into_iter().map(|(low, high)| low..=high).collect())
     }
 
     /// The text for `iptables-restore`: every table, every built-in chain, and in each the rule that lets fences pass.
@@ -171,7 +186,16 @@ impl Script {
         for (table, line) in &self.rules.lines {
             let _ = writeln!(text, "    -t {table} {line}");
         }
+        for (name, value) in &self.settings {
+            let _ = writeln!(text, "    sysctl {name}={value}");
+        }
         for (number, round) in self.rounds.iter().enumerate() {
+            if let Some(pause) = self.pauses.get(&number) {
+                let _ = writeln!(text, "    before round {number}: {pause:?}");
+            }
+            if let Some(act) = self.acts.get(&number) {
+                let _ = writeln!(text, "    before round {number}: {act}");
+            }
             for crossing in round {
                 let _ = writeln!(text, "    round {number} {:?} {}", crossing.side, describe(&crossing.packet));
             }
@@ -187,7 +211,14 @@ impl Subject {
         let events = Events::listen(&bench.router, &[])?;
         let own = Own::open(&bench.router)?;
         let sent = Sent { draws: Some(Draws::default()), ..Sent::default() };
-        Ok(Self { bench, own, events, number: 0, six: false, sent })
+        Ok(Self { bench, own, events, number: 0, six: false, changed: Vec::new(), said: Vec::new(), sent })
+    }
+
+    /// From now on no fragment waits in vain: what is said of it would come in the middle of a later script.
+    pub fn keep_fragments(&self) -> io::Result<()> {
+        let day = "86400";
+        self.bench.router.sysctl(&[("net.ipv4.ipfrag_time", day), ("net.ipv6.ip6frag_time", day)])?;
+        self.bench.router.sysctl(&[("net.netfilter.nf_conntrack_frag6_timeout", day)])
     }
 
     /// From now on shows the ports that the router draws as they are.
@@ -200,26 +231,58 @@ impl Subject {
         &mut self.bench
     }
 
-    /// Loads rules and forgets all connections.
-    pub fn load(&mut self, six: bool, rules: &Rules) -> io::Result<()> {
-        self.six = six;
-        let restore = if six { "ip6tables-restore" } else { "iptables-restore" };
-        self.bench.router.must_with(&[restore], &rules.text())?;
-        self.sent.begin(rules);
+    /// Loads a script's rules and settings, and forgets all connections.
+    pub fn load(&mut self, script: &Script) -> io::Result<()> {
+        self.six = script.six;
+        let router = &self.bench.router;
+        let settled = !self.changed.is_empty();
+        for (name, before) in std::mem::take(&mut self.changed) {
+            router.sysctl(&[(name, &before)])?;
+        }
+        for &(name, value) in &script.settings {
+            let file = format!("/proc/sys/{}", name.replace('.', "/"));
+            self.changed.push((name, router.must(&["cat", &file])?.trim().to_owned()));
+            router.sysctl(&[(name, value)])?;
+        }
+        if !script.settings.is_empty() || settled {
+            // A datapath hears of it, and not at once.
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let restore = if script.six { "ip6tables-restore" } else { "iptables-restore" };
+        router.must_with(&[restore], &script.rules.text())?;
+        self.sent.begin(&script.rules);
+        self.said.clear();
         self.forget()
     }
 
     /// Plays a script from a clean slate.
     pub fn play(&mut self, script: &Script) -> io::Result<Record> {
-        self.load(script.six, &script.rules)?;
+        self.load(script)?;
         let mut left = Vec::new();
         for (number, round) in script.rounds.iter().enumerate() {
-            if let Some(&pause) = script.pauses.get(&number) {
-                std::thread::sleep(pause);
-            }
+            self.interlude(script, number)?;
             left.push(self.round(round)?);
         }
-        self.finish(script.six, left)
+        self.finish(script, left)
+    }
+
+    /// What comes before a round: time, and what an administrator does.
+    pub fn interlude(&mut self, script: &Script, number: usize) -> io::Result<()> {
+        if let Some(&pause) = script.pauses.get(&number) {
+            std::thread::sleep(pause);
+        }
+        if let Some(act) = script.acts.get(&number) {
+            let words: Vec<&str> = act.split(' ').collect();
+            // Nothing found is an answer as well.
+            let done = self.bench.router.run(&words)?;
+            let lines = done.stdout.lines().filter(|l| !is_fence(l)).map(normalise_entry);
+            let mut lines: Vec<String> = lines.map(|l| self.sent.line(&l)).collect();
+            sort_entries(&mut lines);
+            // Of many updates the oracle's command shows some.
+            let lines = lines.into_iter().filter(|_| words.get(1) != Some(&"-U"));
+            self.said.extend(lines.map(|line| format!("{number}: {line}")));
+        }
+        Ok(())
     }
 
     /// Puts packets on the wire, waits until all of them are done with, and returns what left, sorted.
@@ -248,17 +311,25 @@ impl Subject {
     }
 
     /// Reads counters, entries and events.
-    pub fn finish(&mut self, six: bool, left: Vec<Vec<Crossing>>) -> io::Result<Record> {
-        let save = if six { "ip6tables-save" } else { "iptables-save" };
+    pub fn finish(&mut self, script: &Script, left: Vec<Vec<Crossing>>) -> io::Result<Record> {
+        let save = if script.six { "ip6tables-save" } else { "iptables-save" };
         let counters = normalise_save(&self.bench.router.must(&[save, "-c"])?);
         let entries = self.bench.router.must(&["conntrack", "-L"])?;
         let events = self.drain_events()?;
-        let events = events.iter().map(|l| self.sent.line(l)).collect();
+        let events: Vec<String> = events.iter().map(|l| self.sent.line(l)).collect();
         let mut entries: Vec<_> =
             entries.lines().filter(|l| !is_fence(l)).map(normalise_entry).map(|l| self.sent.line(&l)).collect();
-        // Not by the time that is left: that is a second more here or there.
-        entries.sort_by_cached_key(|line| line.split(' ').filter(|w| w.parse::<u32>().is_err()).collect::<String>());
-        Ok(Record { left, counters, entries, events })
+        sort_entries(&mut entries);
+        let mut events = events;
+        // The kernel looks for what is over when it has time; that has no seconds left.
+        let short = script.settings.iter().any(|(name, value)| name.contains("timeout") && *value == "1");
+        let over = |line: &str| line.split(' ').nth(3).is_some_and(|word| word.parse::<u32>().is_err());
+        events.retain(|line| !line.contains("[DESTROY]") || !short && !over(line));
+        // One command's are in the order of a hash.
+        for some in events.chunk_by_mut(|a, b| a.contains("[USERSPACE]") && b.contains("[USERSPACE]")) {
+            sort_entries(some);
+        }
+        Ok(Record { left, said: std::mem::take(&mut self.said), counters, entries, events })
     }
 
     /// Whether the judge is still there; the kernel always is.
@@ -331,7 +402,8 @@ impl Sent {
         self.ids.clear();
         self.fragments.clear();
         if let Some(draws) = &mut self.draws {
-            *draws = Draws::speaking(rules.ports());
+            let (single, ranges) = rules.ports();
+            *draws = Draws::speaking(single, ranges);
         }
     }
 
@@ -380,6 +452,7 @@ impl Record {
                 all.push(format!("round {number}: only the other let out {}", tell(crossing)));
             }
         }
+        lines("said", &self.said, &other.said, &mut all, near);
         lines("counters", &self.counters, &other.counters, &mut all, |a, b| a == b);
         lines("entries", &self.entries, &other.entries, &mut all, near);
         lines("events", &self.events, &other.events, &mut all, near);
@@ -465,6 +538,17 @@ fn normalise_save(text: &str) -> Vec<String> {
     }
     tables.sort();
     tables.concat()
+}
+
+/// Not by the time that is left, which stands behind the protocol's number: that is a second more here or there.
+fn sort_entries(lines: &mut [String]) {
+    lines.sort_by_cached_key(|line| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let time = words.iter().position(|word| word.parse::<u32>().is_ok()).map_or(0, |number| number + 1);
+        let timed = words.get(time).is_some_and(|word| word.parse::<u32>().is_ok());
+        let kept = words.iter().enumerate().filter(|(at, _)| !timed || *at != time).map(|(_, word)| *word);
+        kept.collect::<Vec<_>>().join(" ")
+    });
 }
 
 /// Leaves out the use count and who asked.

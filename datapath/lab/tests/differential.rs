@@ -41,6 +41,8 @@ fn agree(judge: Judge, cases: u32) -> io::Result<()> {
     println!("  kernel against {}, LAB_SEED={first}", judge.name());
     let mut oracle = Subject::new(Judge::Kernel, &built())?;
     let mut other = Subject::new(judge, &built())?;
+    oracle.keep_fragments()?;
+    other.keep_fragments()?;
     let (mut compared, mut packets, mut refused) = (0, 0, 0);
     for seed in first.. {
         if compared == cases {
@@ -50,7 +52,7 @@ fn agree(judge: Judge, cases: u32) -> io::Result<()> {
             Played::Through(script, record) => (script, record),
             Played::Refused(script, why) => {
                 refused += 1;
-                if other.load(script.six, &script.rules).is_ok() {
+                if other.load(&script).is_ok() {
                     return Err(io::Error::other(format!(
                         "seed {seed}: only the oracle refuses: {why}\n{}",
                         script.tell()

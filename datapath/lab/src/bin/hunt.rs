@@ -43,6 +43,8 @@ fn hunt() -> io::Result<bool> {
     let built = built();
     let mut oracle = Subject::new(Judge::Kernel, &built)?;
     let mut other = Subject::new(judge, &built)?;
+    oracle.keep_fragments()?;
+    other.keep_fragments()?;
     println!("hunt: kernel against {}, first seed {first}", judge.name());
     let began = Instant::now();
     let (mut packets, mut refused, mut found) = (0, 0, 0u32);
@@ -55,7 +57,7 @@ fn hunt() -> io::Result<bool> {
                 if has("--refused") {
                     println!("{why}\n{}", script.rules.text());
                 }
-                if other.load(script.six, &script.rules).is_ok() {
+                if other.load(&script).is_ok() {
                     println!("seed {seed}: only the oracle refuses\n{}", script.tell());
                     found += 1;
                 }

@@ -1,10 +1,13 @@
 //! Random rule sets and random packet sequences: whole cases for the twins, each from its seed alone.
 
+mod acts;
 mod fragments;
+mod options;
 mod packets;
 mod rules;
+mod translation;
 
-use std::io;
+use std::{io, time::Duration};
 
 use crate::{
     random::Random,
@@ -29,18 +32,33 @@ pub fn play(oracle: &mut Subject, seed: u64, torn: u64) -> io::Result<Played> {
     let six = random.one_in(3);
     let rules = rules::rules(&mut random, six);
     let mut script = Script { six, rules, ..Script::default() };
-    if let Err(e) = oracle.load(six, &script.rules) {
+    if random.one_in(6) {
+        script.settings.push(acts::setting(&mut random));
+    }
+    let short = random.one_in(40);
+    if short {
+        script.settings.extend(acts::SHORT.iter().map(|name| (*name, "1")));
+    }
+    if let Err(e) = oracle.load(&script) {
         return Ok(Played::Refused(script, e.to_string()));
     }
     let mut talk = packets::Talk::new(&mut random, six, rules::breaks_sums(&script), torn);
     let mut left: Vec<Vec<Crossing>> = Vec::new();
-    for number in 0..4 + random.below(4) {
+    for number in 0..talk.rounds(&mut random) {
+        let at = script.rounds.len();
+        if short && number > 0 && random.one_in(4) {
+            script.pauses.insert(at, Duration::from_millis(2100));
+        }
+        if number > 0 && random.one_in(16) {
+            script.acts.insert(at, acts::act(&mut random, six));
+        }
+        oracle.interlude(&script, at)?;
         let round = talk.round(&mut random, number, left.last().map_or(&[], Vec::as_slice));
         script.rounds.push(round);
         if let Some(round) = script.rounds.last() {
             left.push(oracle.round(round)?);
         }
     }
-    let record = oracle.finish(six, left)?;
+    let record = oracle.finish(&script, left)?;
     Ok(Played::Through(script, record))
 }

@@ -18,6 +18,8 @@ pub(super) struct Talk {
     flows: Vec<Flow>,
     id: u16,
     torn: u64,
+    /// Hosts do as they should but for a few: connections live to their end.
+    calm: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +33,7 @@ struct Flow {
 }
 
 impl Talk {
-    /// Two to five flows, whose source ports never meet.
+    /// Two to five flows, and some that share a port with another or meet it from the other side.
     pub(super) fn new(random: &mut Random, six: bool, short: bool, torn: u64) -> Self {
         let mut flows = Vec::new();
         for number in 0..2 + random.below(4) {
@@ -70,20 +72,45 @@ impl Talk {
                 dport: random.choose(&[22, 53, 80, 113, 443, 8080]),
             });
         }
-        Self { six, short, flows, id: random.u16(), torn }
+        if random.one_in(4)
+            && let Some(first) = flows.iter().copied().find(|flow| flow.side != Side::Own)
+        {
+            let to_host = first.destination != other_host(first.destination);
+            flows.push(match random.below(3) {
+                // Another host from the same port.
+                0 => Flow { source: other_host(first.source), ..first },
+                // The same host and port, towards another host.
+                1 if to_host => Flow { destination: other_host(first.destination), ..first },
+                // Both open towards each other.
+                _ => Flow {
+                    side: if first.side == Side::Lan { Side::Wan } else { Side::Lan },
+                    source: first.destination,
+                    destination: first.source,
+                    sport: first.dport,
+                    dport: first.sport,
+                    ..first
+                },
+            });
+        }
+        Self { six, short, flows, id: random.u16(), torn, calm: random.one_in(2) }
+    }
+
+    /// How many rounds there are to be.
+    pub(super) fn rounds(&self, random: &mut Random) -> u64 {
+        if self.calm { 8 + random.below(6) } else { 4 + random.below(4) }
     }
 
     /// The packets of one round: new ones, and answers to what left in the round before.
     pub(super) fn round(&mut self, random: &mut Random, number: u64, seen: &[Crossing]) -> Vec<Crossing> {
         let mut packets = Vec::new();
         for crossing in seen {
-            if random.one_in(5) {
+            if random.one_in(if self.calm { 12 } else { 5 }) {
                 continue;
             }
             if let Some(answer) = self.answer(random, &crossing.packet) {
                 self.put(random, &mut packets, crossing.side, answer);
             }
-            if random.one_in(6)
+            if random.one_in(if self.calm { 20 } else { 6 })
                 && let Some(error) = self.error(random, &crossing.packet)
             {
                 // A program on the router may say so as well.
@@ -92,11 +119,15 @@ impl Talk {
             }
         }
         for flow in self.flows.clone() {
-            if number == 0 || random.one_in(3) {
+            if number == 0 || random.one_in(if self.calm { 6 } else { 3 }) {
                 let first = number == 0 || random.one_in(3);
                 let packet = self.speak(random, &flow, first);
                 self.put(random, &mut packets, flow.side, packet);
             }
+        }
+        if packets.len() > 1 && random.one_in(5) {
+            let (one, other) = (random.below(packets.len() as u64), random.below(packets.len() as u64));
+            packets.swap(one as usize, other as usize);
         }
         packets
     }
@@ -148,7 +179,8 @@ impl Talk {
         let data = self.data(random);
         match flow.protocol {
             TCP if first => {
-                let mut tcp = Tcp::segment(flow.sport, flow.dport, Tcp::SYN, 1000, 0);
+                let begin = random.choose(&[1000, 1000, 1000, 1000, 900_000, u32::MAX - 3]);
+                let mut tcp = Tcp::segment(flow.sport, flow.dport, Tcp::SYN, begin, 0);
                 if random.one_in(2) {
                     tcp.options = vec![2, 4, 5, 0xb4, 1, 3, 3, 7, 4, 2, 1, 1];
                 }
@@ -180,13 +212,21 @@ impl Talk {
             let length = (view.payload.len() as u32).saturating_sub(20 + seen.options.len() as u32);
             let next = seen.seq.wrapping_add(length).wrapping_add(u32::from(seen.flags & 3 != 0));
             let ports = |flags, seq, ack| Tcp::segment(seen.destination, seen.source, flags, seq, ack);
-            let tcp = match (seen.flags, random.below(12)) {
+            let strange = if self.calm { 60 } else { 12 };
+            let mood = match random.below(strange) {
+                n if n >= 12 => 4 + n % 8,
+                n => n,
+            };
+            let tcp = match (seen.flags, mood) {
                 (f, _) if f & Tcp::RST != 0 => return None,
                 (_, 0) => ports(Tcp::RST | Tcp::ACK, seen.ack, next),
                 (_, 1) => ports(Tcp::RST, seen.ack.wrapping_add(random.choose(&[0, 1, 5, 70_000])), 0),
                 (_, 2) => ports(Tcp::ACK, seen.ack.wrapping_add(random.choose(&[1000, 1 << 20])), next.wrapping_add(7)),
+                // Both open at once, each with a number of its own.
+                (Tcp::SYN, 5) => ports(Tcp::SYN, 5000, 0),
                 (Tcp::SYN, _) => ports(Tcp::SYN | Tcp::ACK, 5000, next),
                 (_, 3) => ports(Tcp::FIN | Tcp::ACK, seen.ack, next),
+                (f, 10) if f & Tcp::FIN != 0 => ports(Tcp::FIN | Tcp::ACK, seen.ack, next),
                 (f, 4..=7) if f & Tcp::SYN == 0 => ports(Tcp::ACK | Tcp::PSH, seen.ack, next),
                 _ => ports(Tcp::ACK, seen.ack, next),
             };
@@ -251,6 +291,15 @@ impl Talk {
             *byte ^= 1;
         }
         Some(error)
+    }
+}
+
+/// Host 2 for 3 and the other way round; the router stays.
+fn other_host(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(host) if host.octets()[3] > 1 => IpAddr::V4(Ipv4Addr::from_bits(host.to_bits() ^ 1)),
+        IpAddr::V6(host) if host.segments()[7] > 1 => IpAddr::V6(Ipv6Addr::from_bits(host.to_bits() ^ 1)),
+        router => router,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Random rules over the extensions that the datapath judges, valid for the table and chain they are for.
 
+use super::{options, translation};
 use crate::{
     random::Random,
     twin::{Rules, Script, built_in},
@@ -8,11 +9,14 @@ use crate::{
 /// One to twenty rules over the tables, with policies and user chains.
 pub(super) fn rules(random: &mut Random, six: bool) -> Rules {
     let mut lines: Vec<(&'static str, String)> = Vec::new();
+    // A lively case has some of everything.
+    let lively = random.one_in(3);
     for table in ["filter", "mangle", "nat", "raw", "security"] {
         let wanted = match table {
             "filter" => 1 + random.below(8),
             "security" => u64::from(random.one_in(8)),
-            "raw" => random.below(3),
+            "raw" => random.below(if lively { 4 } else { 3 }),
+            _ if lively => 1 + random.below(4),
             _ => random.below(4),
         };
         let mut chains: Vec<String> = built_in(table).iter().map(|&c| c.to_owned()).collect();
@@ -26,8 +30,11 @@ pub(super) fn rules(random: &mut Random, six: bool) -> Rules {
         }
         if table == "nat" && wanted > 0 {
             // Without a translating target nothing of this table would be seen.
-            let target = translation(random, "POSTROUTING", six);
+            let target = translation::target(random, "POSTROUTING", six);
             lines.push((table, format!("-A POSTROUTING -o wan0 {target}")));
+            if random.one_in(4) {
+                lines.extend(translation::whole(random, six).into_iter().map(|line| (table, line)));
+            }
         }
         if let [inner, outer] = users.as_slice() {
             // A chain may only lead deeper: loops are refused.
@@ -49,7 +56,7 @@ pub(super) fn rules(random: &mut Random, six: bool) -> Rules {
             let line = match matches!(table, "nat") {
                 true => {
                     let some = matches(random, &chain, six, table);
-                    let target = translation(random, &chain, six);
+                    let target = translation::target(random, &chain, six);
                     format!("-A {chain} {}", join(&some, &target))
                 }
                 false => rule(random, table, &chain, six),
@@ -97,7 +104,9 @@ fn rule(random: &mut Random, table: &str, chain: &str, six: bool) -> String {
             format!("-j REJECT --reject-with {kind}")
         }
         ("mangle", 0..=7) => mangle(random, chain, six),
-        ("raw", 0..=4) => random.pick(&["-j NOTRACK", "-j CT --notrack", "-j CT --zone 0"]).to_owned(),
+        ("raw", 0..=2) => random.pick(&["-j NOTRACK", "-j CT --notrack", "-j CT --zone 0"]).to_owned(),
+        ("raw", 3) => format!("-j CT --zone{} {}", random.pick(&["", "-orig", "-reply"]), 1 + random.below(2)),
+        ("raw", 4) => format!("-j CT --ctevents {}", random.pick(&["new", "new,destroy", "mark", "assured,reply"])),
         ("raw", 5) => "-j DROP".to_owned(),
         (_, 8) => "-j RETURN".to_owned(),
         _ => random.pick(&["", "-j ACCEPT", "-j LOG --log-prefix x --log-level 7"]).to_owned(),
@@ -126,8 +135,16 @@ fn mangle(random: &mut Random, chain: &str, six: bool) -> String {
     match random.below(8) {
         0 => format!("-j MARK --set-xmark 0x{number:x}/0x{:x}", random.choose(&[7u32, 0xff, u32::MAX])),
         1 => format!("-j MARK --or-mark {number}"),
-        2 => format!("-j CONNMARK --set-mark {number}"),
-        3 => random.pick(&["-j CONNMARK --save-mark", "-j CONNMARK --restore-mark"]).to_owned(),
+        2 => {
+            let mask = random.choose(&[0xfu32, 0xff, u32::MAX]);
+            let how = random.pick(&["set-xmark", "set-mark", "and-mark", "or-mark", "xor-mark"]);
+            let mask = if how.starts_with("set") { format!("/0x{mask:x}") } else { String::new() };
+            format!("-j {} --{how} 0x{number:x}{mask}", random.pick(&["CONNMARK", "CONNMARK", "MARK"]))
+        }
+        3 => {
+            let masks = random.pick(&["", " --nfmask 0xf --ctmask 0xff", " --mask 0x3", " --nfmask 0x5 --ctmask 0x1"]);
+            format!("-j CONNMARK --{}-mark{masks}", random.pick(&["save", "restore"]))
+        }
         4 => format!("-j TOS --set-tos 0x{:x}/0x{:x}", random.below(256), random.choose(&[0xffu32, 0x3f, 0x10])),
         5 => format!("-j DSCP --set-dscp {}", random.below(64)),
         6 if six => format!("-j HL --hl-{} {}", random.pick(&["set", "dec", "inc"]), 1 + random.below(70)),
@@ -136,28 +153,6 @@ fn mangle(random: &mut Random, chain: &str, six: bool) -> String {
             format!("-p tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss {}", 500 + random.below(1000))
         }
         _ => "-j ACCEPT".to_owned(),
-    }
-}
-
-/// A NAT target that fits the chain; single addresses and ports, so that the choice is not the router's.
-fn translation(random: &mut Random, chain: &str, six: bool) -> String {
-    let source = matches!(chain, "POSTROUTING" | "INPUT");
-    let free = 2 + random.below(4);
-    let port = random.choose(&[80u16, 2000, 5300, 8080]);
-    match (chain, random.below(6)) {
-        ("POSTROUTING", 0..=2) => "-j MASQUERADE".to_owned(),
-        ("POSTROUTING", 3) if six => "-s fd01::/64 -j NETMAP --to fd03::/64".to_owned(),
-        ("POSTROUTING", 3) => "-s 10.1.0.0/24 -j NETMAP --to 10.3.0.0/24".to_owned(),
-        _ if source && six => format!("-j SNAT --to-source fd02::{}", 1 + free),
-        (_, 0..=4) if source => format!("-j SNAT --to-source 10.2.0.{}", 1 + free),
-        _ if source => "-j ACCEPT".to_owned(),
-        (_, 0) if six => format!("-p tcp -j DNAT --to-destination [fd02::{free}]:{port}"),
-        (_, 1) if six => format!("-j DNAT --to-destination fd02::{free}"),
-        (_, 0) => format!("-p tcp -j DNAT --to-destination 10.2.0.{free}:{port}"),
-        (_, 1) => format!("-p udp -j DNAT --to-destination 10.2.0.{free}"),
-        (_, 2) => format!("-p udp -j REDIRECT --to-ports {port}"),
-        (_, 3) => "-p tcp --dport 80 -j REDIRECT".to_owned(),
-        _ => "-j RETURN".to_owned(),
     }
 }
 
@@ -185,8 +180,18 @@ fn matches(random: &mut Random, chain: &str, six: bool, table: &str) -> String {
         text += &transport(random, protocol, six);
     }
     for _ in 0..random.below(3) {
-        text += &one(random, chain, six, table);
-        text.push(' ');
+        let one = options::any(random, chain, six, table);
+        // One protocol, and each match once: two of a kind in a rule are refused or the last counts.
+        let clash = one.contains("-p ") && text.contains("-p ")
+            || one
+                .split("-m ")
+                .nth(1)
+                .and_then(|m| m.split(' ').next())
+                .is_some_and(|m| text.contains(&format!("-m {m} ")));
+        if !clash {
+            text += &one;
+            text.push(' ');
+        }
     }
     text.trim_end().to_owned()
 }
@@ -205,9 +210,9 @@ fn transport(random: &mut Random, protocol: u64, six: bool) -> String {
             random.pick(&["SYN", "ACK", "SYN,ACK", "NONE", "RST"])
         ),
         (0 | 1, 4) => "-p tcp --tcp-option 2 ".into(),
-        (0 | 1, _) => format!("-p tcp -m multiport {}--dports 22,{port},1000:9000 ", random.pick(&["", "! "])),
+        (0 | 1, _) => format!("-p tcp -m multiport {}--dports 22,{port},1024:65535 ", random.pick(&["", "! "])),
         (2, 0) => format!("-p udp --dport {port} "),
-        (2, 1) => format!("-p udp -m multiport --ports {port},20000:20100 "),
+        (2, 1) => format!("-p udp -m multiport --ports {port},512:1023 "),
         (2, 2) => "! -p udp ".into(),
         (2, _) => "-p udp ".into(),
         (_, 0..=2) if six => format!("-p icmpv6 --icmpv6-type {} ", random.pick(&["128", "129", "1", "1/4", "3"])),
@@ -215,54 +220,5 @@ fn transport(random: &mut Random, protocol: u64, six: bool) -> String {
         (_, _) if six => "-p icmpv6 ".into(),
         (_, 3) => "-p icmp ".into(),
         (_, _) => random.pick(&["-f ", "! -f ", "-p tcp ", "-p 47 "]).into(),
-    }
-}
-
-fn one(random: &mut Random, chain: &str, six: bool, table: &str) -> String {
-    let not = random.pick(&["", "", "! "]);
-    if matches!(chain, "OUTPUT" | "POSTROUTING") && random.one_in(8) {
-        return match random.below(4) {
-            0 => format!("-m owner {not}--uid-owner {}", random.pick(&["0", "1000", "0-65534"])),
-            1 => format!("-m owner {not}--gid-owner 0"),
-            2 => format!("-m owner {not}--socket-exists"),
-            _ => format!("-m owner ! --uid-owner 1000 {not}--gid-owner 0"),
-        };
-    }
-    let states =
-        random.pick(&["NEW", "ESTABLISHED", "RELATED,ESTABLISHED", "INVALID", "NEW,INVALID", "UNTRACKED", "RELATED"]);
-    match random.below(18) {
-        0..=3 if table != "raw" => format!("-m state {not}--state {states}"),
-        4 => format!("-m conntrack {not}--ctstate {}", random.pick(&[states, "SNAT", "DNAT", "NEW,DNAT"])),
-        5 => match random.below(5) {
-            0 => format!("-m conntrack --ctdir {}", random.pick(&["ORIGINAL", "REPLY"])),
-            1 => {
-                format!("-m conntrack {not}--ctstatus {}", random.pick(&["SEEN_REPLY", "ASSURED", "NONE", "CONFIRMED"]))
-            }
-            2 => format!("-m conntrack {not}--ctproto {}", random.pick(&["tcp", "udp", "1"])),
-            3 => format!("-m conntrack --ctorigdstport {}", random.pick(&["80", "53", "22"])),
-            _ if six => format!("-m conntrack {not}--ctorigsrc fd01::2"),
-            _ => format!("-m conntrack {not}--ctorigsrc 10.1.0.2"),
-        },
-        6 => format!("-m mark {not}--mark {}/{}", random.below(4), random.pick(&["0x3", "0xff"])),
-        7 => format!("-m connmark {not}--mark {}", random.below(4)),
-        8 => format!("-m comment --comment \"rule {}\"", random.below(100)),
-        9 if six => format!("-m iprange {not}--src-range fd01::2-fd01::3"),
-        9 => format!("-m iprange {not}--dst-range 10.2.0.2-10.2.0.{}", 2 + random.below(3)),
-        10 => format!(
-            "-m addrtype {not}--{}-type {}",
-            random.pick(&["src", "dst"]),
-            random.pick(&["LOCAL", "UNICAST", "MULTICAST"])
-        ),
-        11 if matches!(chain, "PREROUTING" | "FORWARD" | "INPUT") => {
-            format!("-m mac {not}--mac-source {}", random.pick(&["02:00:00:00:01:02", "02:00:00:00:02:02"]))
-        }
-        12 => format!("-m length {not}--length {}", random.pick(&["0:60", "40", "100:1500", "28:64"])),
-        13 if six => format!("-m hl --hl-{} {}", random.pick(&["eq", "lt", "gt"]), 60 + random.below(5)),
-        13 => format!("-m ttl --ttl-{} {}", random.pick(&["eq", "lt", "gt"]), 60 + random.below(5)),
-        14 => format!("-m tos {not}--tos 0x{:x}/0x{:x}", random.choose(&[0u8, 8, 16]), random.choose(&[0xffu8, 0x3f])),
-        15 => format!("-m dscp {not}--dscp {}", random.choose(&[0u8, 2, 46])),
-        16 => format!("-m statistic --mode nth --every {} --packet 0", 2 + random.below(3)),
-        17 => format!("-m limit --limit 2/hour --limit-burst {}", 1 + random.below(4)),
-        _ => format!("-m pkttype {not}--pkt-type {}", random.pick(&["unicast", "broadcast"])),
     }
 }

@@ -65,10 +65,10 @@ fn stage(
         left: Vec::new(),
     };
     stage.oracle.show_drawn();
-    stage.oracle.load(six, &stage.script.rules)?;
+    stage.oracle.load(&stage.script)?;
     talk(&mut stage).map_err(|e| io::Error::other(format!("on {}: {e}", judge.name())))?;
     let Stage { mut oracle, script, left } = stage;
-    let record = oracle.finish(six, left)?;
+    let record = oracle.finish(&script, left)?;
     Ok((script, record))
 }
 

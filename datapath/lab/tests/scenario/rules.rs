@@ -4,7 +4,7 @@ use lab::{
     frame::{Ip, Tcp, fragments4},
     router::{Judge, built},
     suite::{self, Test},
-    twin::{Rules, Subject},
+    twin::{Rules, Script, Subject},
 };
 
 use super::{arrives, client, fail, icmp_answer, play, play6, server, vanishes, view};
@@ -75,9 +75,10 @@ pub(crate) const TESTS: &[Test] = &[
         })
     }),
     ("limit_one_a_day_is_refused", || {
-        let rules = Rules::from_commands(&["-A FORWARD -m limit --limit 1/day"]);
+        let script =
+            Script { rules: Rules::from_commands(&["-A FORWARD -m limit --limit 1/day"]), ..Script::default() };
         for judge in [Some(Judge::Kernel), suite::subject()].into_iter().flatten() {
-            if Subject::new(judge, &built())?.load(false, &rules).is_ok() {
+            if Subject::new(judge, &built())?.load(&script).is_ok() {
                 return fail(format!("{} takes it", judge.name()));
             }
         }

@@ -162,6 +162,45 @@ fn a_packet_keeps_its_connection_where_it_looks_like_one_of_another() {
 }
 
 #[test]
+fn a_packet_of_a_host_that_is_led_to_itself_goes_on_in_its_direction() {
+    let mut router = Router::default();
+    router.load(V4, &["-t nat -A PREROUTING -p udp -j DNAT --to-destination 10.0.0.2:53"]);
+    let packet = ip("10.0.0.2", "192.0.2.80", 17, &udp((53, 113), b"x"));
+    for _ in 0..2 {
+        let left = router.forward(2, 2, &packet).unwrap();
+        assert_eq!(
+            (addresses(&left).0.to_string(), addresses(&left).1.to_string()),
+            ("10.0.0.2".into(), "10.0.0.2".into())
+        );
+        assert_eq!(left[20..24], [0, 53, 0, 53]);
+    }
+    // The answer is the same packet, and comes from whom was asked.
+    let back = router.forward(2, 2, &ip("10.0.0.2", "10.0.0.2", 17, &udp((53, 53), b"x"))).unwrap();
+    assert_eq!(addresses(&back).0.to_string(), "192.0.2.80");
+}
+
+#[test]
+fn an_answer_whose_echo_id_both_translations_changed_comes_from_whom_was_asked() {
+    let mut router = Router::default();
+    router.load(
+        V4,
+        &[
+            "-t nat -A PREROUTING -j DNAT --to-destination 192.0.2.9 --random",
+            "-t nat -A POSTROUTING -o eth1 -j MASQUERADE --random",
+        ],
+    );
+    let asked = router.forward(2, 3, &ip("10.0.0.2", "192.0.2.80", 1, &echo(8, 77))).unwrap();
+    assert_eq!(addresses(&asked).1.to_string(), "192.0.2.9");
+    let id = u16::from_be_bytes([asked[24], asked[25]]);
+    let back = router.forward(3, 2, &ip("192.0.2.9", "192.0.2.1", 1, &echo(0, id))).unwrap();
+    assert_eq!(
+        (addresses(&back).0.to_string(), addresses(&back).1.to_string()),
+        ("192.0.2.80".into(), "10.0.0.2".into())
+    );
+    assert_eq!(back[24..26], 77u16.to_be_bytes());
+}
+
+#[test]
 fn what_was_noted_of_a_packet_that_died_is_not_said_of_one_that_is_made_to_look_like_it() {
     let mut router = Router::default();
     router.load(

@@ -3,7 +3,7 @@
 use super::connection::{Connection, Place, done_bit};
 use super::table::SOURCE;
 use super::tuple::protocol;
-use super::{Address, ConnId, ProtocolState, Tracker, Tuple, status};
+use super::{Address, ConnId, Direction, ProtocolState, Tracker, Tuple, status};
 use crate::nat::Manip;
 use crate::{Effects, Now};
 
@@ -25,6 +25,8 @@ impl Tracker {
                 Manip::Destination => status::DST_NAT,
             };
             self.table.link_between(id.index);
+            let connection = self.table.at_mut(id.index);
+            connection.alike |= !connection.tells_direction();
         }
         self.table.at_mut(id.index).status |= done_bit(manip);
         if manip == Manip::Source {
@@ -76,7 +78,7 @@ impl Tracker {
     pub(crate) fn source_mapping(&self, tuple: &Tuple, zone: u16, fits: impl Fn(&Tuple) -> bool) -> Option<Tuple> {
         let mut mapped = None;
         self.table.same_source(tuple, |connection| {
-            let Some(leaving) = connection.leaving(super::Direction::Original) else { return false };
+            let Some(leaving) = connection.leaving(Direction::Original) else { return false };
             let candidate = leaving.with_destination_of(tuple);
             let fit = connection.zones[0] == zone && fits(&candidate);
             if fit {

@@ -28,7 +28,7 @@ pub struct Connection {
     pub(super) changed: bool,
     /// The deadline as it was written last, see [`super::keep`].
     pub(super) kept: u32,
-    /// Between the two translations its packets look like those of another one.
+    /// Between the two translations its packets do not say whose they are.
     pub(super) alike: bool,
     /// Which extensions it was born with.
     pub(super) extensions: Extensions,
@@ -165,6 +165,14 @@ impl Connection {
             (arriving, _) => arriving,
         };
         Some(Tuple { destination: leaving.destination, ports, ..*arriving })
+    }
+
+    /// Whether packets between the two translations tell their direction: an answer looks like a question turned round, and
+    /// not like the question. An echo id that both translations change is another one in answers; and a host that is led to
+    /// itself talks to itself.
+    pub(super) fn tells_direction(&self) -> bool {
+        let (there, back) = (self.between(Direction::Original), self.between(Direction::Reply));
+        there.and_then(|tuple| tuple.inverse()) == back && there != back
     }
 
     pub(super) fn expired(&self, now: Now) -> bool {

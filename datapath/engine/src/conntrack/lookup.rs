@@ -57,6 +57,10 @@ impl Tracker {
     pub(crate) fn is_ambiguous(&mut self, tracked: Tracked) -> bool {
         let Tracked::Of { id, relation, .. } = tracked else { return false };
         let Some(own) = self.table.get(id) else { return true };
+        if own.place == Place::Retired {
+            // A reset that was its end: what never began may look the same.
+            return true;
+        }
         // Who comes later looks for those who were there.
         own.alike || relation == Relation::New && self.meet_alike(id.index)
     }
@@ -65,6 +69,10 @@ impl Tracker {
     pub(super) fn meet_alike(&mut self, index: u32) -> bool {
         let Some(middle) = self.table.at(index).between(Direction::Original) else { return false };
         let Some(back) = middle.inverse() else { return false };
+        if !self.table.at(index).tells_direction() {
+            self.table.at_mut(index).alike = true;
+            return true;
+        }
         let alike = |at, _, other: &Connection| {
             at != index
                 && matches!(other.place, Place::Table | Place::Unconfirmed)

@@ -86,6 +86,37 @@ pub(crate) const TESTS: &[Test] = &[
             arrives(&left).map(drop)
         })
     }),
+    ("a_packet_of_a_host_that_is_led_to_itself_goes_on_in_its_direction", || {
+        play(&["-t nat -A PREROUTING -p udp -j DNAT --to-destination 10.1.0.2:53"], |s| {
+            for _ in 0..2 {
+                let left = s.lan(client().udp(53, 113, b"x"))?;
+                let out = view(arrives(&left)?);
+                assert_eq!((out.source, out.destination), (address("10.1.0.2"), address("10.1.0.2")));
+                assert_eq!(out.ports(), Some((53, 53)));
+            }
+            let left = s.lan(Ip::between([10, 1, 0, 2], [10, 1, 0, 2]).udp(53, 53, b"x"))?;
+            let back = view(arrives(&left)?);
+            assert_eq!((back.source, back.ports()), (address("10.2.0.2"), Some((113, 53))));
+            Ok(())
+        })
+    }),
+    ("an_answer_whose_echo_id_both_translations_changed_comes_from_whom_was_asked", || {
+        let rules = [
+            "-t nat -A PREROUTING -i lan0 -j DNAT --to-destination 10.2.0.4 --random",
+            "-t nat -A POSTROUTING -o wan0 -j MASQUERADE --random",
+        ];
+        claim(&rules, |s| {
+            let left = s.lan(client().icmp(8, 0, 77 << 16 | 1, b"ping"))?;
+            let out = view(arrives(&left)?);
+            assert_eq!((out.source, out.destination), (address("10.2.0.1"), address("10.2.0.4")));
+            let rest = u32::from_be_bytes([out.payload[4], out.payload[5], 0, 1]);
+            let left = s.wan(Ip::between([10, 2, 0, 4], [10, 2, 0, 1]).icmp(0, 0, rest, b"ping"))?;
+            let back = view(arrives(&left)?);
+            assert_eq!((back.source, back.destination), (address("10.2.0.2"), address("10.1.0.2")));
+            assert_eq!(back.payload.get(4..6), Some(&77u16.to_be_bytes()[..]));
+            Ok(())
+        })
+    }),
     ("what_was_said_of_a_packet_that_died_is_not_said_of_one_translated_to_look_like_it", || {
         let rules = [
             MASQUERADE,

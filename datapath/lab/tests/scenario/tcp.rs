@@ -82,6 +82,53 @@ pub(crate) const TESTS: &[Test] = &[
             s.one_entry(&["CLOSE"])
         })
     }),
+    ("a_connection_picked_up_in_its_middle_stays_unjudged_on_the_side_that_answers_a_new_syn", || {
+        for (picked_up, state) in [(true, "CLOSE"), (false, "SYN_RECV")] {
+            play(STATES, |s| {
+                if picked_up {
+                    arrives(&s.lan(up(ACK, 1000, 0))?)?;
+                    arrives(&s.wan(down(ACK, 5001, 1000))?)?;
+                } else {
+                    s.handshake()?;
+                }
+                arrives(&s.lan(up(SYN, 900_000, 0))?)?;
+                arrives(&s.wan(down(SYN | ACK, 7_000_000, 900_001))?)?;
+                s.one_entry(&["SYN_RECV"])?;
+                arrives(&s.lan(up(ACK, 990_000, 7_000_001))?)?;
+                s.counted("--state INVALID", 1)?;
+                arrives(&s.wan(down(RST, 70_000_000, 0))?)?;
+                s.one_entry(&[state])
+            })?;
+        }
+        Ok(())
+    }),
+    ("a_rst_answers_a_syn_passed_on_trust_only_from_the_other_side", || {
+        for (answers, state) in [(true, "CLOSE"), (false, "ESTABLISHED")] {
+            play(STATES, |s| {
+                s.handshake()?;
+                arrives(&s.lan(up(SYN, 900_000, 0))?)?;
+                match answers {
+                    true => arrives(&s.wan(down(RST | ACK, 70_000_000, 900_001))?)?,
+                    false => arrives(&s.lan(up(RST | ACK, 70_000_000, 900_001))?)?,
+                };
+                s.one_entry(&[state])
+            })?;
+        }
+        Ok(())
+    }),
+    ("a_rst_just_beyond_the_window_of_two_simultaneous_syns_changes_nothing", || {
+        for (exact, state) in [(true, "CLOSE"), (false, "SYN_SENT2")] {
+            play(STATES, |s| {
+                arrives(&s.lan(up(SYN, 1000, 0))?)?;
+                arrives(&s.wan(down(SYN, 5000, 0))?)?;
+                s.one_entry(&["SYN_SENT2"])?;
+                arrives(&s.wan(down(RST, if exact { 5001 } else { 5002 }, 0))?)?;
+                s.counted("--state INVALID", 0)?;
+                s.one_entry(&[state])
+            })?;
+        }
+        Ok(())
+    }),
     ("an_exact_rst_closes", || {
         play(STATES, |s| {
             s.handshake()?;

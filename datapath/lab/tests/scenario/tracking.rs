@@ -9,6 +9,15 @@ use lab::{
 use super::{arrives, client, icmp_answer, play, play6, server, vanishes};
 
 pub(crate) const TESTS: &[Test] = &[
+    ("a_mark_set_back_to_zero_is_news", || {
+        let rules =
+            ["-t mangle -A PREROUTING -j CONNMARK --set-mark 7", "-t mangle -A POSTROUTING -j CONNMARK --set-mark 0"];
+        play(&rules, |s| {
+            arrives(&s.lan(client().udp(1111, 53, b"x"))?)?;
+            arrives(&s.lan(client().udp(1111, 53, b"y"))?)?;
+            s.one_entry(&["mark=0"])
+        })
+    }),
     ("without_a_rule_that_needs_it_nothing_is_tracked", || {
         play(&["-A FORWARD -p udp -j ACCEPT"], |s| {
             arrives(&s.lan(client().udp(1, 53, b"x"))?)?;

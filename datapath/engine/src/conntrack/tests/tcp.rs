@@ -281,6 +281,46 @@ fn after_a_syn_passed_on_trust_a_reset_may_be_older_than_what_was_acknowledged()
 }
 
 #[test]
+fn a_connection_picked_up_in_its_middle_stays_unjudged_on_the_side_that_answers_a_new_syn() {
+    for (picked_up, verdict, state) in [(true, "ESTABLISHED", CLOSE), (false, "INVALID", SYN_RECV)] {
+        let mut net = Box::new();
+        if picked_up {
+            there(&mut net, seg(ACK, 1000, 0, 0));
+            back(&mut net, seg(ACK, 5001, 1000, 0));
+        } else {
+            established(&mut net);
+        }
+        assert_eq!(there(&mut net, seg(SYN, 900_000, 0, 0)), "ESTABLISHED");
+        back(&mut net, seg(SYN | ACK, 7_000_000, 900_001, 0));
+        assert_eq!(net.tcp_state(), SYN_RECV);
+        assert_eq!(there(&mut net, seg(ACK, 990_000, 7_000_001, 0)), "INVALID");
+        assert_eq!(back(&mut net, seg(RST, 70_000_000, 0, 0)), verdict);
+        assert_eq!(net.tcp_state(), state);
+    }
+}
+
+#[test]
+fn a_reset_answers_a_syn_passed_on_trust_only_from_the_other_side() {
+    let mut net = Box::new();
+    established(&mut net);
+    there(&mut net, seg(SYN, 900_000, 0, 0));
+    assert_eq!(there(&mut net, seg(RST | ACK, 70_000_000, 900_001, 0)), "INVALID");
+    assert_eq!(net.tcp_state(), ESTABLISHED);
+    let mut net = Box::new();
+    established(&mut net);
+    there(&mut net, seg(SYN, 900_000, 0, 0));
+    assert_eq!(back(&mut net, seg(RST | ACK, 70_000_000, 900_001, 0)), "ESTABLISHED");
+    assert_eq!(net.tcp_state(), CLOSE);
+    let mut net = Box::new();
+    there(&mut net, seg(SYN, 1000, 0, 0));
+    back(&mut net, seg(SYN, 5000, 0, 0));
+    back(&mut net, seg(RST, 5002, 0, 0));
+    assert_eq!(net.tcp_state(), SYN_SENT2);
+    back(&mut net, seg(RST, 5001, 0, 0));
+    assert_eq!(net.tcp_state(), CLOSE);
+}
+
+#[test]
 fn first_packets_are_syns_and_plain_acks() {
     const URG: u8 = 32;
     const PSH: u8 = 8;

@@ -146,7 +146,8 @@ pub(super) fn packet(
                     scale: tcp.last_scale,
                     flags: tcp.last_flags,
                 };
-                tcp.peers[here] = Peer::default();
+                // The windows of a connection picked up in its middle stay unjudged.
+                tcp.peers[here] = Peer { flags: tcp.peers[here].flags & flag::BE_LIBERAL, ..Peer::default() };
             } else {
                 ignore(tcp, direction, &segment, old);
                 return Judgement::Pass;
@@ -237,7 +238,7 @@ fn begin(segment: &Segment<'_>, settings: &TcpSettings) -> Option<Tcp> {
         table::INVALID | table::IGNORE => return None,
         state::SYN_SENT => {
             first.max_end = segment.end;
-            (first.scale, first.flags) = segment.options();
+            segment.offer(first);
         }
         _ if !settings.loose => return None,
         _ => {
@@ -258,9 +259,9 @@ fn ignore(tcp: &mut Tcp, direction: Direction, segment: &Segment<'_>, old: u8) {
     tcp.last_end = segment.end;
     tcp.last_window = segment.window;
     if segment.kind == Kind::Syn && direction == Direction::Original {
-        let (scale, flags) = segment.options();
-        tcp.last_scale = scale;
-        tcp.last_flags = flags & (flag::WINDOW_SCALE | flag::SACK_PERM);
+        let mut offered = Peer::default();
+        segment.offer(&mut offered);
+        (tcp.last_scale, tcp.last_flags) = (offered.scale, offered.flags);
         if old == state::LAST_ACK {
             tcp.last_flags |= flag::CHALLENGE_ACK;
         }
@@ -304,7 +305,7 @@ fn reset(tcp: &Tcp, direction: Direction, segment: &Segment<'_>, status: u32, se
         }
         keep = true;
     }
-    let answers_ignored = status & status::SEEN_REPLY != 0 && tcp.last_kind == Kind::Syn
+    let answers_ignored = status & status::SEEN_REPLY != 0 && tcp.last_was(direction.opposite(), Kind::Syn)
         || status & status::ASSURED == 0 && tcp.last_kind == Kind::Ack;
     // A SYN that was answered by a challenge (RFC 5961): the reset names what the challenge acknowledged.
     let answers_challenge = tcp.state == state::SYN_SENT

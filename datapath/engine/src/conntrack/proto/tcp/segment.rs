@@ -1,7 +1,7 @@
 //! A TCP segment as tracking reads it: header, options, whether it is sound.
 
 use super::super::View;
-use super::{Kind, after, flag};
+use super::{Kind, Peer, after, flag};
 
 /// The largest window scale (RFC 7323).
 pub(super) const SCALE_MAX: u8 = 14;
@@ -72,20 +72,24 @@ impl<'a> Segment<'a> {
         })
     }
 
-    /// Window scale, and whether scaling and SACK are offered. As tcp_options().
-    pub(super) fn options(&self) -> (u8, u8) {
-        let (mut scale, mut flags) = (0, 0);
+    /// Window scale, and whether scaling and SACK are offered, take the place of what the peer had; a segment without any
+    /// option leaves it. As tcp_options().
+    pub(super) fn offer(&self, peer: &mut Peer) {
+        if self.options.is_empty() {
+            return;
+        }
+        peer.scale = 0;
+        peer.flags &= flag::BE_LIBERAL;
         for (kind, value) in self.walk() {
             match (kind, value) {
                 (3, &[shift]) => {
-                    scale = shift.min(SCALE_MAX);
-                    flags |= flag::WINDOW_SCALE;
+                    peer.scale = shift.min(SCALE_MAX);
+                    peer.flags |= flag::WINDOW_SCALE;
                 }
-                (4, []) => flags |= flag::SACK_PERM,
+                (4, []) => peer.flags |= flag::SACK_PERM,
                 _ => {}
             }
         }
-        (scale, flags)
     }
 
     /// The highest sequence number that a SACK block acknowledges, or the plain acknowledgement. As tcp_sack().

@@ -135,7 +135,7 @@ fn begin(sender: &mut Peer, receiver: &mut Peer, direction: Direction, segment: 
     if segment.syn {
         sender.max_window = window;
         sender.max_end = segment.end;
-        (sender.scale, sender.flags) = segment.options();
+        segment.offer(sender);
         // Scaling needs both sides' offer (RFC 7323).
         if direction == Direction::Reply && sender.flags & receiver.flags & flag::WINDOW_SCALE == 0 {
             sender.scale = 0;

@@ -17,6 +17,7 @@ pub mod port;
 pub mod random;
 pub mod router;
 pub mod sandbox;
+mod sent;
 pub mod shrink;
 pub mod suite;
 pub mod topology;

@@ -141,15 +141,25 @@ impl Tables {
             .or_else(|| self.addresses.iter().filter(usable).map(|address| address.local).find(IpAddr::is_ipv4))
     }
 
-    /// As ipv6_dev_get_saddr() on one device: same scope, not deprecated, longest common prefix (RFC 6724 rules 2, 3, 8).
+    /// As ipv6_dev_get_saddr(): of all devices, for a destination on the link of this one; the very destination, the same
+    /// scope, not deprecated, of this device, longest common prefix (RFC 6724 rules 1, 2, 3, 5, 8).
     fn select_v6(&self, device: u32, destination: IpAddr) -> Option<IpAddr> {
         let wants_link = is_link_local(destination);
-        self.on(Af::V6, device)
+        self.addresses
+            .iter()
+            .filter(|address| address.local.is_ipv6() && (!wants_link || address.index == device))
             .filter(|address| address.flags & TENTATIVE == 0)
             .max_by_key(|address| {
-                let same_scope = is_link_local(address.local) == wants_link;
+                let narrow = is_link_local(address.local) || address.local.is_loopback();
                 let fresh = address.flags & DEPRECATED == 0;
-                (same_scope, fresh, common_bits(address.local, destination))
+                let near = address.index == device;
+                (
+                    address.local == destination,
+                    narrow == wants_link,
+                    fresh,
+                    near,
+                    common_bits(address.local, destination),
+                )
             })
             .map(|address| address.local)
     }
@@ -212,7 +222,11 @@ impl Host for Tables {
             _ if address.is_multicast() => AddressKind::Multicast,
             IpAddr::V4(_) => self.local_kind(address, device).unwrap_or(AddressKind::Unicast),
             IpAddr::V6(_) => self.local_kind(address, device).unwrap_or_else(|| {
-                self.look_up(address, device).map_or(AddressKind::Unreachable, |route| kind(route.kind))
+                // As match_lookup_rt6(): where a device is asked for, only its own addresses are local.
+                match self.look_up(address, device).map_or(AddressKind::Unreachable, |route| kind(route.kind)) {
+                    AddressKind::Local => AddressKind::Unicast,
+                    found => found,
+                }
             }),
         }
     }

@@ -483,3 +483,21 @@ fn an_ipv6_rule_with_a_protocol_drops_what_has_no_end() {
     cut[6] = 59;
     assert_eq!(router.at(Hook::Postrouting, (2, 3), &cut, 0).verdict, Verdict::Accept);
 }
+
+#[test]
+fn until_tracking_looks_at_a_packet_its_template_is_a_new_connection_without_a_mark() {
+    let mut router = Router::default();
+    router.load(
+        V4,
+        &[
+            "-t raw -A PREROUTING -m conntrack --ctstate NEW",
+            "-t raw -A PREROUTING -j CT --zone 0",
+            "-t raw -A PREROUTING -m conntrack --ctstate NEW",
+            "-t raw -A PREROUTING -m conntrack --ctstate INVALID",
+            "-t raw -A PREROUTING -m connmark --mark 0",
+        ],
+    );
+    assert!(router.forward(2, 3, &syn(80)).is_some());
+    let counts: Vec<u64> = router.counters(V4, "raw").iter().take(5).map(|(packets, _)| *packets).collect();
+    assert_eq!(counts, [0, 1, 1, 0, 1]);
+}

@@ -197,7 +197,12 @@ fn find(packet: &[u8], begin: usize, all: &mut Vec<Spot>, outer: &[Sum]) {
     match (protocol, packet.get(at).copied()) {
         (TCP | UDP, _) => {
             let (Some(from), Some(to)) = (get16(packet, at), get16(packet, at + 2)) else { return };
-            let sums = sums(if protocol == TCP { at + 16 } else { at + 6 }, protocol == UDP);
+            // The checksum of a quote that ends within the header is left alone, as l4proto_manip_pkt() leaves it.
+            let sums = match protocol {
+                TCP if packet.len() < at + 20 => outer.to_vec(),
+                TCP => sums(at + 16, false),
+                _ => sums(at + 6, true),
+            };
             all.push(spot(at, sums.clone(), source, destination, Some(to), 0));
             all.push(spot(at + 2, sums, destination, source, Some(from), 1));
         }
@@ -226,10 +231,17 @@ fn outline(packet: &[u8], begin: usize) -> Option<(u8, IpAddr, IpAddr, usize)> {
         6 => {
             let octets = |at: usize| <[u8; 16]>::try_from(bytes.get(at..at + 16)?).ok();
             let (source, destination) = (octets(8)?.into(), octets(24)?.into());
-            match *bytes.get(6)? {
-                44 if get16(bytes, 42)? & !7 != 0 => None,
-                44 => Some((*bytes.get(40)?, source, destination, begin + 48)),
-                protocol => Some((protocol, source, destination, begin + 40)),
+            let (mut next, mut at) = (*bytes.get(6)?, 40);
+            loop {
+                let length = match next {
+                    44 if get16(bytes, at + 2)? & !7 != 0 => return None,
+                    44 => 8,
+                    // Hop-by-hop, routing, destination options.
+                    0 | 43 | 60 => 8 + 8 * usize::from(*bytes.get(at + 1)?),
+                    protocol => return Some((protocol, source, destination, begin + at)),
+                };
+                next = *bytes.get(at)?;
+                at += length;
             }
         }
         _ => None,

@@ -1,7 +1,7 @@
 //! Finding a packet's connection again at a later hook, from the header as it now stands.
 
 use super::connection::{Connection, Place};
-use super::error::{Message, Quote, classify};
+use super::error::{ERROR_HEADER, Message, Quote, classify};
 use super::table::{BETWEEN, REPLY, direction};
 use super::{Direction, Relation, Tracked, Tracker, Tuple, status};
 use crate::wire::Headers;
@@ -45,7 +45,13 @@ impl Tracker {
 
     /// The connection that the kernel gives an ICMP error of its own about a packet that died here after its destination was
     /// translated: that packet's, be it never confirmed or just over. `Unseen` if the packet had none.
+    ///
+    /// A fragment that died as such never had one: tracking saw only whole datagrams.
     pub(crate) fn recall_quoted(&self, headers: &Headers, bytes: &[u8]) -> Tracked {
+        let quote = headers.transport.checked_add(ERROR_HEADER).and_then(|at| bytes.get(at..headers.end));
+        if quote.and_then(|quote| Headers::parse(headers.af, quote)).is_some_and(|quoted| quoted.fragment.is_some()) {
+            return Tracked::Unseen;
+        }
         match self.recall_error(headers, bytes, Stage::Between) {
             found @ Tracked::Of { .. } => found,
             _ => Tracked::Unseen,

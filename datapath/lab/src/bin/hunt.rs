@@ -50,7 +50,7 @@ fn hunt() -> io::Result<bool> {
     let (mut packets, mut refused, mut found) = (0, 0, 0u32);
     for number in 0..cases {
         let seed = first.wrapping_add(number);
-        let (script, record) = match play(&mut oracle, seed, torn)? {
+        let (script, record) = match play(&mut oracle, seed, torn, true)? {
             Played::Through(script, record) => (script, record),
             Played::Refused(script, why) => {
                 refused += 1;

@@ -40,6 +40,24 @@ pub(crate) const TESTS: &[Test] = &[
             },
         )
     }),
+    ("until_tracking_looks_a_template_is_a_new_connection_without_a_mark", || {
+        play(
+            &[
+                "-t raw -A PREROUTING -p udp -m conntrack --ctstate NEW -m comment --comment early",
+                "-t raw -A PREROUTING -p udp -j CT --zone 0",
+                "-t raw -A PREROUTING -p udp -m conntrack --ctstate NEW -m comment --comment template",
+                "-t raw -A PREROUTING -p udp -m conntrack --ctstate INVALID -m comment --comment invalid",
+                "-t raw -A PREROUTING -p udp -m connmark --mark 0 -m comment --comment unmarked",
+            ],
+            |s| {
+                arrives(&s.lan(client().udp(1, 53, b""))?)?;
+                for (name, count) in [("early", 0), ("template", 1), ("invalid", 0), ("unmarked", 1)] {
+                    s.counted(&format!("--comment {name}"), count)?;
+                }
+                Ok(())
+            },
+        )
+    }),
     ("return_in_a_built_in_chain_asks_the_policy", || {
         play(&["-P FORWARD DROP", "-A FORWARD -p udp -j RETURN", "-A FORWARD -j ACCEPT"], |s| {
             vanishes(&s.lan(client().udp(1, 53, b""))?)?;

@@ -12,6 +12,11 @@ pub(super) const MAKER: Maker<Match> =
 
 /// As connmark_mt().
 pub(super) fn matches(value: &Connmark, scene: &Scene<'_, '_>) -> bool {
-    let Some((connection, _)) = scene.connection() else { return false };
-    (connection.mark() & value.mask == value.mark) != value.inverted
+    let mark = match scene.connection() {
+        Some((connection, _)) => connection.mark(),
+        // Until tracking looks at the packet the template of `-j CT` is its connection, with no mark.
+        None if scene.template.is_some() => 0,
+        None => return false,
+    };
+    (mark & value.mask == value.mark) != value.inverted
 }

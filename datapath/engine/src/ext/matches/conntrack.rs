@@ -23,6 +23,8 @@ pub(super) fn matches(wanted: &Conntrack, scene: &Scene<'_, '_>) -> bool {
         Tracked::Of { relation: Relation::Related, .. } => State::RELATED,
         Tracked::Of { relation: Relation::New, .. } => State::NEW,
         Tracked::Untracked => State::UNTRACKED,
+        // Until tracking looks at the packet the template is its connection, a new one.
+        Tracked::Unseen if scene.template.is_some() => State::NEW,
         Tracked::Invalid | Tracked::Unseen => State::INVALID,
     };
     if let Some((connection, _)) = connection {

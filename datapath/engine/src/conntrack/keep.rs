@@ -2,7 +2,7 @@
 //!
 //! The tracker only notes which slots changed; whoever keeps the records asks for them after a batch of packets. A record
 //! is written when its connection begins, ends or changes in what a rule or a listing shows, and when its timeout has
-//! moved by [`SLACK`]: counters and timeouts of a restored connection are at most that old.
+//! moved by some seconds: counters and timeouts of a restored connection are at most that old.
 
 use libxt::backend::Counters;
 use libxt::family::Af;

@@ -32,7 +32,7 @@ pub(crate) const TESTS: &[Test] = &[
             arrives(&s.wan(down(SYN | ACK, 5000, 1001))?)?;
             s.one_entry(&["SYN_RECV"])?;
             arrives(&s.lan(up(ACK, 1001, 5001))?)?;
-            s.one_entry(&["ESTABLISHED", "[ASSURED]", "4319"])?;
+            s.one_entry(&["ESTABLISHED", "[ASSURED]", " 43"])?;
             arrives(&s.lan(up(FIN | ACK, 1001, 5001))?)?;
             s.one_entry(&["FIN_WAIT"])?;
             arrives(&s.wan(down(ACK, 5001, 1002))?)?;

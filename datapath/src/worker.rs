@@ -7,7 +7,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use engine::host::AddressKind;
@@ -20,12 +20,16 @@ use nfnl::queue::{
 
 use crate::deliver::{self, Delivery};
 use crate::host::{Tables, View};
+use crate::namespace::Ids;
 use crate::receive::{BATCH, Ring};
 use crate::state::{Counts, State, count};
 use crate::{checksum, clock};
 
 /// How long a worker waits for a packet before it looks whether it is to end.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(200);
+
+/// The user and group ids of this user namespace, which do not change while the process runs.
+static IDS: LazyLock<[Ids; 2]> = LazyLock::new(|| [Ids::read("/proc/self/uid_map"), Ids::read("/proc/self/gid_map")]);
 
 /// One queue's worker.
 pub(crate) struct Worker {
@@ -243,7 +247,10 @@ impl Taken<'_> {
                 _ => Checksum::Verified,
             },
             gso: message.skb_info & SKB_GSO != 0,
-            owner: message.uid.zip(message.gid).map(|(uid, gid)| Owner { uid, gid }),
+            owner: message.uid.zip(message.gid).map(|(uid, gid)| {
+                let [users, groups] = &*IDS;
+                Owner { uid: users.inside(uid), gid: groups.inside(gid) }
+            }),
             link,
             data: Buffer::new(room, length),
         };

@@ -180,7 +180,7 @@ pub(crate) const TESTS: &[Test] = &[
                 "-A FORWARD -p tcp -j REJECT --reject-with tcp-reset",
                 "-A FORWARD -p udp -j REJECT",
                 "-A OUTPUT -m owner --uid-owner 0",
-                "-A OUTPUT -m owner ! --uid-owner 1",
+                "-A OUTPUT -m owner ! --uid-owner 0",
                 "-A OUTPUT -p icmp -m owner --socket-exists",
                 "-A OUTPUT -p tcp -m owner --socket-exists",
                 "-t mangle -A POSTROUTING -m owner --gid-owner 0",
@@ -189,7 +189,7 @@ pub(crate) const TESTS: &[Test] = &[
                 arrives(&s.lan(client().tcp(&syn(), b""))?)?;
                 arrives(&s.lan(client().udp(1, 53, b""))?)?;
                 s.counted("-A OUTPUT -m owner --uid-owner 0", 0)?;
-                s.counted("-A OUTPUT -m owner ! --uid-owner 1", 2)?;
+                s.counted("-A OUTPUT -m owner ! --uid-owner 0", 2)?;
                 s.counted("-A OUTPUT -p icmp", 1)?;
                 s.counted("-A OUTPUT -p tcp", 0)?;
                 s.counted("--gid-owner", 0)

@@ -14,12 +14,12 @@ mod save;
 mod translate;
 mod xml;
 
-use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use libxt::backend::Backend;
 use libxt::lock::Lock;
@@ -48,38 +48,48 @@ pub(crate) fn path(word: &str) -> PathBuf {
     OsString::from_vec(octets::bytes(word).into_owned()).into()
 }
 
-/// The whole program, told by its name which one it is.
-pub fn main() -> ExitCode {
-    // SAFETY: no handler is installed, only the default action put back, before any thread is started.
-    let _ = unsafe { nix::sys::signal::signal(nix::sys::signal::SIGPIPE, nix::sys::signal::SigHandler::SigDfl) };
-    let mut words: Vec<String> = env::args_os().map(|word| octets::text(word.as_bytes()).into_owned()).collect();
+/// The whole program, told by its name which one it is; returns the exit code.
+pub fn main<'w>(words: impl Iterator<Item = &'w OsStr>) -> u8 {
+    occupy_standard_descriptors();
+    let mut words: Vec<String> = words.map(|word| octets::text(word.as_bytes()).into_owned()).collect();
     let Some(program) = find_program(&mut words) else {
         if let Some(script) = completion::script(&words) {
-            return ExitCode::from(u8::from(io::stdout().write_all(script.as_bytes()).is_err()));
+            return u8::from(io::stdout().write_all(script.as_bytes()).is_err());
         }
         say!("ERROR: No valid subcommand given.\nValid subcommands:");
         for name in Program::NAMES {
             say!(" * {name}");
         }
-        return ExitCode::from(1);
+        return 1;
     };
     let done = match program.role {
         Role::Command => run(program, &words),
-        Role::Save => return ExitCode::from(save::run(program, &words)),
-        Role::Apply => return ExitCode::from(apply::run(program, &words)),
-        Role::Translate => return ExitCode::from(translate::run(program, &words)),
-        Role::RestoreTranslate => return ExitCode::from(translate::run_restore(program, &words)),
-        Role::Xml => return ExitCode::from(xml::run(&words)),
-        Role::Restore => return ExitCode::from(restore::run(program, &words)),
+        Role::Save => return save::run(program, &words),
+        Role::Apply => return apply::run(program, &words),
+        Role::Translate => return translate::run(program, &words),
+        Role::RestoreTranslate => return translate::run_restore(program, &words),
+        Role::Xml => return xml::run(&words),
+        Role::Restore => return restore::run(program, &words),
     };
     let flushed = io::stdout().flush();
     match done {
-        Ok(()) if flushed.is_ok() => ExitCode::SUCCESS,
-        Ok(()) => ExitCode::from(1),
+        Ok(()) => u8::from(flushed.is_err()),
         Err(failure) => {
             tell(&failure.text(program, None));
-            ExitCode::from(failure.exit_code())
+            failure.exit_code()
         }
+    }
+}
+
+/// Sees to it that nothing opened later gets the number of a standard stream that the caller had closed: a listing would
+/// be written into the tables' socket.
+fn occupy_standard_descriptors() {
+    while let Ok(file) = File::options().read(true).write(true).open("/dev/null") {
+        if file.as_raw_fd() > libc::STDERR_FILENO {
+            return;
+        }
+        // It stays open for good.
+        let _ = file.into_raw_fd();
     }
 }
 

@@ -115,7 +115,7 @@ pub fn apply(backend: &mut dyn Backend, words: &[String], out: &mut dyn Write) -
     let done = (|| -> Result<(), Failure> {
         let mut session = Session::default();
         let parsed = command::parse(program, &named, &mut session, &mut Keeper::Open(backend))?;
-        let Parsed::Run(command) = parsed else { return Ok(()) };
+        let Parsed::Run(mut command) = parsed else { return Ok(()) };
         let mut table = Table::open(backend, &command.table)?;
         command.run(&mut session, &mut table, backend, out)?;
         Ok(table.commit(backend)?)
@@ -127,22 +127,41 @@ pub fn apply(backend: &mut dyn Backend, words: &[String], out: &mut dyn Write) -
 fn run(program: Program, words: &[String]) -> Result<(), Failure> {
     let mut out = Raw(io::stdout().lock());
     let (mut session, mut tables) = (Session::default(), Unopened::new(program.af));
-    let command = match command::parse(program, words, &mut session, &mut Keeper::Unopened(&mut tables))? {
+    let mut command = match command::parse(program, words, &mut session, &mut Keeper::Unopened(&mut tables))? {
         Parsed::Run(command) => command,
         Parsed::Show(text) => return Ok(out.write_all(text.as_bytes())?),
         Parsed::Nothing => return Ok(()),
     };
     let _lock = Lock::acquire(command.wait).map_err(|unlocked| Failure::Resource(unlocked.to_string()))?;
+    let name = command.table.clone();
     let closed = |why: &dyn std::fmt::Display| {
-        let (name, table) = (program.name(), &command.table);
-        Failure::Version(format!("can't initialize {name} table `{table}': {why}"))
+        Failure::Version(format!("can't initialize {} table `{name}': {why}", program.name()))
     };
     let mut backend = tables.open().map_err(|unavailable| closed(&unavailable))?;
-    let mut table = modprobe::open_table(&mut *backend, &command.table, command.modprobe.as_deref())
-        .map_err(|refused| closed(&refused))?;
-    let mut buffered = Raw(io::BufWriter::new(&mut out.0));
-    let done = command.run(&mut session, &mut table, &mut *backend, &mut buffered);
-    buffered.flush()?;
-    done?;
-    Ok(table.commit(&mut *backend)?)
+    let mut attempts = 0;
+    loop {
+        let mut table = modprobe::open_table(&mut *backend, &name, command.modprobe.as_deref())
+            .map_err(|refused| closed(&refused))?;
+        if !command.edits() {
+            let mut buffered = Raw(io::BufWriter::new(&mut out.0));
+            let done = command.run(&mut session, &mut table, &mut *backend, &mut buffered);
+            buffered.flush()?;
+            return done;
+        }
+        // What an edit prints (`-L -Z` the counters that it zeroes) is true of the table that it changed, if of any.
+        let mut printed = Vec::new();
+        let done = command
+            .run(&mut session, &mut table, &mut *backend, &mut printed)
+            .and_then(|()| Ok(table.commit(&mut *backend)?));
+        attempts += 1;
+        if matches!(&done, Err(Failure::Refused(refused)) if refused.is_stale()) && attempts < ATTEMPTS {
+            continue;
+        }
+        // Nobody can be told that the output is closed.
+        let _ = out.write_all(&printed);
+        return done;
+    }
 }
+
+/// How often an edit is done anew because somebody who does not take the lock changed the table meanwhile.
+const ATTEMPTS: usize = 1000;

@@ -10,12 +10,12 @@ use libxt::octets::{self, Raw};
 use libxt::save::{BadLine, Line, MAX_LINE, parse_counters, split_words};
 use libxt::table::Table;
 
-use crate::command::{self, Keeper, Parsed, Session};
+use crate::command::{self, Command, Keeper, Parsed, Session};
 use crate::failure::Failure;
 use crate::modprobe::open_table;
 use crate::options::{self, Item, Options, Takes};
 use crate::program::{Program, VERSION};
-use crate::{say, tell};
+use crate::{ATTEMPTS, say, tell};
 
 /// Does what `words` (the program's name first) ask for, and returns the exit code.
 pub(crate) fn run(program: Program, words: &[String]) -> u8 {
@@ -153,6 +153,8 @@ struct Restore<'a> {
     out: Raw<BufWriter<io::Stdout>>,
     words: Vec<String>,
     section: Section,
+    /// With `-n`, what was done in this section: all of it is done again if somebody else changed the table meanwhile.
+    edits: Vec<Edit>,
     /// The table named last, also one that `-T` leaves out.
     current: String,
 }
@@ -165,6 +167,14 @@ enum Section {
     Table(Box<Table>, #[allow(dead_code)] Lock),
 }
 
+/// An edit of a table.
+enum Edit {
+    /// A line that begins with `:`, with the policy if it sets one.
+    Chain(String, Option<(String, Counters)>),
+    /// Any other.
+    Command(Box<Command>),
+}
+
 impl<'a> Restore<'a> {
     fn new(program: Program, settings: &'a Settings) -> Self {
         Self {
@@ -175,6 +185,7 @@ impl<'a> Restore<'a> {
             out: Raw(BufWriter::new(io::stdout())),
             words: Vec::new(),
             section: Section::Between,
+            edits: Vec::new(),
             current: String::new(),
         }
     }
@@ -278,27 +289,37 @@ impl<'a> Restore<'a> {
                 table.delete_chain(chain).map_err(Failure::from)?;
             }
         }
+        self.edits.clear();
         self.section = Section::Table(Box::new(table), lock);
         Ok(Progress::Done)
     }
 
     fn commit(&mut self) -> Result<Progress, Quit> {
         let section = std::mem::replace(&mut self.section, Section::Between);
-        let (Section::Table(table, _lock), Some(backend)) = (section, &mut self.backend) else {
-            return Ok(Progress::Done);
-        };
+        let Section::Table(mut table, _lock) = section else { return Ok(Progress::Done) };
         if self.settings.test {
             return Ok(Progress::Done);
         }
-        match table.commit(backend.as_mut()) {
-            Ok(()) => Ok(Progress::Done),
-            Err(refused) => {
-                if let Some(reason) = refused.reason {
-                    say!("{}: {reason}", self.program.name());
+        let mut edits = std::mem::take(&mut self.edits);
+        let mut refused = None;
+        for _ in 0..ATTEMPTS {
+            let Some(backend) = &mut self.backend else { break };
+            match table.commit(backend.as_mut()) {
+                Ok(()) => return Ok(Progress::Done),
+                Err(stale) if stale.is_stale() => refused = stale.reason,
+                Err(other) => {
+                    refused = other.reason;
+                    break;
                 }
-                Ok(Progress::Failed)
+            }
+            if self.repeat(&mut table, &mut edits)? == Progress::Failed {
+                break;
             }
         }
+        if let Some(reason) = refused {
+            say!("{}: {reason}", self.program.name());
+        }
+        Ok(Progress::Failed)
     }
 
     fn chain(
@@ -313,33 +334,30 @@ impl<'a> Restore<'a> {
             let max = MAX_CHAIN_NAME - 1;
             return Err(usage(format!("Invalid chain name `{chain}' ({max} chars max)")));
         }
-        if !table.is_builtin(chain) {
-            if self.settings.keep && table.find(chain).is_some() {
-                table.flush(chain).map_err(Failure::from)?;
-            } else if let Err(refused) = table.create(chain) {
-                let why = errno::text(refused.errno);
-                return Err(usage(format!("error creating chain '{chain}':{why}")));
-            }
-        }
+        declare(table, chain, self.settings.keep)?;
         self.session.library.announce_chain(chain);
         let Some(policy) = policy else {
             let name = self.program.name();
             return Err(usage(format!("{name}: line {number} policy invalid")));
         };
-        if policy == "-" {
-            return Ok(Progress::Done);
+        let mut set = None;
+        if policy != "-" {
+            let counters = if self.settings.counters {
+                counters
+                    .and_then(parse_counters)
+                    .ok_or_else(|| usage(format!("invalid policy counters for chain '{chain}'")))?
+            } else {
+                Counters::default()
+            };
+            table.set_policy(chain, policy, Some(counters)).map_err(|refused| {
+                let text = format!("Can't set policy `{policy}' on `{chain}' line {number}: {refused}");
+                Quit::Failure(Failure::Other(text))
+            })?;
+            set = Some((policy.to_owned(), counters));
         }
-        let set = if self.settings.counters {
-            counters
-                .and_then(parse_counters)
-                .ok_or_else(|| usage(format!("invalid policy counters for chain '{chain}'")))?
-        } else {
-            Counters::default()
-        };
-        table.set_policy(chain, policy, Some(set)).map_err(|refused| {
-            let text = format!("Can't set policy `{policy}' on `{chain}' line {number}: {refused}");
-            Quit::Failure(Failure::Other(text))
-        })?;
+        if self.settings.keep {
+            self.edits.push(Edit::Chain(chain.to_owned(), set));
+        }
         Ok(Progress::Done)
     }
 
@@ -363,15 +381,46 @@ impl<'a> Restore<'a> {
                 self.print(&text);
                 Err(Quit::Silent(0))
             }
-            Parsed::Run(command) => {
-                match command.run(&mut self.session, table, backend.as_mut(), &mut self.out) {
-                    Ok(()) => Ok(Progress::Done),
-                    // Upstream says no more than the line here.
-                    Err(Failure::Refused(_)) => Ok(Progress::Failed),
-                    Err(failure) => Err(failure.into()),
+            Parsed::Run(mut command) => {
+                let done = command.run(&mut self.session, table, backend.as_mut(), &mut self.out);
+                if self.settings.keep && command.edits() {
+                    self.edits.push(Edit::Command(command));
+                }
+                progress(done)
+            }
+        }
+    }
+
+    /// Does on the table as it is now what was done on the one that somebody else has changed since.
+    fn repeat(&mut self, table: &mut Table, edits: &mut [Edit]) -> Result<Progress, Quit> {
+        let Some(backend) = &mut self.backend else { return Ok(Progress::Failed) };
+        let failed = |_| Progress::Failed;
+        if !self.settings.keep {
+            return Ok(table.supersede(backend.as_mut()).map_or_else(failed, |()| Progress::Done));
+        }
+        let name = table.name().to_owned();
+        *table = match Table::open(backend.as_mut(), &name) {
+            Ok(table) => table,
+            Err(_) => return Ok(Progress::Failed),
+        };
+        for edit in edits {
+            match edit {
+                Edit::Chain(chain, policy) => {
+                    declare(table, chain, true)?;
+                    if let Some((policy, counters)) = policy {
+                        table.set_policy(chain, policy, Some(*counters)).map_err(Failure::from)?;
+                    }
+                }
+                // All that is to be said was said the first time.
+                Edit::Command(command) => {
+                    let done = command.run(&mut self.session, table, backend.as_mut(), &mut io::sink());
+                    if progress(done)? == Progress::Failed {
+                        return Ok(Progress::Failed);
+                    }
                 }
             }
         }
+        Ok(Progress::Done)
     }
 
     fn print(&mut self, text: &str) {
@@ -385,6 +434,29 @@ impl<'a> Restore<'a> {
 enum Progress {
     Done,
     Failed,
+}
+
+/// A line that begins with `:`: a chain that is there is emptied if tables are kept, any other is made.
+fn declare(table: &mut Table, chain: &str, keep: bool) -> Result<(), Quit> {
+    if table.is_builtin(chain) {
+        return Ok(());
+    }
+    if keep && table.find(chain).is_some() {
+        return Ok(table.flush(chain).map_err(Failure::from)?);
+    }
+    table.create(chain).map_err(|refused| {
+        let why = errno::text(refused.errno);
+        usage(format!("error creating chain '{chain}':{why}"))
+    })
+}
+
+/// Upstream says no more than the line where libiptc refuses.
+fn progress(done: Result<(), Failure>) -> Result<Progress, Quit> {
+    match done {
+        Ok(()) => Ok(Progress::Done),
+        Err(Failure::Refused(_)) => Ok(Progress::Failed),
+        Err(failure) => Err(failure.into()),
+    }
 }
 
 /// As `%i` of scanf.

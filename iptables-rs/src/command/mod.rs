@@ -15,6 +15,7 @@ mod tests;
 mod translate;
 mod words;
 
+use libxt::ext::Object;
 use libxt::lock::Wait;
 use libxt::rule::Rule;
 use libxt::value::header::Range;
@@ -74,8 +75,10 @@ struct Display {
 }
 
 /// The word after `-j` or `-g`, empty without either.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Jump {
     word: String,
     is_goto: bool,
+    /// The extension of that name, while a chain of the same name stands in its place.
+    shadowed: Option<Box<dyn Object>>,
 }

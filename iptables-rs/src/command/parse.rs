@@ -509,7 +509,8 @@ impl<'a> Reader<'a> {
             line_numbers: self.has(b'0'),
             verbose: self.verbose,
         };
-        let jump = Jump { word: self.jump.unwrap_or_default().to_owned(), is_goto: self.header.is_goto() };
+        let word = self.jump.unwrap_or_default().to_owned();
+        let jump = Jump { word, is_goto: self.header.is_goto(), shadowed: None };
         let has_counters = self.has(b'c');
         let mut rule = Rule::new(self.program.af);
         rule.header = self.header;

@@ -23,9 +23,15 @@ pub(crate) struct Session {
 }
 
 impl Command {
-    /// Carries the command out on an open table, without writing the table back.
+    /// Whether the table has to be written back after it.
+    pub(crate) fn edits(&self) -> bool {
+        !matches!(self.action, Action::List | Action::ListRules | Action::Check) || self.also.is_some()
+    }
+
+    /// Carries the command out on an open table, without writing the table back. It may be carried out again, on
+    /// another table.
     pub(crate) fn run(
-        mut self,
+        &mut self,
         session: &mut Session,
         table: &mut Table,
         backend: &mut dyn Backend,
@@ -88,10 +94,19 @@ impl Command {
     fn resolve_target(&mut self, table: &Table) -> Result<(), Failure> {
         let word = &self.jump.word;
         let is_chain = table.find(word).is_some();
+        let warned = self.jump.shadowed.is_some();
+        if let Some(extension) = self.jump.shadowed.take() {
+            self.rule.target = Target::Extension(extension);
+        }
         if matches!(self.rule.target, Target::Extension(_)) {
             if is_chain {
-                say!("Warning: using chain {word}, not extension");
-                self.rule.target = Target::Chain(word.clone());
+                if !warned {
+                    say!("Warning: using chain {word}, not extension");
+                }
+                let target = std::mem::replace(&mut self.rule.target, Target::Chain(word.clone()));
+                if let Target::Extension(extension) = target {
+                    self.jump.shadowed = Some(extension);
+                }
             }
             return Ok(());
         }

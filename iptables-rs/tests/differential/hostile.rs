@@ -1,7 +1,6 @@
 //! Bad input beside the real tool: what is too long, too much, no text, interrupted or in the way.
 
 use std::io::{Read, Write};
-use std::thread;
 
 use libxt::family::Af;
 
@@ -132,27 +131,6 @@ fn numbers_past_every_limit_and_names_past_every_length_are_refused_alike() {
     }
     differences.extend(twins.try_tables(Af::V4, &["filter"]).err());
     assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n\n"));
-}
-
-#[test]
-fn rules_of_many_writers_are_all_there_in_the_end() {
-    for keeper in [Keeper::Kernel, Keeper::Datapath] {
-        let twins = Twins::kept_by(keeper);
-        let namespace = &twins.ours;
-        thread::scope(|scope| {
-            for writer in 0..4 {
-                scope.spawn(move || {
-                    for rule in 0..20 {
-                        let line = format!("iptables -A INPUT -s 10.{writer}.{rule}.1 -j ACCEPT");
-                        let outcome = namespace.run(under_test(), &split(&line), "");
-                        assert_eq!(outcome.code, 0, "{outcome}");
-                    }
-                });
-            }
-        });
-        let saved = namespace.run(under_test(), &split("iptables -S INPUT"), "").stdout;
-        assert_eq!(saved.lines().filter(|line| line.starts_with("-A ")).count(), 80, "{keeper:?}: {saved}");
-    }
 }
 
 #[test]

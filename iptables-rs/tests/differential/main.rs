@@ -9,6 +9,8 @@ mod apply;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod concurrent;
+#[cfg(test)]
 mod corpus;
 #[cfg(test)]
 mod help;

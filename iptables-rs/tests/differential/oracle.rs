@@ -15,6 +15,7 @@ use std::thread;
 
 use libxt::backend::{Backend, Get, datapath::Datapath, kernel::Kernel};
 use libxt::family::Af;
+use nix::fcntl::{Flock, FlockArg};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -201,7 +202,18 @@ impl Namespace {
 
     /// Runs one command here. The calling thread stays here.
     pub(crate) fn run(&self, tool: Tool, words: &[String], stdin: &str) -> Outcome {
-        let mut child = self.spawn(tool, words);
+        Self::outcome(self.spawn(tool, words), stdin)
+    }
+
+    /// Runs one command here that takes a lock of its own, so that nobody else's keeps it from the tables.
+    pub(crate) fn run_with_lock(&self, tool: Tool, words: &[String], stdin: &str, lock: &str) -> Outcome {
+        self.enter();
+        let mut command = self.command(tool, words, self.keeper().name());
+        command.env("XTABLES_LOCKFILE", self.folder.path().join(format!("{lock}.lock")));
+        Self::outcome(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")), stdin)
+    }
+
+    fn outcome(mut child: Child, stdin: &str) -> Outcome {
         let mut input = child.stdin.take().expect("a pipe");
         let stdin = stdin.as_bytes().to_vec();
         // A program that does not read its input must not hang the test, nor one whose output fills the pipe.
@@ -260,14 +272,7 @@ impl Namespace {
 
     /// Starts one command here, its input and output piped.
     pub(crate) fn spawn(&self, tool: Tool, words: &[String]) -> Child {
-        self.start(
-            tool,
-            words,
-            match self.keeper() {
-                Keeper::Kernel => "kernel",
-                Keeper::Datapath => "datapath",
-            },
-        )
+        self.start(tool, words, self.keeper().name())
     }
 
     /// Runs one command here whose words, input and output need not be text; returns also what it printed.
@@ -288,9 +293,10 @@ impl Namespace {
     fn command(&self, tool: Tool, words: &[impl AsRef<OsStr>], backend: &str) -> Command {
         let (name, arguments) = words.split_first().expect("a command");
         let name = name.as_ref().to_str().expect("a program's name");
-        // What is neither's own, as `ipset', is the system's.
+        // What is neither's own, as `ipset', is the system's. A link that leads nowhere is a failure: the system's
+        // program of that name would work on other tables.
         let own = tool.path(name);
-        let mut command = Command::new(if own.exists() { own } else { PathBuf::from(name) });
+        let mut command = Command::new(if own.is_symlink() { own } else { PathBuf::from(name) });
         command
             .arg0(name)
             .args(arguments)
@@ -304,6 +310,12 @@ impl Namespace {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
+    }
+
+    /// Whether a command holds the lock.
+    pub(crate) fn is_locked(&self) -> bool {
+        let Ok(file) = File::open(self.lock_file()) else { return false };
+        Flock::lock(file, FlockArg::LockExclusiveNonblock).is_err()
     }
 
     pub(crate) fn lock_file(&self) -> PathBuf {
@@ -350,6 +362,16 @@ impl Namespace {
 
     fn enter(&self) {
         setns(&self.net, CloneFlags::CLONE_NEWNET).expect("the namespace");
+    }
+}
+
+impl Keeper {
+    /// The word for it in `XT_BACKEND`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Datapath => "datapath",
+        }
     }
 }
 
@@ -517,7 +539,10 @@ fn script() -> PathBuf {
 /// One folder of names for each tool: what a program calls itself depends on argv[0].
 static LINKS: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a folder");
-    let programs = [("theirs", oracle()), ("ours", Path::new(env!("CARGO_BIN_EXE_xtables-rs-multi")).to_owned())];
+    // Whoever builds meanwhile takes the program away for a moment, and then puts another one there.
+    let ours = folder.path().join("xtables-rs-multi");
+    fs::copy(env!("CARGO_BIN_EXE_xtables-rs-multi"), &ours).expect("a copy of our program");
+    let programs = [("theirs", oracle()), ("ours", ours)];
     for (tool, program) in programs {
         fs::create_dir(folder.path().join(tool)).expect("a folder");
         let apply = if tool == "ours" { program.clone() } else { script() };

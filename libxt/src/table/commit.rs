@@ -10,9 +10,17 @@ use crate::value::header::Header;
 impl Table {
     /// Writes the table back if it was changed. The old table's counters are added to the new one's afterwards, so
     /// that packets counted between reading and writing are not lost.
+    ///
+    /// # Errors
+    /// `EAGAIN` ([`Refused::is_stale`]) if somebody else changed the table since it was read: nothing was written. The
+    /// kernel itself notices another number of entries only; that the number is the same and the layout is not, is
+    /// asked for before. A change within one layout by somebody who does not take the lock cannot be seen.
     pub fn commit(&self, backend: &mut dyn Backend) -> Result<(), Refused> {
         if !self.changed {
             return Ok(());
+        }
+        if Self::info(backend, &self.name)? != self.info {
+            return Err(Refused::new(During::Commit, libc::EAGAIN));
         }
         let plan = self.plan().ok_or_else(|| Refused::new(During::Commit, libc::ENOMEM))?;
         let blob = self.blob(&plan).ok_or_else(|| Refused::new(During::Commit, libc::ENOMEM))?;
@@ -23,6 +31,9 @@ impl Table {
         let counters = self.counters(&plan, &old).ok_or_else(|| Refused::new(During::Commit, libc::ENOMEM))?;
         match backend.add_counters(&counters) {
             Ok(()) => Ok(()),
+            // The next one has put a table of another length in already: this one stood, and there is nothing left to
+            // add to. (libiptc tells of a failure here, and its caller might try again what is done.)
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
             Err(error) => Err(Refused::from_io(During::Commit, &error, backend.reason())),
         }
     }

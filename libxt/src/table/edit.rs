@@ -2,6 +2,7 @@
 
 use super::{Chain, ChainId, CounterMap, Destination, During, Leads, NewRule, Refused, Stored, Table, verdict_number};
 use crate::abi::{self, Counters};
+use crate::backend::Backend;
 use crate::blob::{self, Entry};
 use crate::octets;
 
@@ -173,6 +174,20 @@ impl Table {
             None => CounterMap::Fresh,
         };
         self.changed = true;
+        Ok(())
+    }
+
+    /// After a commit that came too late: takes the place of the table as it stands now, whose rules all go. Only for a
+    /// table that was emptied first, of which nothing old is left but the policies not set since.
+    pub fn supersede(&mut self, backend: &mut dyn Backend) -> Result<(), Refused> {
+        let fresh = Self::open(backend, &self.name)?;
+        for (own, theirs) in self.builtin.clone().into_iter().zip(&fresh.builtin) {
+            let (own, theirs) = (self.chain_mut(own), fresh.chain(*theirs));
+            if matches!(own.map, CounterMap::Kept(_) | CounterMap::Zeroed(_)) {
+                (own.verdict, own.counters, own.map) = (theirs.verdict, theirs.counters, theirs.map);
+            }
+        }
+        self.info = fresh.info;
         Ok(())
     }
 

@@ -17,11 +17,7 @@ impl Table {
         let field = abi::name_field::<{ abi::TABLE_NAME_LEN }>(name).ok_or_else(|| refused(libc::EINVAL))?;
         // The table may change between the two questions; the kernel then says EAGAIN to the second.
         for _ in 0..ATTEMPTS {
-            let mut answer = GetInfo { name: field, ..GetInfo::default() }.as_bytes().to_vec();
-            if let Err(error) = backend.get(Get::Info, &mut answer) {
-                return Err(Refused::from_io(During::Open, &error, backend.reason()));
-            }
-            let (info, _) = GetInfo::read_from_prefix(&answer).map_err(|_| refused(libc::EINVAL))?;
+            let info = Self::info(backend, name)?;
             let mut answer = GetEntries { name: field, size: info.size, pad: 0 }.as_bytes().to_vec();
             match backend.get(Get::Entries, &mut answer) {
                 Ok(()) => return Self::from_entries(backend.af(), name, info, answer),
@@ -30,6 +26,17 @@ impl Table {
             }
         }
         Err(refused(libc::EAGAIN))
+    }
+
+    /// The table's layout as it stands now.
+    pub(super) fn info(backend: &mut dyn Backend, name: &str) -> Result<GetInfo, Refused> {
+        let refused = |errno| Refused::new(During::Open, errno);
+        let name = abi::name_field(name).ok_or_else(|| refused(libc::EINVAL))?;
+        let mut answer = GetInfo { name, ..GetInfo::default() }.as_bytes().to_vec();
+        if let Err(error) = backend.get(Get::Info, &mut answer) {
+            return Err(Refused::from_io(During::Open, &error, backend.reason()));
+        }
+        GetInfo::read_from_prefix(&answer).map(|(info, _)| info).map_err(|_| refused(libc::EINVAL))
     }
 
     /// The table in an answer to `GET_ENTRIES`, whose head is still before the entries.

@@ -47,6 +47,11 @@ impl Refused {
         Self { errno, during, reason: None }
     }
 
+    /// Whether the table changed between reading and writing: what was asked for may be done again on the new one.
+    pub fn is_stale(&self) -> bool {
+        self.errno == libc::EAGAIN && self.during == During::Commit
+    }
+
     pub(super) fn from_io(during: During, error: &io::Error, reason: Option<String>) -> Self {
         Self { errno: error.raw_os_error().unwrap_or(libc::EIO), during, reason }
     }

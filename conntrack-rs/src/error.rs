@@ -31,6 +31,8 @@ pub(crate) enum Error {
 pub(crate) enum Asked {
     /// To make one.
     Create,
+    /// To make one unless it is there.
+    Add,
     /// To get one.
     Get,
     /// To end one.
@@ -63,6 +65,7 @@ impl Error {
 
     fn reason(asked: Asked, errno: i32) -> String {
         let known = match (errno, asked) {
+            (_, Asked::Add) => return system_text(errno),
             (libc::EEXIST, Asked::Create) => "Such conntrack exists, try -U to update",
             (libc::ENOENT, Asked::Get | Asked::Delete) => "such conntrack doesn't exist",
             (libc::ENOMEM, _) => "not enough memory",
@@ -70,13 +73,16 @@ impl Error {
             (libc::ETIME, _) => "conntrack has expired",
             (libc::EPROTONOSUPPORT, _) => "protocol not supported",
             (libc::EPERM, _) => "sorry, you must be root or get CAP_NET_ADMIN capability to do this",
-            _ => {
-                let text = io::Error::from_raw_os_error(errno).to_string();
-                return text.split(" (os error").next().unwrap_or_default().to_owned();
-            }
+            _ => return system_text(errno),
         };
         known.to_owned()
     }
+}
+
+/// As strerror() says it.
+fn system_text(errno: i32) -> String {
+    let text = io::Error::from_raw_os_error(errno).to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 impl From<io::Error> for Error {

@@ -76,7 +76,7 @@ mod tests {
         let path = file.display().to_string();
         let parse = |line: &str| {
             let line = line.replace("FILE", &path);
-            crate::command::parse(&line.split(' ').map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>())
+            crate::reader::parse(&line.split(' ').map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>())
         };
         let said = |line: &str| parse(line).err().map(|error| error.to_string()).unwrap_or_default();
         for line in ["conntrack -U --labelmap FILE --label-add seven", "conntrack -L -M FILE -l seven"] {

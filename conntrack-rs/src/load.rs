@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
-use crate::command::{self, Action, Command, Table};
+use crate::command::{Action, Command, Table};
 use crate::error::Error;
-use crate::{parse, run};
+use crate::{parse, reader, run};
 
 /// Runs the lines of the file, or of stdin if it is `-`. The first failure ends it.
 pub(crate) fn load(name: &[u8]) -> Result<u8, Error> {
@@ -43,7 +43,7 @@ fn read(mut lines: impl BufRead) -> Result<Vec<Command>, Error> {
 
 /// One line's command, if it is one of those that make, change or delete connections.
 fn line_command(words: &[Vec<u8>]) -> Result<Command, Error> {
-    let mut command = command::parse(words)?;
+    let mut command = reader::parse(words)?;
     command.warn();
     command.warnings.clear();
     let letter = match command.action {

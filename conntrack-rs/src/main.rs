@@ -1,6 +1,6 @@
 //! `conntrack`: lists, follows and edits the connections of a datapath or of the running kernel.
 //!
-//! An argument vector becomes a [`command::Command`], which nothing has acted on yet; [`run`] then asks the table and
+//! An argument vector becomes a [`command::Command`] ([`reader`]), which nothing has acted on yet; [`run`] then asks the table and
 //! [`show`] writes what it hears. Messages on stderr carry the program's name and version and are the original's.
 //!
 //! Options are read by a getopt of our own rather than by clap: abbreviations, permuted words, arguments that may be in
@@ -20,6 +20,7 @@ mod local_time;
 mod options;
 mod parse;
 mod protocol;
+mod reader;
 mod run;
 mod select;
 mod show;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         // Only as the first word is it an option at all.
         [first, file, ..] if first == b"-R" || first == b"--load-file" => load::load(file),
-        _ => command::parse(&arguments).and_then(|command| run::run(&command)),
+        _ => reader::parse(&arguments).and_then(|command| run::run(&command)),
     };
     let code = match result {
         Ok(code) => code,

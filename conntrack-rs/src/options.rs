@@ -183,8 +183,8 @@ const fn long(name: &'static str, argument: Argument, letter: u8) -> Long<Word> 
 }
 
 /// Complains of an option that is missing or has no place.
-pub(crate) fn check(action: Action, table: Table, given: Given) -> Result<(), Error> {
-    let rules = rules(action, table);
+pub(crate) fn check(action: Option<Action>, table: Table, given: Given) -> Result<(), Error> {
+    let rules = action.map_or(UNNAMED, |action| rules(action, table));
     let mut pairs = false;
     for (index, (name, rule)) in NAMES.iter().zip(rules.bytes()).enumerate() {
         let rule = Rule::of(rule);
@@ -259,6 +259,8 @@ const GET: &str = "333310000000000200020000200000";
 const FLUSH: &str = "000000000000000020000000000000";
 const EVENT: &str = "222220002002202022222222200222";
 const HELP: &str = "000020000000000000000000000000";
+// The original's help without a command goes with this one.
+const UNNAMED: &str = "000000000000000000000000000020";
 const NONE: &str = "000000000000000000000000000000";
 const LIST_EXPECT: &str = "000000000000000020020000000000";
 const CREATE_EXPECT: &str = "112211200111100000000000000000";

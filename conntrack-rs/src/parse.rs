@@ -18,29 +18,46 @@ pub(crate) fn address(bytes: &[u8]) -> Result<IpAddr, Error> {
         .ok_or_else(|| Error::Parameter(format!("Invalid IP address `{text}'")))
 }
 
-/// An address with an optional prefix length: the address and, if there was a length, its mask.
-pub(crate) fn network(bytes: &[u8]) -> Result<(IpAddr, Option<IpAddr>), Error> {
-    if bytes.first() == Some(&b'/') {
-        return Ok((address(bytes)?, None));
+/// An address with an optional prefix length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Network<'a> {
+    pub(crate) ip: IpAddr,
+    length: Option<&'a [u8]>,
+}
+
+/// An address, and whatever is behind its slash.
+pub(crate) fn network(bytes: &[u8]) -> Result<Network<'_>, Error> {
+    let slash = bytes.iter().position(|&byte| byte == b'/').filter(|&slash| slash > 0);
+    let ip = address(bytes.get(..slash.unwrap_or(bytes.len())).unwrap_or_default())?;
+    Ok(Network { ip, length: slash.and_then(|slash| bytes.get(slash + 1..)) })
+}
+
+impl Network<'_> {
+    /// Whether there is a slash.
+    pub(crate) fn has_length(&self) -> bool {
+        self.length.is_some()
     }
-    let mut parts = bytes.splitn(2, |&byte| byte == b'/');
-    let ip = address(parts.next().unwrap_or_default())?;
-    let Some(length) = parts.next() else { return Ok((ip, None)) };
-    let invalid = || Error::Parameter("Invalid netmask".into());
-    let length = match text(length).trim_start() {
-        "" => 0,
-        digits => digits.parse::<u32>().map_err(|_| invalid())?,
-    };
-    let mask = match ip {
-        IpAddr::V4(_) if length <= 32 => {
-            IpAddr::V4(Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - length).unwrap_or(0)))
+
+    /// The mask, if there is a length that leaves bits out.
+    pub(crate) fn mask(&self) -> Result<Option<IpAddr>, Error> {
+        let Some(length) = self.length else { return Ok(None) };
+        let invalid = || Error::Parameter("Invalid netmask".into());
+        let length = match text(length).trim_start() {
+            "" => 0,
+            digits => digits.parse::<u32>().map_err(|_| invalid())?,
+        };
+        match self.ip {
+            IpAddr::V4(_) if length == 32 => Ok(None),
+            IpAddr::V6(_) if length == 128 => Ok(None),
+            IpAddr::V4(_) if length < 32 => {
+                Ok(Some(IpAddr::V4(Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - length).unwrap_or(0)))))
+            }
+            IpAddr::V6(_) if length < 128 => {
+                Ok(Some(IpAddr::V6(Ipv6Addr::from_bits(u128::MAX.checked_shl(128 - length).unwrap_or(0)))))
+            }
+            _ => Err(invalid()),
         }
-        IpAddr::V6(_) if length <= 128 => {
-            IpAddr::V6(Ipv6Addr::from_bits(u128::MAX.checked_shl(128 - length).unwrap_or(0)))
-        }
-        _ => return Err(invalid()),
-    };
-    Ok((ip, Some(mask)))
+    }
 }
 
 /// Dotted parts, each decimal, octal or hexadecimal; the last one fills what the others leave.
@@ -126,42 +143,63 @@ fn unexpected(text: &str, letter: u8) -> Error {
 
 /// What `-n`, `-g` and `-j` name: an address and a port, either of which may be missing.
 pub(crate) fn address_and_port(bytes: &[u8]) -> Result<(Option<IpAddr>, Option<u16>), Error> {
+    let position = |bytes: &[u8], wanted| bytes.iter().position(|&byte| byte == wanted);
+    let wrong = |text: &str| Err(Error::Parameter(text.into()));
     let (ip, port) = match bytes {
-        [b'[', rest @ ..] if rest.contains(&b']') => {
-            let end = rest.iter().position(|&byte| byte == b']').unwrap_or(0);
-            let behind = rest.get(end + 1..).unwrap_or_default();
-            (rest.get(..end).unwrap_or_default(), behind.strip_prefix(b":"))
+        [b'[', rest @ ..] => {
+            let Some(end) = position(rest, b']') else { return wrong("No closing ']' around IPv6 address") };
+            if end == 0 {
+                return wrong("No IPv6 address specified");
+            }
+            let (inside, behind) = rest.split_at(end);
+            // Without a port the brackets are part of the address, which then is none.
+            position(behind, b':').map_or((bytes, None), |colon| (inside, behind.get(colon + 1..)))
         }
-        _ if bytes.iter().filter(|&&byte| byte == b':').count() == 1 => {
-            let mut parts = bytes.splitn(2, |&byte| byte == b':');
-            (parts.next().unwrap_or_default(), parts.next())
-        }
-        _ => (bytes, None),
+        _ => match position(bytes, b':') {
+            Some(colon) if bytes.iter().filter(|&&byte| byte == b':').count() == 1 => {
+                (bytes.get(..colon).unwrap_or_default(), bytes.get(colon + 1..))
+            }
+            _ => (bytes, None),
+        },
     };
     let port = match port {
         None => None,
-        Some([]) => return Err(Error::Parameter("No port specified after `:'".into())),
+        Some([]) => return wrong("No port specified after `:'"),
         Some(digits) => {
+            let number = digits.iter().all(u8::is_ascii_digit).then(|| atol(digits));
             let invalid = || Error::Parameter(format!("Invalid port `{}'", text(digits)));
-            Some(u16::try_from(atol(digits)).map_err(|_| invalid())?)
+            Some(number.and_then(|number| u16::try_from(number).ok()).ok_or_else(invalid)?)
         }
     };
     Ok((Some(address(ip)?), port))
 }
 
-/// Each word of a comma-separated list, as the one of `names` that it begins, in any case.
-pub(crate) fn words<T: Copy>(bytes: &[u8], names: &[(&str, T)]) -> Result<Vec<(bool, T)>, Error> {
+/// The words of a comma-separated list. The first that cannot be read is an error that shows what is left of the list
+/// from there; an empty word takes the rest of the list with it.
+pub(crate) fn list<T>(bytes: &[u8], read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Error> {
+    negatable(bytes, |negated, word| if negated { read(&format!("!{word}")) } else { read(word) })
+}
+
+/// As [`list`], and each word may have a `!` in front, which complaints leave out.
+pub(crate) fn negatable<T>(bytes: &[u8], read: impl Fn(bool, &str) -> Option<T>) -> Result<Vec<T>, Error> {
     let list = text(bytes);
-    list.split(',')
-        .map(|word| {
-            let (negated, name) = word.strip_prefix('!').map_or((false, word), |name| (true, name));
-            let begins = |full: &str| {
-                !name.is_empty() && full.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
-            };
-            let found = names.iter().find(|(full, _)| begins(full)).map(|&(_, value)| (negated, value));
-            found.ok_or_else(|| Error::Parameter(format!("Bad parameter `{name}'")))
-        })
-        .collect()
+    let (mut rest, mut out) = (list.as_str(), Vec::new());
+    loop {
+        let (negated, words) = rest.strip_prefix('!').map_or((false, rest), |words| (true, words));
+        let end = words.find(',').filter(|&end| end > 0).unwrap_or(words.len());
+        let word = words.get(..end).unwrap_or_default();
+        out.push(read(negated, word).ok_or_else(|| Error::Parameter(format!("Bad parameter `{words}'")))?);
+        match words.get(end + 1..) {
+            Some(next) => rest = next,
+            None => return Ok(out),
+        }
+    }
+}
+
+/// The one of `names` that the word begins, in any case.
+pub(crate) fn named<T: Copy>(word: &str, names: &[(&str, T)]) -> Option<T> {
+    let begins = |full: &str| full.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    names.iter().find(|(full, _)| !word.is_empty() && begins(full)).map(|&(_, value)| value)
 }
 
 #[cfg(test)]
@@ -174,9 +212,11 @@ mod tests {
         assert_eq!(address(b"0x7f.1").unwrap().to_string(), "127.0.0.1");
         assert_eq!(address(b"010.0.0.1").unwrap().to_string(), "8.0.0.1");
         assert!(address(b"1.1.1.256").is_err() && address(b"").is_err() && address(b"1.2.3.4.5").is_err());
-        assert_eq!(network(b"1.1.1.1/24").unwrap().1.unwrap().to_string(), "255.255.255.0");
-        assert_eq!(network(b"::/0").unwrap().1.unwrap().to_string(), "::");
-        assert!(network(b"1.1.1.1/33").is_err() && network(b"1.1.1.1/x").is_err());
+        let mask = |text: &str| network(text.as_bytes()).unwrap().mask().map(|mask| mask.map(|mask| mask.to_string()));
+        assert_eq!(mask("1.1.1.1/24").unwrap().unwrap(), "255.255.255.0");
+        assert_eq!(mask("::/0").unwrap().unwrap(), "::");
+        assert!(mask("1.1.1.1/32").unwrap().is_none() && mask("::1/128").unwrap().is_none());
+        assert!(mask("1.1.1.1/33").is_err() && mask("1.1.1.1/x").is_err() && network(b"/8").is_err());
     }
 
     #[test]
@@ -190,7 +230,23 @@ mod tests {
     #[test]
     fn words_may_be_cut_and_negated() {
         let names = [("ASSURED", 1), ("SEEN_REPLY", 2)];
-        assert_eq!(words(b"assu,!S", &names).unwrap(), [(false, 1), (true, 2)]);
-        assert!(words(b"ASSURED,", &names).is_err());
+        let read = |list: &[u8]| negatable(list, |negated, word| Some((negated, named(word, &names)?)));
+        assert_eq!(read(b"assu,!S").unwrap(), [(false, 1), (true, 2)]);
+        for (list, rest) in [("A,", ""), ("A,x,S", "x,S"), ("!x,S", "x,S"), (",A", ",A"), ("!!A", "!A")] {
+            let Err(Error::Parameter(text)) = read(list.as_bytes()) else { panic!("{list}") };
+            assert_eq!(text, format!("Bad parameter `{rest}'"), "{list}");
+        }
+    }
+
+    #[test]
+    fn an_address_with_a_port_may_stand_in_brackets() {
+        let read = |text: &str| address_and_port(text.as_bytes()).map(|(ip, port)| (ip.unwrap().to_string(), port));
+        assert_eq!(read("[fe80::9]:7").unwrap(), ("fe80::9".into(), Some(7)));
+        assert_eq!(read("fe80::9").unwrap(), ("fe80::9".into(), None));
+        assert_eq!(read("1.1.1.1:00005").unwrap(), ("1.1.1.1".into(), Some(5)));
+        for text in ["[fe80::9]", "[fe80::9]7", "[]:5", "[fe80::9", "1.1.1.1:+5", "1.1.1.1:", "1.1.1.1:65536", ":5", ""]
+        {
+            assert!(read(text).is_err(), "{text}");
+        }
     }
 }

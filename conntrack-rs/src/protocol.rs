@@ -198,14 +198,10 @@ impl Protocol {
             }
             Field::Role => {
                 if let Some(ProtocolInfo::Dccp { role, .. }) = flow.protocol.as_mut() {
-                    *role = Some(match value {
-                        b"client" => 0,
-                        b"server" => 1,
-                        _ => {
-                            let text = parse::text(value);
-                            return Err(Error::Parameter(format!("Unknown DCCP role `{text}'")));
-                        }
-                    });
+                    let text = parse::text(value);
+                    // Nothing at all begins the first.
+                    let known = parse::named(&text, &[("client", 0), ("server", 1)]).or(text.is_empty().then_some(0));
+                    *role = Some(known.ok_or_else(|| Error::Parameter(format!("Unknown DCCP role `{text}'")))?);
                 }
             }
         }

@@ -161,7 +161,7 @@ impl<'a> Session<'a> {
         match self.act(message::NEW, flag::CREATE | flag::EXCL, &flow) {
             Ok(()) => Ok((Some(1), Some(what))),
             Err(error) if add && error.errno() == Some(libc::EEXIST) => Ok((Some(0), Some(what))),
-            Err(error) => Err(Error::of_request(error, Asked::Create)),
+            Err(error) => Err(Error::of_request(error, if add { Asked::Add } else { Asked::Create })),
         }
     }
 
@@ -366,8 +366,7 @@ fn filter(command: &Command) -> Filter {
 /// The entry that `-I`, `-A` and `-G` name: the direction that was not said is the other one's inverse.
 fn draft(command: &Command) -> Flow {
     let mut flow = command.template.flow.clone();
-    // ICMPv6 without one is complete for the original only where it asks.
-    if flow.original.protocol == Some(1) || (flow.original.protocol == Some(58) && command.action == Action::Get) {
+    if matches!(flow.original.protocol, Some(1 | 58)) {
         flow.original.icmp_id.get_or_insert(0);
     }
     if command.action == Action::Get {
@@ -389,6 +388,13 @@ fn draft(command: &Command) -> Flow {
         // Only options of the reply's ports, or a protocol without ports, say the reply's protocol.
         let plain = command.protocol.filter(|protocol| protocol.options.is_empty());
         let protocol = flow.reply.protocol.or(plain.map(|protocol| protocol.number)).unwrap_or(0);
+        // Types of ICMP are said of the original alone; the table refuses a reply without one.
+        let protocol = if matches!(flow.original.protocol, Some(1 | 58)) {
+            flow.reply.icmp_type = Some(u8::MAX);
+            flow.original.protocol.unwrap_or(0)
+        } else {
+            protocol
+        };
         flow.original = nfnl::conntrack::Tuple { zone: flow.original.zone, ..flow.reply.inverse() };
         flow.original.protocol = Some(protocol);
         flow.reply.protocol = Some(protocol);
@@ -468,14 +474,14 @@ mod tests {
     #[test]
     fn labels_are_changed_within_their_mask() {
         let words = [b"-U".to_vec(), b"-f".to_vec(), b"ipv4".to_vec()];
-        let mut command = crate::command::parse(&words).unwrap();
+        let mut command = crate::reader::parse(&words).unwrap();
         let flow = Flow { family: 2, labels: Some(0b110), ..Flow::default() };
         assert!(change(&command, &flow).is_none());
         command.template.labels = Some(0b011);
         command.given.add(Opt::LabelAdd);
         let added = change(&command, &flow).unwrap();
         assert_eq!((added.labels, added.labels_mask), (Some(0b011), Some(0b011)));
-        let mut command = crate::command::parse(&words).unwrap();
+        let mut command = crate::reader::parse(&words).unwrap();
         command.template.labels = Some(0b010);
         command.given.add(Opt::LabelDel);
         let cleared = change(&command, &flow).unwrap();
@@ -485,7 +491,7 @@ mod tests {
 
     #[test]
     fn a_label_looked_for_is_not_set() {
-        let mut command = crate::command::parse(&[b"-U".to_vec(), b"-m".to_vec(), b"1".to_vec()]).unwrap();
+        let mut command = crate::reader::parse(&[b"-U".to_vec(), b"-m".to_vec(), b"1".to_vec()]).unwrap();
         command.template.labelled = Some(1);
         let flow = Flow { labels: Some(2), ..Flow::default() };
         assert!(!select::means_to_update(&command, &flow) && !select::means(&command, &flow));

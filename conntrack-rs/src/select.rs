@@ -12,6 +12,9 @@ const SRC_NAT_DONE: u32 = 1 << 7;
 /// `IPS_DST_NAT_DONE`.
 const DST_NAT_DONE: u32 = 1 << 8;
 
+/// `IPPROTO_GRE`.
+const GRE: u8 = 47;
+
 /// Options that make the original compare all of its template, the timeout with it.
 const COMPARED: [Opt; 11] = [
     Opt::Protocol,
@@ -70,11 +73,13 @@ fn number(wanted: Option<u16>, value: Option<u16>) -> bool {
 }
 
 fn tuple(wanted: &Tuple, tuple: &Tuple) -> bool {
+    // As the original: keys of GRE are said, but never compared.
+    let keys = wanted.protocol == Some(GRE);
     same(wanted.source, tuple.source)
         && same(wanted.destination, tuple.destination)
         && same(wanted.protocol, tuple.protocol)
-        && number(wanted.source_port, tuple.source_port)
-        && number(wanted.destination_port, tuple.destination_port)
+        && (keys || number(wanted.source_port, tuple.source_port))
+        && (keys || number(wanted.destination_port, tuple.destination_port))
         && same(wanted.icmp_type, tuple.icmp_type)
         && same(wanted.icmp_code, tuple.icmp_code)
         && same(wanted.icmp_id, tuple.icmp_id)

@@ -10,24 +10,9 @@ mod expectations;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use lab::conntrack_lines::{self, ENTRIES, Heard, excused};
+use lab::random::Random;
 use nix::sched::{CloneFlags, unshare};
-
-/// Entries of every kind that lists show.
-const ENTRIES: &str = "\
--I -p tcp -s 1.1.1.1 -d 2.2.2.2 --sport 1 --dport 2 --state ESTABLISHED -t 300 -u ASSURED,SEEN_REPLY -m 5
--I -p tcp -s 1.1.1.1 -d 2.2.2.2 --sport 3 --dport 2 --state SYN_SENT -t 300
--I -p udp -s 1.1.1.1 -d 2.2.2.2 --sport 1 --dport 2 -t 300
--I -p icmp -s 1.1.1.1 -d 2.2.2.2 --icmp-type 8 --icmp-code 0 --icmp-id 3 -t 300
--I -p gre -s 1.1.1.1 -d 2.2.2.2 --srckey 10 --dstkey 20 -t 300
--I -p udp -s fe80::1 -d fe80::2 --sport 1 --dport 2 -t 300
--I -p icmpv6 -s fe80::1 -d fe80::2 --icmpv6-type 128 --icmpv6-code 0 --icmpv6-id 9 -t 300
--I -p 99 -s 1.1.1.3 -d 2.2.2.2 -t 300
--I -p sctp -s 1.1.1.5 -d 2.2.2.2 --sport 5 --dport 6 --state ESTABLISHED --orig-vtag 1 --reply-vtag 2 -t 300
--I -p udplite -s 1.1.1.5 -d 2.2.2.2 --sport 5 --dport 6 -t 300 -u FIXED_TIMEOUT
--I -p udp -s 1.1.1.4 -d 2.2.2.2 --sport 1 --dport 2 -t 300 -n 9.9.9.9:88 -w 3
--I -p udp -s 1.1.1.4 -d 2.2.2.2 --sport 4 --dport 2 -t 300 -g 8.8.8.8 --orig-zone 4
--I -p tcp -s 1.1.1.4 -d 2.2.2.2 --sport 4 --dport 2 -t 300 --state CLOSE --reply-zone 5 -m 0x30
-";
 
 #[test]
 fn filters_choose_the_same_entries() {
@@ -264,7 +249,7 @@ fn entries_are_made_changed_and_deleted_alike() {
             "-I -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 --icmpv6-id 9 -s 1.1.1.4 -d 2.2.2.2 -t 300",
             "-G -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 -s fe80::1 -d fe80::2",
             "-G -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 -s 1.1.1.4 -d 2.2.2.2",
-            "-I -p icmpv6 --icmpv6-type 128 --icmpv6-code 0 -s fe80::1 -d fe80::2 -t 300",
+            "-I -p icmpv6 -s fe80::1 -d fe80::2 --icmpv6-type 128 --icmpv6-code 0 -t 300",
             "-G -p tcp --sport 3 --dport 2 --state ESTABLISHED -s 1.1.1.1 -d 2.2.2.2",
             "-U -s 1.1.1.1 -p udp --dport 2 --sport 1 -m 9",
             "-U -s 1.1.1.9 -t 100",
@@ -342,98 +327,19 @@ fn files_of_command_lines_are_run_alike() {
     }
 }
 
-/// Random command lines from a grammar. `CONNTRACK_CASES` says how many, `CONNTRACK_SEED` which.
+/// Random command lines; `CONNTRACK_CASES` says how many, `CONNTRACK_SEED` which. A line alone is enough to see a
+/// difference again, since every line begins with the same table.
 #[test]
 fn random_command_lines_do_the_same() {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let seed = number("CONNTRACK_SEED")
         .unwrap_or_else(|| std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs());
     println!("CONNTRACK_SEED={seed}");
-    let mut random = Random(seed | 1);
-    let lines: Vec<String> = (0..number("CONNTRACK_CASES").unwrap_or(150)).map(|_| random_line(&mut random)).collect();
+    let mut random = Random::new(seed);
+    let lines: Vec<String> =
+        (0..number("CONNTRACK_CASES").unwrap_or(500)).map(|_| conntrack_lines::line(&mut random)).collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     check("random_command_lines_do_the_same", &lines);
-}
-
-fn random_line(random: &mut Random) -> String {
-    let command = random.of(&["-L", "-L", "-L", "-L", "-D", "-D", "-G", "-I", "-F", "-C"]);
-    let mut line = command.to_owned();
-    let protocols: &[(&str, &[&str])] = &[
-        ("tcp", &["--sport 1", "--sport 3", "--dport 2", "--state ESTABLISHED", "--state CLOSE", "--reply-port-src 2"]),
-        ("udp", &["--sport 1", "--sport 4", "--dport 2", "--reply-port-dst 1", "--reply-port-src 2"]),
-        ("icmp", &["--icmp-type 8", "--icmp-code 0", "--icmp-id 3", "--icmp-id 4"]),
-        ("icmpv6", &["--icmpv6-type 128", "--icmpv6-code 0", "--icmpv6-id 9"]),
-        ("gre", &["--srckey 10", "--dstkey 20", "--reply-key-src 20"]),
-        ("99", &[]),
-        ("sctp", &["--sport 5", "--dport 6", "--state ESTABLISHED", "--orig-vtag 1", "--reply-vtag 2"]),
-    ];
-    if random.below(3) != 0 {
-        let (protocol, options) = protocols[random.below(protocols.len())];
-        line += &format!(" -p {protocol}");
-        for option in options {
-            // A half reply tuple makes the original fail before it asks, with whatever errno was left.
-            let half = command == "-G" && option.starts_with("--reply");
-            if random.below(2) == 0 && !half {
-                line += &format!(" {option}");
-            }
-        }
-    }
-    let sources: &[&str] = match command {
-        "-I" | "-G" => {
-            &["-s 1.1.1.1 -d 2.2.2.2", "-s 1.1.1.4 -d 2.2.2.2", "-s fe80::1 -d fe80::2", "-r 2.2.2.2 -q 1.1.1.1"]
-        }
-        _ => &[
-            "-s 1.1.1.1",
-            "-s 1.1.1.4",
-            "-s 1.1.1.0/29",
-            "-d 2.2.2.2",
-            "-r 8.8.8.8",
-            "-q 9.9.9.9",
-            "-s fe80::1",
-            "-f ipv4",
-            "-f ipv6",
-        ],
-    };
-    if matches!(command, "-I" | "-G") || random.below(2) == 0 {
-        line += &format!(" {}", random.of(sources));
-    }
-    let others = [
-        "-m 5",
-        "-m 0x10/0x10",
-        "-u ASSURED",
-        "-u UNREPLIED",
-        "-u !SEEN_REPLY",
-        "-u FIXED_TIMEOUT",
-        "-w 3",
-        "--orig-zone 4",
-        "--reply-zone 5",
-        "-n",
-        "-n 9.9.9.9",
-        "-g",
-        "-g 8.8.8.8",
-        "-j",
-        "-t 7",
-        "-z",
-        "-o save",
-        "-o xml",
-        "-o extended",
-        "-o extended,ktimestamp",
-        "-e NEW",
-        "-l x",
-        "-b 5",
-        "-c 1",
-        "-i 7",
-        "--mask-dst 255.255.0.0",
-        "-d 2.2.9.9",
-        "foo",
-    ];
-    for _ in 0..random.below(3) {
-        line += &format!(" {}", random.of(&others));
-    }
-    if command == "-I" {
-        line += " -t 300";
-    }
-    line
 }
 
 /// Gives each line to both programs and compares.
@@ -454,7 +360,7 @@ fn check(name: &str, lines: &[&str]) {
         if !reads {
             fill();
         }
-        if theirs != ours {
+        if theirs != ours && !excused(line, &theirs.0, &ours.0) {
             wrong.push(format!("conntrack {line}\n--- theirs: {theirs:#?}\n--- ours: {ours:#?}"));
         }
     }
@@ -495,8 +401,6 @@ fn table() -> Vec<String> {
     lines
 }
 
-type Heard = (Vec<String>, Vec<String>, Option<i32>);
-
 fn run(program: &str, words: &[&str]) -> Heard {
     run_with(program, words, "")
 }
@@ -532,20 +436,4 @@ fn plain(line: &str) -> String {
         out += rest;
     }
     out
-}
-
-/// xorshift64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap() % bound
-    }
-
-    fn of<'a>(&mut self, all: &[&'a str]) -> &'a str {
-        all[self.below(all.len())]
-    }
 }

@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "the lab reports on its standard output")]
 
+pub mod conntrack_lines;
 pub mod drawn;
 pub mod events;
 pub mod frame;

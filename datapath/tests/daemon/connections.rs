@@ -1,11 +1,13 @@
 //! The conntrack command on a datapath beside the original on the kernel: the same packets through two routers, then the
 //! same command lines at both, and everything that they say compared.
 
-use std::io;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
+use lab::conntrack_lines::{self, ENTRIES, Heard, excused};
 use lab::events::Events;
 use lab::frame::{Ip, Tcp, UDP, View, ethernet};
+use lab::random::Random;
 use lab::router::{Judge, built};
 use lab::topology::{Bench, CLIENT, LAN, SERVER, WAN};
 
@@ -113,6 +115,52 @@ pub(crate) fn commands() -> io::Result<()> {
         }
     }
     assert!(differences.is_empty(), "{} of {} differ:\n{}", differences.len(), LINES.len(), differences.join("\n"));
+    Ok(())
+}
+
+/// Random lines, each over the same entries: the original on the kernel's table, ours on the datapath's.
+/// `CONNTRACK_CASES` says how many, `CONNTRACK_SEED` which.
+pub(crate) fn random_lines() -> io::Result<()> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    let seed = number("CONNTRACK_SEED").unwrap_or(1);
+    println!("CONNTRACK_SEED={seed}");
+    let mut random = Random::new(seed);
+    let mut entries = tempfile::NamedTempFile::new()?;
+    // The states of SCTP are not kept yet.
+    let lines = ENTRIES.lines().filter(|line| !line.contains("sctp"));
+    entries.write_all(lines.map(|line| format!("{line}\n")).collect::<String>().as_bytes())?;
+    let entries = entries.path().to_string_lossy().into_owned();
+    let routers = [Router::new(Judge::Kernel)?, Router::new(Judge::Datapath)?];
+    let fill = |router: &Router| -> io::Result<()> {
+        router.bench.router.must(&["conntrack", "-F"])?;
+        router.bench.router.must(&["conntrack", "-R", &entries]).map(|_| ())
+    };
+    let run = |router: &Router, line: &str| -> io::Result<Heard> {
+        let words: Vec<&str> = ["conntrack"].into_iter().chain(line.split(' ')).collect();
+        let finished = router.bench.router.run(&words)?;
+        Ok((
+            sorted(&finished.stdout),
+            sorted(&finished.stderr),
+            Some(finished.code()).filter(|code| *code >= 0 && *code < 128),
+        ))
+    };
+    let mut differences = Vec::new();
+    let count = number("CONNTRACK_CASES").unwrap_or(250);
+    for _ in 0..count {
+        let line = conntrack_lines::line(&mut random);
+        if line.contains("sctp") {
+            continue;
+        }
+        let mut heard = Vec::new();
+        for router in &routers {
+            fill(router)?;
+            heard.push((run(router, &line)?, run(router, "-L -o extended")?));
+        }
+        if heard[0] != heard[1] && !excused(&line, &heard[0].0, &heard[1].0) {
+            differences.push(format!("conntrack {line}\n--- theirs: {:#?}\n--- ours: {:#?}", heard[0], heard[1]));
+        }
+    }
+    assert!(differences.is_empty(), "{} of {count} differ:\n{}", differences.len(), differences.join("\n"));
     Ok(())
 }
 
@@ -316,7 +364,7 @@ fn plain(line: &str) -> String {
 
 /// Whether this is the number of a protocol in a line, behind which its seconds stand.
 fn is_protocol(word: Option<&str>) -> bool {
-    word.is_some_and(|word| ["1", "6", "17", "58", "99"].contains(&word))
+    word.is_some_and(|word| ["1", "6", "17", "47", "58", "99", "132", "136"].contains(&word))
 }
 
 /// Seconds up to the next half minute: as they were set, if no half minute has passed since.

@@ -50,6 +50,7 @@ const TESTS: &[Test] = &[
     ("a_table_survives_a_crash_and_not_a_clean_stop", rewriting::kept),
     ("connections_survive_crash_after_crash", rewriting::connections),
     ("conntrack_says_of_its_table_what_the_original_says_of_the_kernels", connections::commands),
+    ("random_conntrack_lines_do_on_the_datapath_what_they_do_on_the_kernel", connections::random_lines),
     ("conntrack_follows_its_table_as_the_original_follows_the_kernels", connections::events),
     ("conntrack_names_the_same_statistics", connections::statistics),
 ];

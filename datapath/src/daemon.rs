@@ -28,6 +28,7 @@ use crate::ctnetlink::{self, Ctnetlink};
 use crate::deliver::Delivery;
 use crate::host::{Current, Tables, View};
 use crate::ledger::{Ledger, Left};
+use crate::listing::Listings;
 use crate::log::Sink;
 use crate::run_folder::{CONTROL, RunFolder};
 use crate::state::{Counts, Outbox, State, count, lock};
@@ -79,6 +80,11 @@ pub(crate) fn run(read_config: &Reader) -> Result<(), String> {
         .map_err(|error| format!("{}: {error}", folder.path().join("conntrack").display()))?;
     let shared = Arc::clone(&state);
     threads.push(spawn(&state, "conntrack".to_owned(), move || ctnetlink::serve(server, &shared))?);
+    let (listings, shared) = (Listings::begin(folder.path()), Arc::clone(&state));
+    threads.push(spawn(&state, "listings".to_owned(), move || {
+        listings.keep(&shared);
+        Ok(())
+    })?);
     let all = lock(&state.config).all_hooks;
     let attached = {
         let mut attachment = lock(&state.attachment);

@@ -16,6 +16,7 @@ mod deliver;
 mod host;
 mod inject;
 mod ledger;
+mod listing;
 mod log;
 mod namespace;
 mod receive;

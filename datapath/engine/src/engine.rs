@@ -8,9 +8,9 @@ use crate::conntrack::keep::{Record, Restored};
 use crate::conntrack::{Relation, Settings, Template, Tracked, Tracker};
 use crate::effects::Effects;
 use crate::ext::Scene;
-use crate::ext::matches::recent::Lists;
 use crate::ext::rates::Rates;
 use crate::ext::scene::Random;
+use crate::ext::stores::{Listing, Stores};
 use crate::fragment::{Added, Fragments};
 use crate::host::{Host, Now};
 use crate::nat;
@@ -29,7 +29,7 @@ pub struct Engine {
     accounting: bool,
     families: [Family; 2],
     notes: Notes,
-    lists: Lists,
+    stores: Stores,
     fragments: Fragments,
     random: Random,
     rates: Rates,
@@ -62,7 +62,7 @@ impl Engine {
             accounting: false,
             families: [family(Af::V4), family(Af::V6)],
             notes: Notes::new(hash_key),
-            lists: Lists::default(),
+            stores: Stores::new(hash_key),
             fragments: Fragments::new(hash_key),
             random: Random::new(seed),
             rates,
@@ -139,7 +139,8 @@ impl Engine {
     pub fn expire(&mut self, now: Now, out: &mut Effects) -> bool {
         self.notes.expire(now);
         self.fragments.expire(now, out);
-        self.tracker.expire(now, out)
+        let more = self.stores.expire(&self.tracker, now);
+        self.tracker.expire(now, out) || more
     }
 
     /// A `getsockopt` of [`libxt::backend::Backend::get`]: `value` holds the uAPI struct going in, the answer coming out.
@@ -154,21 +155,29 @@ impl Engine {
 
     /// Puts a prepared table in the place of the loaded one and leaves that one's counters in `old`. This is the only part
     /// of a replace that needs the engine: it is short, whatever the table's size.
-    pub fn install(&mut self, prepared: Prepared, old: &mut Vec<Counters>) -> Result<(), Refused> {
+    pub fn install(&mut self, mut prepared: Prepared, old: &mut Vec<Counters>) -> Result<(), Refused> {
         let at = index(prepared.af());
-        let family = &mut self.families[at];
         self.stack.reserve(prepared.depth());
-        family.tables.install(prepared, old)?;
+        // What the old table names is there until the new one stands.
+        self.stores.begin();
+        let opened = prepared.open(&mut self.stores);
+        let installed = opened.and_then(|()| self.families[at].tables.install(prepared, old));
+        if installed.is_err() {
+            self.stores.begin();
+        }
+        for family in &mut self.families {
+            family.tables.open(&mut self.stores);
+        }
+        self.stores.end();
+        installed?;
+        let family = &mut self.families[at];
         family.tracked = family.tables.iter().any(|table| table.tracks());
         if !self.accounting && family.tables.iter().any(|table| table.accounts()) {
             self.accounting = true;
             self.configure(self.tracker.settings().clone());
         }
-        self.lists.begin();
-        for family in &mut self.families {
-            family.tables.open_lists(&mut self.lists);
-        }
-        self.lists.end();
+        let labels = self.families.iter().any(|family| family.tables.iter().any(|table| table.labels()));
+        self.tracker.set_labelling(labels);
         let family = &mut self.families[at];
         family.translated |= family.tables.iter().any(|table| table.translates());
         family.passes = family.plan();
@@ -178,6 +187,16 @@ impl Engine {
     /// `IPT_SO_SET_ADD_COUNTERS`: `blob` is `struct xt_counters_info` with its counters.
     pub fn add_counters(&mut self, af: Af, blob: &[u8]) -> Result<(), Refused> {
         self.families[index(af)].tables.add_counters(blob)
+    }
+
+    /// What rules keep and the kernel would list under `/proc/net`.
+    pub fn listings(&self) -> Vec<Listing> {
+        self.stores.listings()
+    }
+
+    /// Appends some lines of a listing, from a number on; the answer is the number of the next, if there may be more.
+    pub fn write_listing(&self, listing: &Listing, from: usize, now: Now, to: &mut String) -> Option<usize> {
+        self.stores.write_listing(listing, from, now, to)
     }
 
     /// The tables in use, newest first, as `/proc/net/ip_tables_names` has them.
@@ -225,7 +244,7 @@ impl Engine {
         out: &mut Effects,
     ) -> Verdict {
         let (taken, in_device, out_device) = (packet.hook, packet.in_device, packet.out_device);
-        let Self { tracker, families, notes, lists, random, rates, stack, whole, .. } = self;
+        let Self { tracker, families, notes, stores, random, rates, stack, whole, .. } = self;
         let family = &mut families[index(packet.af)];
         let judged = family.passes.at(taken);
         let looped = in_device.is_some_and(|device| device.loopback);
@@ -280,7 +299,7 @@ impl Engine {
             tracker,
             out,
             rates,
-            lists,
+            stores,
             random,
         };
         let mut verdict = Verdict::Accept;

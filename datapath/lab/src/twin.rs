@@ -235,6 +235,10 @@ impl Subject {
             std::thread::sleep(Duration::from_millis(100));
         }
         let restore = if script.six { "ip6tables-restore" } else { "iptables-restore" };
+        if script.rules.lines.iter().any(|(_, line)| line.contains("--hashlimit-name")) {
+            // What rules of the same name kept ends with them.
+            router.must_with(&[restore], &Rules::default().text())?;
+        }
         router.must_with(&[restore], &script.rules.text())?;
         self.sent.begin(&script.rules);
         self.said.clear();

@@ -14,6 +14,7 @@ fn main() -> ExitCode {
             scenario::other::TESTS,
             scenario::nat::TESTS,
             scenario::rules::TESTS,
+            scenario::state::TESTS,
             scenario::answers::TESTS,
         ]
         .concat(),

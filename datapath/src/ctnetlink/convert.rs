@@ -22,7 +22,8 @@ pub(super) fn flow(entry: &Snapshot) -> Flow {
         status: Some(entry.status),
         timeout: entry.timeout,
         mark: Some(entry.mark),
-        labels: entry.labels,
+        // As ctnetlink_dump_labels(): where none is set none is told.
+        labels: entry.labels.filter(|labels| *labels != 0),
         counters: match entry.counters {
             Some(both) => both.map(|one| Some(Traffic { packets: one.packets, bytes: one.bytes })),
             None => [None; 2],

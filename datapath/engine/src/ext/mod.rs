@@ -15,6 +15,7 @@ use crate::ruleset::refused::errno;
 pub mod matches;
 pub mod rates;
 pub mod scene;
+pub mod stores;
 pub mod targets;
 
 pub use scene::Scene;

@@ -4,8 +4,8 @@ use libxt::family::Af;
 
 use crate::conntrack::{Connection, Direction, Template, Tracked, Tracker};
 use crate::effects::Effects;
-use crate::ext::matches::recent::Lists;
 use crate::ext::rates::Rates;
+use crate::ext::stores::Stores;
 use crate::host::{Host, Now};
 use crate::notes::Answer;
 use crate::packet::{Hook, Packet};
@@ -45,8 +45,8 @@ pub struct Scene<'a, 'p> {
     pub out: &'a mut Effects,
     /// How many answers may still be sent.
     pub rates: &'a mut Rates,
-    /// The lists of `-m recent`.
-    pub lists: &'a mut Lists,
+    /// What rules share or keep.
+    pub stores: &'a mut Stores,
     /// Random numbers.
     pub random: &'a mut Random,
 }

@@ -12,8 +12,8 @@ use super::refused::errno;
 use super::rule::{Head, Pairs, Rule, Shared, Step};
 use super::trace::{self, Place};
 use super::{Refused, tables};
-use crate::ext::matches::recent::Lists;
 use crate::ext::matches::{self, Match};
+use crate::ext::stores::Stores;
 use crate::ext::targets::{self, Target};
 use crate::ext::{Maker, Site};
 use crate::packet::{Hook, Verdict};
@@ -43,8 +43,8 @@ pub(crate) struct Table {
     pub(super) shared: Shared,
     pub(super) rules: Vec<Rule>,
     pub(super) matches: Vec<Match>,
-    /// Which of them use a list of addresses.
-    listing: Vec<usize>,
+    /// Those that keep something beside the table, in the order of the rules.
+    keeping: Vec<Keeping>,
     pub(super) targets: Vec<Target>,
     pub(super) counters: Vec<Counters>,
     pub(super) hook_entry: [u32; abi::HOOKS],
@@ -57,7 +57,16 @@ pub(crate) struct Table {
     tracks: bool,
     /// Some rule needs connections to be counted.
     accounts: bool,
+    /// Some rule needs connections to have labels.
+    labels: bool,
     translates: bool,
+}
+
+/// A match or a target that keeps something, by its place among the table's.
+#[derive(Clone, Copy, Debug)]
+enum Keeping {
+    Match(usize),
+    Target(usize),
 }
 
 impl Prepared {
@@ -96,6 +105,11 @@ impl Prepared {
         self.kind
     }
 
+    /// Has its rules name what they keep. As the checks of matches and targets that look for it.
+    pub(crate) fn open(&mut self, stores: &mut Stores) -> Result<(), Refused> {
+        self.table.open(stores)
+    }
+
     /// How deep its jumps can go.
     pub(crate) fn depth(&self) -> usize {
         self.table.stack_size
@@ -125,7 +139,7 @@ impl Table {
             shared: Shared::default(),
             rules: Vec::with_capacity(shape.entries.len()),
             matches: Vec::new(),
-            listing: Vec::new(),
+            keeping: Vec::new(),
             targets: Vec::new(),
             counters: vec![Counters::default(); shape.entries.len()],
             hook_entry: [0; abi::HOOKS],
@@ -135,6 +149,7 @@ impl Table {
             chains: Vec::new(),
             tracks: false,
             accounts: false,
+            labels: false,
             translates: false,
         };
         for hook in 0..abi::HOOKS {
@@ -153,9 +168,10 @@ impl Table {
             for part in entry.matches() {
                 let maker = maker(matches::MAKERS, matches::REFUSED, &part, af)?;
                 let judge = maker.check(part.revision, part.info, &site)?;
-                if matches!(judge, Match::Recent(_)) {
-                    table.listing.push(table.matches.len());
+                if judge.keeps() {
+                    table.keeping.push(Keeping::Match(table.matches.len()));
                 }
+                table.labels |= matches!(judge, Match::Connlabel(_));
                 table.matches.push(judge);
                 table.tracks |= maker.tracks;
                 table.accounts |= maker.accounts;
@@ -174,6 +190,9 @@ impl Table {
                     let judge = maker.check(part.revision, part.info, &site)?;
                     table.tracks |= maker.tracks && !judge.untracks();
                     table.translates |= judge.translates();
+                    if judge.keeps() {
+                        table.keeping.push(Keeping::Target(table.targets.len()));
+                    }
                     table.targets.push(judge);
                     forget_tail(&mut table.bytes, entry.offset + usize::from(entry.offsets.target), &part, maker, af);
                     Step::Target(table.targets.len() as u32 - 1)
@@ -205,13 +224,21 @@ impl Table {
         self.tracks
     }
 
-    /// Finds or makes the lists of addresses that its rules name.
-    pub(super) fn open_lists(&mut self, lists: &mut Lists) {
-        for &index in &self.listing {
-            if let Some(Match::Recent(recent)) = self.matches.get_mut(index) {
-                recent.open(lists);
+    /// Has its rules name what they keep, or make it; a fresh table may find that something is missing.
+    pub(crate) fn open(&mut self, stores: &mut Stores) -> Result<(), Refused> {
+        for keeping in &self.keeping {
+            match *keeping {
+                Keeping::Match(index) => self.matches.get_mut(index).map(|judge| judge.open(stores, self.af)),
+                Keeping::Target(index) => self.targets.get_mut(index).map(|target| target.open(stores)),
             }
+            .unwrap_or(Ok(()))?;
         }
+        Ok(())
+    }
+
+    /// Whether a rule of it needs connections to have labels.
+    pub(crate) fn labels(&self) -> bool {
+        self.labels
     }
 
     /// Whether a rule of it needs connections to be counted.

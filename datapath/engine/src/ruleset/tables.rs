@@ -9,7 +9,7 @@ use super::Refused;
 use super::kind::Kind;
 use super::refused::errno;
 use super::table::{Prepared, Table};
-use crate::ext::matches::recent::Lists;
+use crate::ext::stores::Stores;
 use crate::ext::{Maker, matches, targets};
 
 /// All tables of a family; one comes into being when it is first asked for.
@@ -39,10 +39,10 @@ impl Tables {
         self.tables.iter().flatten()
     }
 
-    /// Finds or makes the lists of addresses that their rules name.
-    pub(crate) fn open_lists(&mut self, lists: &mut Lists) {
+    /// Has their rules name what they keep, which is all there.
+    pub(crate) fn open(&mut self, stores: &mut Stores) {
         for table in self.tables.iter_mut().flatten() {
-            table.open_lists(lists);
+            let _ = table.open(stores);
         }
     }
 

@@ -5,6 +5,7 @@ mod fragments;
 mod options;
 mod packets;
 mod rules;
+mod state;
 mod translation;
 
 use std::{io, time::Duration};

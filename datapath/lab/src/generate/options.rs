@@ -1,20 +1,22 @@
 //! Random matches: every option of every match that looks at the packet, its device or its connection, inverted or not.
 
+use super::state;
 use crate::random::Random;
 
 /// One match with its options, valid in the chain and table.
 pub(super) fn any(random: &mut Random, chain: &str, six: bool, table: &str) -> String {
-    match random.below(10) {
+    match random.below(12) {
         0..=3 => connection(random, six, table),
         4 | 5 => addresses(random, chain, six),
         6 => ports(random),
         7 => segment(random, six),
+        8 | 9 => state::any(random, chain, six),
         _ => header(random, chain, six),
     }
 }
 
 /// `!` once in three times.
-fn not(random: &mut Random) -> &'static str {
+pub(super) fn not(random: &mut Random) -> &'static str {
     if random.one_in(3) { "! " } else { "" }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod fragments;
 pub(crate) mod nat;
 pub(crate) mod other;
 pub(crate) mod rules;
+pub(crate) mod state;
 pub(crate) mod tcp;
 pub(crate) mod tracking;
 
@@ -86,6 +87,15 @@ impl Stage {
     /// Sends a packet from a socket of the router's own and returns what left.
     pub(crate) fn own(&mut self, packet: Vec<u8>) -> io::Result<Vec<Crossing>> {
         self.send(vec![Crossing { side: Side::Own, packet }])
+    }
+
+    /// Has the router's administrator do something before the next round, here and when the script is repeated: words between
+    /// blanks, one command a round.
+    pub(crate) fn act(&mut self, command: &str) -> io::Result<()> {
+        let number = self.script.rounds.len();
+        self.script.acts.insert(number, command.to_owned());
+        let acts = self.script.acts.clone();
+        self.oracle.interlude(&Script { acts, ..Script::default() }, number)
     }
 
     /// Sends packets in one round and returns what left.

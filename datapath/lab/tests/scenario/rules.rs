@@ -15,6 +15,17 @@ fn syn(options: &[u8], data: &[u8]) -> Vec<u8> {
     client().tcp(&tcp, data)
 }
 
+/// Neither the kernel nor the datapath takes the rule.
+pub(crate) fn refused(rule: &str) -> std::io::Result<()> {
+    let script = Script { rules: Rules::from_commands(&[rule]), ..Script::default() };
+    for judge in [Some(Judge::Kernel), suite::subject()].into_iter().flatten() {
+        if Subject::new(judge, &built())?.load(&script).is_ok() {
+            return fail(format!("{} takes it", judge.name()));
+        }
+    }
+    Ok(())
+}
+
 pub(crate) const TESTS: &[Test] = &[
     ("jump_returns_goto_does_not_and_the_policy_counts", || {
         play(
@@ -92,16 +103,7 @@ pub(crate) const TESTS: &[Test] = &[
             s.counted("-m limit", 1)
         })
     }),
-    ("limit_one_a_day_is_refused", || {
-        let script =
-            Script { rules: Rules::from_commands(&["-A FORWARD -m limit --limit 1/day"]), ..Script::default() };
-        for judge in [Some(Judge::Kernel), suite::subject()].into_iter().flatten() {
-            if Subject::new(judge, &built())?.load(&script).is_ok() {
-                return fail(format!("{} takes it", judge.name()));
-            }
-        }
-        Ok(())
-    }),
+    ("limit_one_a_day_is_refused", || refused("-A FORWARD -m limit --limit 1/day")),
     ("a_reset_for_a_syn_acknowledges_it", || {
         play(&["-A FORWARD -p tcp -j REJECT --reject-with tcp-reset"], |s| {
             let left = s.lan(syn(&[2, 4, 5, 0xb4], b""))?;

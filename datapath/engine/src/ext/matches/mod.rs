@@ -1,16 +1,24 @@
 //! The matches, one file each, and their registry.
 
+use libxt::family::Af;
+
+use super::stores::Stores;
 use super::{Maker, Scene};
+use crate::ruleset::Refused;
 
 mod addrtype;
 mod ah;
 mod comment;
 mod connbytes;
+mod connlabel;
+pub mod connlimit;
 mod connmark;
 mod conntrack;
+mod devgroup;
 mod dscp;
 mod ecn;
 mod esp;
+pub mod hashlimit;
 mod helper;
 mod hl;
 mod icmp;
@@ -24,6 +32,7 @@ mod multiport;
 mod owner;
 mod pkttype;
 pub mod quota;
+pub mod rateest;
 pub mod recent;
 pub mod statistic;
 mod string;
@@ -47,16 +56,24 @@ pub enum Match {
     Comment,
     /// `-m connbytes`.
     Connbytes(libxt::ext::matches::connbytes::Connbytes),
+    /// `-m connlabel`.
+    Connlabel(libxt::ext::matches::connlabel::Connlabel),
+    /// `-m connlimit`.
+    Connlimit(connlimit::Rule),
     /// `-m connmark`.
     Connmark(libxt::ext::matches::connmark::Connmark),
     /// `-m conntrack`.
     Conntrack(Box<libxt::ext::matches::conntrack::Conntrack>),
+    /// `-m devgroup`.
+    Devgroup(libxt::ext::matches::devgroup::Devgroup),
     /// `-m dscp`.
     Dscp(libxt::ext::matches::dscp::Dscp),
     /// `-m ecn`.
     Ecn(libxt::ext::matches::ecn::Ecn),
     /// `-m esp`.
     Esp(libxt::ext::matches::esp::Esp),
+    /// `-m hashlimit`.
+    Hashlimit(Box<hashlimit::Rule>),
     /// `-m helper`.
     Helper(libxt::ext::matches::helper::Helper),
     /// `-m hl`.
@@ -83,6 +100,8 @@ pub enum Match {
     Pkttype(libxt::ext::matches::pkttype::Pkttype),
     /// `-m quota`.
     Quota(quota::Quota),
+    /// `-m rateest`.
+    Rateest(Box<rateest::Rule>),
     /// `-m recent`.
     Recent(Box<recent::Recent>),
     /// `-m statistic`.
@@ -110,11 +129,15 @@ pub const MAKERS: &[Maker<Match>] = &[
     ah::MAKER6,
     comment::MAKER,
     connbytes::MAKER,
+    connlabel::MAKER,
+    connlimit::MAKER,
     connmark::MAKER,
     conntrack::MAKER,
+    devgroup::MAKER,
     dscp::MAKER,
     ecn::MAKER,
     esp::MAKER,
+    hashlimit::MAKER,
     helper::MAKER,
     hl::MAKER,
     icmp6::MAKER,
@@ -128,6 +151,7 @@ pub const MAKERS: &[Maker<Match>] = &[
     owner::MAKER,
     pkttype::MAKER,
     quota::MAKER,
+    rateest::MAKER,
     recent::MAKER,
     statistic::MAKER,
     string::MAKER,
@@ -144,15 +168,11 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("bpf", "bpf: the datapath does not run programs of the administrator's yet"),
     ("cgroup", "cgroup: the datapath does not know control groups yet"),
     ("cluster", "cluster: the datapath does not hash connections for clusters yet"),
-    ("connlabel", "connlabel: the datapath does not keep connection labels yet"),
-    ("connlimit", "connlimit: the datapath does not count clients yet"),
     ("cpu", "cpu: the datapath does not tell CPUs apart yet"),
     ("dccp", "dccp: the datapath does not read DCCP headers yet"),
-    ("devgroup", "devgroup: the datapath does not read device groups yet"),
     ("dst", "dst: the datapath does not read destination options yet"),
     ("eui64", "eui64: the datapath does not compare interface identifiers yet"),
     ("frag", "frag: the datapath does not read IPv6 fragment headers yet"),
-    ("hashlimit", "hashlimit: the datapath keeps no buckets by address yet"),
     ("hbh", "hbh: the datapath does not read hop-by-hop options yet"),
     ("ipcomp", "ipcomp: the datapath does not read IP compression headers yet"),
     ("ipv6header", "ipv6header: the datapath does not look for IPv6 extension headers yet"),
@@ -162,7 +182,6 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("osf", "osf: the datapath does not guess systems yet"),
     ("physdev", "physdev: the datapath does not know bridge ports yet"),
     ("policy", "policy: the datapath does not know IPsec policies yet"),
-    ("rateest", "rateest: the datapath does not measure rates yet"),
     ("realm", "realm: the datapath does not know routing realms yet"),
     ("rpfilter", "rpfilter: the datapath does not look ways back up yet"),
     ("rt", "rt: the datapath does not read routing headers yet"),
@@ -182,11 +201,15 @@ impl Match {
             Self::Ah6(value) => ah::matches6(value, scene),
             Self::Comment => true,
             Self::Connbytes(value) => connbytes::matches(value, scene),
+            Self::Connlabel(value) => connlabel::matches(value, scene),
+            Self::Connlimit(rule) => connlimit::matches(rule, scene),
             Self::Connmark(value) => connmark::matches(value, scene),
             Self::Conntrack(value) => conntrack::matches(value, scene),
+            Self::Devgroup(value) => devgroup::matches(value, scene),
             Self::Dscp(value) => dscp::matches(value, scene),
             Self::Ecn(value) => ecn::matches(value, scene),
             Self::Esp(value) => esp::matches(value, scene),
+            Self::Hashlimit(rule) => hashlimit::matches(rule, scene),
             Self::Helper(value) => helper::matches(value, scene),
             Self::Hl(value) => hl::matches(value, scene),
             Self::Icmp(value) => icmp::matches(value, scene),
@@ -200,6 +223,7 @@ impl Match {
             Self::Owner(value) => owner::matches(value, scene),
             Self::Pkttype(value) => pkttype::matches(value, scene),
             Self::Quota(value) => quota::matches(value, scene),
+            Self::Rateest(rule) => rateest::matches(rule, scene),
             Self::Recent(value) => recent::matches(value, scene),
             Self::Statistic(value) => statistic::matches(value, scene),
             Self::String(value) => string::matches(value, scene),
@@ -210,5 +234,22 @@ impl Match {
             Self::U32(value) => u32::matches(value, scene),
             Self::Udp(value) => udp::matches(value, scene),
         }
+    }
+
+    /// Whether it keeps something beside its table, see [`open`](Self::open).
+    pub(crate) fn keeps(&self) -> bool {
+        matches!(self, Self::Connlimit(_) | Self::Hashlimit(_) | Self::Rateest(_) | Self::Recent(_))
+    }
+
+    /// Names what it keeps, or makes it.
+    pub(crate) fn open(&mut self, stores: &mut Stores, af: Af) -> Result<(), Refused> {
+        match self {
+            Self::Connlimit(rule) => rule.open(stores),
+            Self::Hashlimit(rule) => rule.open(stores, af),
+            Self::Rateest(rule) => return rule.open(stores),
+            Self::Recent(rule) => rule.open(&mut stores.recent),
+            _ => {}
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! `-m recent`: lists of addresses with the times at which they were seen; and those lists, which rules share by name.
 
 use std::collections::VecDeque;
+use std::fmt::Write;
 
 use libxt::ext::Families;
 use libxt::ext::matches;
@@ -9,6 +10,7 @@ use libxt::family::Af;
 
 use super::Match;
 use crate::conntrack::Address;
+use crate::ext::stores::listed;
 use crate::ext::{Maker, Scene};
 use crate::ruleset::Refused;
 use crate::ruleset::refused::errno;
@@ -90,7 +92,9 @@ pub(super) fn matches(recent: &Recent, scene: &mut Scene<'_, '_>) -> bool {
     let forwarded = scene.packet.in_device.is_some() && scene.packet.out_device.is_some();
     let ttl = headers.ttl.wrapping_add(forwarded.into());
     let (af, jiffies) = (headers.af, scene.now.jiffies());
-    let Some(list) = recent.list.and_then(|index| scene.lists.lists.get_mut(index)) else { return value.inverted };
+    let Some(list) = recent.list.and_then(|index| scene.stores.recent.lists.get_mut(index)) else {
+        return value.inverted;
+    };
     list.meet(value, af, address, ttl, jiffies)
 }
 
@@ -151,6 +155,30 @@ impl Lists {
             list.entries = VecDeque::new();
             list.spare = Vec::new();
         }
+    }
+}
+
+impl Lists {
+    /// The numbers and names of all lists.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        let named = self.lists.iter().enumerate().filter(|(_, list)| list.name[0] != 0);
+        named.map(|(index, list)| (index, list.name.split(|byte| *byte == 0).next().unwrap_or_default()))
+    }
+
+    /// The lines of `/proc/net/xt_recent/<name>` for the addresses from number `from` on, at most `most`; the answer is where
+    /// to go on. As recent_seq_show().
+    pub(crate) fn write(&self, index: usize, from: usize, most: usize, to: &mut String) -> Option<usize> {
+        let list = self.lists.get(index)?;
+        for entry in list.entries.iter().skip(from).take(most) {
+            let address = listed(entry.af, Address(entry.address));
+            let (ttl, last) = (entry.ttl, entry.last());
+            let _ = write!(to, "src={address} ttl: {ttl} last_seen: {last} oldest_pkt: {}", entry.next);
+            for (number, stamp) in entry.stamps.iter().enumerate() {
+                let _ = write!(to, "{} {stamp}", if number == 0 { "" } else { "," });
+            }
+            to.push('\n');
+        }
+        Some(from.saturating_add(most)).filter(|next| *next < list.entries.len())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use libxt::family::Af;
 
+use super::stores::Stores;
 use super::{Maker, Scene, Site};
 use crate::nat;
 use crate::packet::Verdict;
@@ -17,6 +18,7 @@ mod log;
 mod mark;
 mod masquerade;
 mod netmap;
+pub mod rateest;
 mod redirect;
 mod reject;
 mod snat;
@@ -51,6 +53,8 @@ pub enum Target {
     Masquerade(nat::Range),
     /// `-j NETMAP`.
     Netmap(libxt::ext::targets::netmap::Netmap),
+    /// `-j RATEEST`.
+    Rateest(rateest::Rule),
     /// `-j REDIRECT`.
     Redirect(nat::Range),
     /// `-j REJECT`.
@@ -90,6 +94,7 @@ pub const MAKERS: &[Maker<Target>] = &[
     mark::MAKER,
     masquerade::MAKER,
     netmap::MAKER,
+    rateest::MAKER,
     redirect::MAKER,
     reject::MAKER,
     snat::MAKER,
@@ -113,7 +118,6 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("LED", "LED: the datapath does not drive lights yet"),
     ("NFLOG", "NFLOG: the datapath does not serve log groups yet"),
     ("NFQUEUE", "NFQUEUE: the datapath does not pass packets on to other programs yet"),
-    ("RATEEST", "RATEEST: the datapath does not measure rates yet"),
     ("SECMARK", "SECMARK: the datapath does not set security marks yet"),
     ("SET", "SET: the datapath does not fill sets of ipset yet"),
     ("SNPT", "SNPT: the datapath does not rewrite IPv6 prefixes yet"),
@@ -138,6 +142,7 @@ impl Target {
             Self::Mark(value) => mark::act(value, scene),
             Self::Masquerade(value) => masquerade::act(value, scene),
             Self::Netmap(value) => netmap::act(value, scene),
+            Self::Rateest(rule) => rateest::act(rule, scene),
             Self::Redirect(value) => redirect::act(value, scene),
             Self::Reject(with) => reject::act(*with, scene),
             Self::Snat(value) => snat::act(value, scene),
@@ -146,6 +151,19 @@ impl Target {
             Self::Tos(value) => tos::act(value, scene),
             Self::Trace => trace::act(scene),
             Self::Ttl(value) => ttl::act(value, scene),
+        }
+    }
+
+    /// Whether it keeps something beside its table, see [`open`](Self::open).
+    pub(crate) fn keeps(&self) -> bool {
+        matches!(self, Self::Rateest(_))
+    }
+
+    /// Names what it keeps, or makes it.
+    pub(crate) fn open(&mut self, stores: &mut Stores) -> Result<(), Refused> {
+        match self {
+            Self::Rateest(rule) => rule.open(stores),
+            _ => Ok(()),
         }
     }
 

@@ -220,6 +220,7 @@ impl Keeper {
     fn new(state: Arc<State>, monitor: Monitor, signals: SignalFd) -> Result<Self, String> {
         let delivery = Delivery::new().map_err(|error| format!("raw sockets: {error} (CAP_NET_RAW?)"))?;
         let watch = sysctl::Watch::new().ok();
+        clock::follow_zone();
         Ok(Self { state, monitor, signals, watch, delivery, effects: Effects::default(), view: View::default() })
     }
 
@@ -311,6 +312,7 @@ impl Keeper {
     }
 
     fn follow_settings(&mut self) {
+        clock::follow_zone();
         if let Some(watch) = &mut self.watch {
             watch.drain();
         }

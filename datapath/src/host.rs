@@ -12,6 +12,7 @@ use engine::{Device, Host};
 use libxt::family::Af;
 use nfnl::route::{self, DEPRECATED, SECONDARY, Snapshot, TENTATIVE};
 
+use crate::clock;
 use crate::routes::Routes;
 
 /// One moment's tables.
@@ -243,6 +244,10 @@ impl Host for Tables {
         let source = route.source.or_else(|| self.masquerade_address(af, device.index, destination));
         let mtu = if route.mtu == 0 { device.mtu } else { route.mtu };
         Some(Route { device: device.index, source, mtu })
+    }
+
+    fn minutes_west(&self) -> i32 {
+        clock::minutes_west()
     }
 
     fn device(&self, index: u32) -> Option<&Device> {

@@ -46,6 +46,10 @@ impl Host for Router {
         Some(Route { device: out.unwrap_or(2), source: None, mtu: 1500 })
     }
 
+    fn minutes_west(&self) -> i32 {
+        -60
+    }
+
     fn device(&self, index: u32) -> Option<&Device> {
         DEVICES.iter().find(|d| d.index == index)
     }

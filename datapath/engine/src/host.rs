@@ -72,6 +72,8 @@ pub trait Host {
     fn address_kind(&self, address: IpAddr, device: Option<u32>) -> AddressKind;
     /// The route of a packet from here to `destination`.
     fn route(&self, destination: IpAddr, source: Option<IpAddr>, mark: u32, out_device: Option<u32>) -> Option<Route>;
+    /// Minutes that the kernel's time zone (`sys_tz`) lies west of Greenwich.
+    fn minutes_west(&self) -> i32;
     /// A device by its index.
     fn device(&self, index: u32) -> Option<&Device>;
 }

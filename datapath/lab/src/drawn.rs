@@ -236,8 +236,9 @@ fn outline(packet: &[u8], begin: usize) -> Option<(u8, IpAddr, IpAddr, usize)> {
                 let length = match next {
                     44 if get16(bytes, at + 2)? & !7 != 0 => return None,
                     44 => 8,
-                    // Hop-by-hop, routing, destination options.
+                    // Hop-by-hop, routing, destination options, authentication.
                     0 | 43 | 60 => 8 + 8 * usize::from(*bytes.get(at + 1)?),
+                    51 => 8 + 4 * usize::from(*bytes.get(at + 1)?),
                     protocol => return Some((protocol, source, destination, begin + at)),
                 };
                 next = *bytes.get(at)?;

@@ -10,6 +10,7 @@ fn main() -> ExitCode {
         &[
             scenario::tracking::TESTS,
             scenario::fragments::TESTS,
+            scenario::headers::TESTS,
             scenario::tcp::TESTS,
             scenario::other::TESTS,
             scenario::nat::TESTS,

@@ -53,4 +53,6 @@ pub mod errno {
     pub const EPROTOTYPE: i32 = 91;
     /// Protocol not supported: the extension exists, but not in this revision.
     pub const EPROTONOSUPPORT: i32 = 93;
+    /// Operation not supported: what only the kernel itself can do.
+    pub const EOPNOTSUPP: i32 = 95;
 }

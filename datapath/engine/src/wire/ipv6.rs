@@ -20,6 +20,9 @@ pub const DESTINATION: usize = 24;
 /// Bytes of a fragment header.
 pub const FRAGMENT_HEADER: usize = 8;
 
+/// Bytes of a routing header before what its type says.
+const ROUTING_HEADER: usize = 4;
+
 /// Hop-by-hop options.
 pub const HOP_BY_HOP: u8 = 0;
 /// Routing header.
@@ -36,6 +39,15 @@ pub const DESTINATION_OPTIONS: u8 = 60;
 /// Whether the number names an extension header that is stepped over, as `ipv6_ext_hdr()` but for «no next header».
 pub const fn is_extension(number: u8) -> bool {
     matches!(number, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION_OPTIONS)
+}
+
+/// Bytes of an extension header of this number whose length field says so much.
+pub const fn extension_len(number: u8, length: u8) -> usize {
+    match number {
+        FRAGMENT => FRAGMENT_HEADER,
+        AUTHENTICATION => (length as usize + 2) * 4,
+        _ => (length as usize + 1) * 8,
+    }
 }
 
 /// One header of the chain.
@@ -92,7 +104,7 @@ pub fn walk(bytes: &[u8]) -> Chain {
         let Some(&[next, length]) = bytes.get(link.at..).and_then(|rest| rest.first_chunk()) else {
             return Chain { last: link, fragment, cut: true };
         };
-        let length = match link.number {
+        match link.number {
             FRAGMENT => {
                 let Some(place) = read_fragment(bytes, link.at) else {
                     return Chain { last: link, fragment, cut: true };
@@ -105,12 +117,13 @@ pub fn walk(bytes: &[u8]) -> Chain {
                     let last = Link { number: next, at: link.at + FRAGMENT_HEADER, named_at: link.at };
                     return Chain { last, fragment, cut: is_extension(next) };
                 }
-                FRAGMENT_HEADER
             }
-            AUTHENTICATION => (usize::from(length) + 2) * 4,
-            _ => (usize::from(length) + 1) * 8,
-        };
-        link = Link { number: next, at: link.at + length, named_at: link.at };
+            ROUTING if bytes.len() < link.at + ROUTING_HEADER => {
+                return Chain { last: link, fragment, cut: true };
+            }
+            _ => {}
+        }
+        link = Link { number: next, at: link.at + extension_len(link.number, length), named_at: link.at };
     }
     Chain { last: link, fragment, cut: false }
 }
@@ -123,17 +136,12 @@ pub fn find(bytes: &[u8], number: u8) -> Result<Option<Link>, Cut> {
             return Ok(None);
         }
         let &[next, length] = bytes.get(link.at..).and_then(|rest| rest.first_chunk()).ok_or(Cut)?;
-        let length = match link.number {
-            FRAGMENT => {
-                if read_fragment(bytes, link.at).ok_or(Cut)?.offset != 0 {
-                    return Ok(None);
-                }
-                FRAGMENT_HEADER
-            }
-            AUTHENTICATION => (usize::from(length) + 2) * 4,
-            _ => (usize::from(length) + 1) * 8,
-        };
-        link = Link { number: next, at: link.at + length, named_at: link.at };
+        match link.number {
+            FRAGMENT if u16_at(bytes, link.at + 2).ok_or(Cut)? & !7 != 0 => return Ok(None),
+            ROUTING if bytes.len() < link.at + ROUTING_HEADER => return Err(Cut),
+            _ => {}
+        }
+        link = Link { number: next, at: link.at + extension_len(link.number, length), named_at: link.at };
     }
     Ok(Some(link))
 }

@@ -264,6 +264,10 @@ impl Host for Machine {
         Some(Route { device, source: self.first_address(af, device), mtu: 1500 })
     }
 
+    fn minutes_west(&self) -> i32 {
+        0
+    }
+
     fn device(&self, index: u32) -> Option<&Device> {
         self.devices.iter().find(|device| device.index == index)
     }

@@ -2,8 +2,10 @@
 
 mod acts;
 mod fragments;
+mod headers;
 mod options;
 mod packets;
+mod protocols;
 mod rules;
 mod state;
 mod translation;
@@ -44,7 +46,8 @@ pub fn play(oracle: &mut Subject, seed: u64, torn: u64, patient: bool) -> io::Re
     if let Err(e) = oracle.load(&script) {
         return Ok(Played::Refused(script, e.to_string()));
     }
-    let mut talk = packets::Talk::new(&mut random, six, rules::breaks_sums(&script), torn);
+    let ways = packets::Ways { short: rules::breaks_sums(&script), tracked: rules::tracks(&script.rules), torn };
+    let mut talk = packets::Talk::new(&mut random, six, ways);
     let mut left: Vec<Vec<Crossing>> = Vec::new();
     for number in 0..talk.rounds(&mut random) {
         let at = script.rounds.len();

@@ -1,16 +1,17 @@
 //! Random matches: every option of every match that looks at the packet, its device or its connection, inverted or not.
 
-use super::state;
+use super::{headers, state};
 use crate::random::Random;
 
 /// One match with its options, valid in the chain and table.
 pub(super) fn any(random: &mut Random, chain: &str, six: bool, table: &str) -> String {
-    match random.below(12) {
+    match random.below(15) {
         0..=3 => connection(random, six, table),
         4 | 5 => addresses(random, chain, six),
         6 => ports(random),
         7 => segment(random, six),
         8 | 9 => state::any(random, chain, six),
+        10..=12 => headers::any(random, chain, six),
         _ => header(random, chain, six),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::fragments::fragments;
+use super::{fragments::fragments, protocols};
 use crate::{
     frame::{ICMP, ICMPV6, Ip, TCP, Tcp, UDP, View, set16, sum4},
     random::Random,
@@ -13,13 +13,22 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Talk {
     six: bool,
-    /// Long datagrams are left out.
-    short: bool,
+    ways: Ways,
     flows: Vec<Flow>,
     id: u16,
-    torn: u64,
     /// Hosts do as they should but for a few: connections live to their end.
     calm: bool,
+}
+
+/// What the rules of the case make of its talk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ways {
+    /// Long datagrams are left out.
+    pub(super) short: bool,
+    /// Connections are tracked.
+    pub(super) tracked: bool,
+    /// One packet in so many leaves in fragments.
+    pub(super) torn: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +43,7 @@ struct Flow {
 
 impl Talk {
     /// Two to five flows, and some that share a port with another or meet it from the other side.
-    pub(super) fn new(random: &mut Random, six: bool, short: bool, torn: u64) -> Self {
+    pub(super) fn new(random: &mut Random, six: bool, ways: Ways) -> Self {
         let mut flows = Vec::new();
         for number in 0..2 + random.below(4) {
             let side = match random.below(8) {
@@ -67,7 +76,10 @@ impl Talk {
                 side,
                 source,
                 destination: to,
-                protocol: random.choose(&[TCP, TCP, TCP, UDP, UDP, if six { ICMPV6 } else { ICMP }]),
+                protocol: match random.one_in(if ways.tracked { 8 } else { 2 }) {
+                    true => protocols::rare(random, six, ways.tracked),
+                    false => random.choose(&[TCP, TCP, TCP, UDP, UDP, if six { ICMPV6 } else { ICMP }]),
+                },
                 sport: 20_000 + 100 * number as u16 + random.below(50) as u16,
                 dport: random.choose(&[22, 53, 80, 113, 443, 8080]),
             });
@@ -92,7 +104,7 @@ impl Talk {
                 },
             });
         }
-        Self { six, short, flows, id: random.u16(), torn, calm: random.one_in(2) }
+        Self { six, ways, flows, id: random.u16(), calm: random.one_in(2) }
     }
 
     /// How many rounds there are to be.
@@ -138,8 +150,9 @@ impl Talk {
         match random.below(24) {
             0 => damage(random, &mut pieces[0], self.six),
             1 => pieces.push(pieces[0].clone()),
+            2 | 3 if self.six => pieces[0] = protocols::extend(random, &pieces[0]),
             // What this machine sends itself in fragments the kernel joins once, not again when they come back over loopback.
-            _ if side != Side::Own && pieces[0].len() > 60 && random.one_in(self.torn) => {
+            _ if side != Side::Own && pieces[0].len() > 60 && random.one_in(self.ways.torn) => {
                 pieces = fragments(random, &pieces[0], self.six);
             }
             _ => {}
@@ -158,7 +171,9 @@ impl Talk {
         if !self.six && random.one_in(30) {
             ip.options = vec![1, 1, 1, 0];
             // What the router writes into a record of the route before it passes the packet on is not seen at FORWARD.
-            if matches!(destination, IpAddr::V4(to) if to.octets()[3] == 1) && random.one_in(2) {
+            // Nor does the router know of options that its own raw socket sends.
+            let last = |address| if let IpAddr::V4(host) = address { host.octets()[3] } else { 0 };
+            if last(destination) == 1 && last(source) != 1 && random.one_in(2) {
                 let length = random.choose(&[7u8, 11, 15]);
                 ip.options = vec![7, length, random.choose(&[4, 8, length + 1])];
                 ip.options.resize(usize::from(length).next_multiple_of(4), 0);
@@ -169,7 +184,7 @@ impl Talk {
 
     fn data(&self, random: &mut Random) -> Vec<u8> {
         let length = random.choose(&[0u64, 1, 7, 40, 120, 300]);
-        let length = if self.short { length.min(40) } else { length };
+        let length = if self.ways.short { length.min(40) } else { length };
         (0..length).map(|n| n as u8 ^ 0x55).collect()
     }
 
@@ -200,7 +215,8 @@ impl Talk {
                 let kind = random.choose(&[8, 8, 8, 8, 13, 0, 3]);
                 ip.icmp(kind, 0, u32::from(flow.sport) << 16 | 1, &data)
             }
-            _ => ip.icmp(random.choose(&[128, 128, 128, 129]), 0, u32::from(flow.sport) << 16 | 1, &data),
+            ICMPV6 => ip.icmp(random.choose(&[128, 128, 128, 129]), 0, u32::from(flow.sport) << 16 | 1, &data),
+            rare => ip.packet(rare, &protocols::payload(random, rare, [flow.sport, flow.dport])),
         }
     }
 

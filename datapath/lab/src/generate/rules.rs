@@ -64,7 +64,21 @@ pub(super) fn rules(random: &mut Random, six: bool) -> Rules {
             lines.push((table, line));
         }
     }
+    // Some cases track nothing: no fragment waits for its siblings, and every protocol is as good as another.
+    if random.one_in(6) {
+        lines.retain(|(table, line)| !needs_tracking(table, line));
+    }
     Rules { lines }
+}
+
+/// Whether some rule needs connections.
+pub(super) fn tracks(rules: &Rules) -> bool {
+    rules.lines.iter().any(|(table, line)| needs_tracking(table, line))
+}
+
+fn needs_tracking(table: &str, line: &str) -> bool {
+    let words = ["-m conntrack", "-m state", "-m conn", "-m cluster", "-m helper", "-j CT", "-j CONN", "-j SYNPROXY"];
+    table == "nat" || line.contains("-j NOTRACK") || words.iter().any(|word| line.contains(word))
 }
 
 /// Whether rules change what no checksum covers in an IPv6 header of arriving packets. The kernel then takes a long datagram

@@ -2,6 +2,7 @@
 
 pub(crate) mod answers;
 pub(crate) mod fragments;
+pub(crate) mod headers;
 pub(crate) mod nat;
 pub(crate) mod other;
 pub(crate) mod rules;

@@ -17,12 +17,17 @@ pub(super) fn matches(mac: &Mac, scene: &Scene<'_, '_>) -> bool {
     if scene.packet.in_device.is_none_or(|device| device.hardware != ETHERNET) {
         return false;
     }
+    sender(scene).is_some_and(|sender| mac.source.holds(mac.source.value.0 == sender))
+}
+
+/// The Ethernet address it was sent from.
+pub(super) fn sender(scene: &Scene<'_, '_>) -> Option<[u8; 6]> {
     let link = scene.packet.link.bytes.get(..scene.packet.link.len.into()).unwrap_or_default();
-    let source = match link.len() {
+    match link.len() {
         // The whole header, or the source address alone.
-        14.. => link.get(6..12),
-        6..14 => link.get(..6),
+        14.. => link.get(6..),
+        6..14 => Some(link),
         _ => None,
-    };
-    source.is_some_and(|source| mac.source.holds(mac.source.value.0 == source))
+    }
+    .and_then(|from| from.first_chunk().copied())
 }

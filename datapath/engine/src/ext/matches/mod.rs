@@ -5,39 +5,54 @@ use libxt::family::Af;
 use super::stores::Stores;
 use super::{Maker, Scene};
 use crate::ruleset::Refused;
+use crate::wire::ipv6;
 
 mod addrtype;
 mod ah;
+pub mod bpf;
+mod cluster;
 mod comment;
 mod connbytes;
 mod connlabel;
 pub mod connlimit;
 mod connmark;
 mod conntrack;
+mod dccp;
 mod devgroup;
 mod dscp;
+mod dst;
 mod ecn;
 mod esp;
+mod eui64;
+mod frag;
 pub mod hashlimit;
+mod hbh;
 mod helper;
 mod hl;
 mod icmp;
 mod icmp6;
+mod ipcomp;
 mod iprange;
+pub mod ipv6header;
 mod length;
 pub mod limit;
 mod mac;
 mod mark;
+mod mh;
 mod multiport;
 mod owner;
 mod pkttype;
 pub mod quota;
 pub mod rateest;
 pub mod recent;
+mod rt;
+pub mod sctp;
+mod srh;
 pub mod statistic;
 mod string;
 mod tcp;
 mod tcpmss;
+mod time;
 mod tos;
 mod ttl;
 mod u32;
@@ -52,6 +67,10 @@ pub enum Match {
     Ah4(libxt::ext::matches::ah::Ah4),
     /// `-m ah`.
     Ah6(libxt::ext::matches::ah::Ah6),
+    /// `-m bpf`.
+    Bpf(bpf::Program),
+    /// `-m cluster`.
+    Cluster(libxt::ext::matches::cluster::Cluster),
     /// `-m comment`.
     Comment,
     /// `-m connbytes`.
@@ -64,16 +83,26 @@ pub enum Match {
     Connmark(libxt::ext::matches::connmark::Connmark),
     /// `-m conntrack`.
     Conntrack(Box<libxt::ext::matches::conntrack::Conntrack>),
+    /// `-m dccp`.
+    Dccp(libxt::ext::matches::dccp::Dccp),
     /// `-m devgroup`.
     Devgroup(libxt::ext::matches::devgroup::Devgroup),
     /// `-m dscp`.
     Dscp(libxt::ext::matches::dscp::Dscp),
+    /// `-m dst`.
+    Dst(Box<libxt::ext::matches::options_header::Header>),
     /// `-m ecn`.
     Ecn(libxt::ext::matches::ecn::Ecn),
     /// `-m esp`.
     Esp(libxt::ext::matches::esp::Esp),
+    /// `-m eui64`.
+    Eui64,
+    /// `-m frag`.
+    Frag(libxt::ext::matches::frag::Frag),
     /// `-m hashlimit`.
     Hashlimit(Box<hashlimit::Rule>),
+    /// `-m hbh`.
+    Hbh(Box<libxt::ext::matches::options_header::Header>),
     /// `-m helper`.
     Helper(libxt::ext::matches::helper::Helper),
     /// `-m hl`.
@@ -82,8 +111,12 @@ pub enum Match {
     Icmp(libxt::ext::matches::icmp::Icmp4),
     /// `-m icmp6`.
     Icmp6(libxt::ext::matches::icmp6::Icmp6),
+    /// `-m ipcomp`.
+    Ipcomp(libxt::ext::matches::ipcomp::Ipcomp),
     /// `-m iprange`.
     Iprange(libxt::ext::matches::iprange::Iprange),
+    /// `-m ipv6header`.
+    Ipv6header(ipv6header::Judge),
     /// `-m length`.
     Length(libxt::ext::matches::length::Length),
     /// `-m limit`.
@@ -92,6 +125,8 @@ pub enum Match {
     Mac(libxt::ext::matches::mac::Mac),
     /// `-m mark`.
     Mark(libxt::ext::matches::mark::Mark),
+    /// `-m mh`.
+    Mh(libxt::ext::matches::mh::Mh),
     /// `-m multiport`.
     Multiport(libxt::ext::matches::multiport::Multiport),
     /// `-m owner`.
@@ -104,6 +139,12 @@ pub enum Match {
     Rateest(Box<rateest::Rule>),
     /// `-m recent`.
     Recent(Box<recent::Recent>),
+    /// `-m rt`.
+    Rt(Box<libxt::ext::matches::rt::Rt>),
+    /// `-m sctp`.
+    Sctp(Box<sctp::Judge>),
+    /// `-m srh`.
+    Srh(Box<libxt::ext::matches::srh::Srh>),
     /// `-m statistic`.
     Statistic(statistic::Statistic),
     /// `-m string`.
@@ -112,6 +153,8 @@ pub enum Match {
     Tcp(libxt::ext::matches::tcp::Tcp),
     /// `-m tcpmss`.
     Tcpmss(libxt::ext::matches::tcpmss::Tcpmss),
+    /// `-m time`.
+    Time(libxt::ext::matches::time::Time),
     /// `-m tos`.
     Tos(libxt::ext::matches::tos::Tos),
     /// `-m ttl`.
@@ -127,36 +170,50 @@ pub const MAKERS: &[Maker<Match>] = &[
     addrtype::MAKER,
     ah::MAKER4,
     ah::MAKER6,
+    bpf::MAKER,
+    cluster::MAKER,
     comment::MAKER,
     connbytes::MAKER,
     connlabel::MAKER,
     connlimit::MAKER,
     connmark::MAKER,
     conntrack::MAKER,
+    dccp::MAKER,
     devgroup::MAKER,
     dscp::MAKER,
+    dst::MAKER,
     ecn::MAKER,
     esp::MAKER,
+    eui64::MAKER,
+    frag::MAKER,
     hashlimit::MAKER,
+    hbh::MAKER,
     helper::MAKER,
     hl::MAKER,
     icmp6::MAKER,
     icmp::MAKER,
+    ipcomp::MAKER,
     iprange::MAKER,
+    ipv6header::MAKER,
     length::MAKER,
     limit::MAKER,
     mac::MAKER,
     mark::MAKER,
+    mh::MAKER,
     multiport::MAKER,
     owner::MAKER,
     pkttype::MAKER,
     quota::MAKER,
     rateest::MAKER,
     recent::MAKER,
+    rt::MAKER,
+    sctp::MAKER,
+    srh::MAKER,
     statistic::MAKER,
     string::MAKER,
     tcp::MAKER,
     tcpmss::MAKER,
+    time::MAKER,
     tos::MAKER,
     ttl::MAKER,
     u32::MAKER,
@@ -165,31 +222,17 @@ pub const MAKERS: &[Maker<Match>] = &[
 
 /// The matches that the commands know and the datapath refuses to load, and why.
 pub const REFUSED: &[(&str, &str)] = &[
-    ("bpf", "bpf: the datapath does not run programs of the administrator's yet"),
     ("cgroup", "cgroup: the datapath does not know control groups yet"),
-    ("cluster", "cluster: the datapath does not hash connections for clusters yet"),
     ("cpu", "cpu: the datapath does not tell CPUs apart yet"),
-    ("dccp", "dccp: the datapath does not read DCCP headers yet"),
-    ("dst", "dst: the datapath does not read destination options yet"),
-    ("eui64", "eui64: the datapath does not compare interface identifiers yet"),
-    ("frag", "frag: the datapath does not read IPv6 fragment headers yet"),
-    ("hbh", "hbh: the datapath does not read hop-by-hop options yet"),
-    ("ipcomp", "ipcomp: the datapath does not read IP compression headers yet"),
-    ("ipv6header", "ipv6header: the datapath does not look for IPv6 extension headers yet"),
     ("ipvs", "ipvs: the datapath does not know the connections of IPVS"),
-    ("mh", "mh: the datapath does not read mobility headers yet"),
     ("nfacct", "nfacct: the datapath keeps no counters by name yet"),
     ("osf", "osf: the datapath does not guess systems yet"),
     ("physdev", "physdev: the datapath does not know bridge ports yet"),
     ("policy", "policy: the datapath does not know IPsec policies yet"),
     ("realm", "realm: the datapath does not know routing realms yet"),
     ("rpfilter", "rpfilter: the datapath does not look ways back up yet"),
-    ("rt", "rt: the datapath does not read routing headers yet"),
-    ("sctp", "sctp: the datapath does not read SCTP headers yet"),
     ("set", "set: the datapath does not look sets of ipset up yet"),
     ("socket", "socket: the datapath does not look local sockets up yet"),
-    ("srh", "srh: the datapath does not read segment routing headers yet"),
-    ("time", "time: the datapath does not compare times yet"),
 ];
 
 impl Match {
@@ -199,36 +242,50 @@ impl Match {
             Self::Addrtype(value) => addrtype::matches(value, scene),
             Self::Ah4(value) => ah::matches4(value, scene),
             Self::Ah6(value) => ah::matches6(value, scene),
+            Self::Bpf(value) => bpf::matches(value, scene),
+            Self::Cluster(value) => cluster::matches(value, scene),
             Self::Comment => true,
             Self::Connbytes(value) => connbytes::matches(value, scene),
             Self::Connlabel(value) => connlabel::matches(value, scene),
             Self::Connlimit(rule) => connlimit::matches(rule, scene),
             Self::Connmark(value) => connmark::matches(value, scene),
             Self::Conntrack(value) => conntrack::matches(value, scene),
+            Self::Dccp(value) => dccp::matches(value, scene),
             Self::Devgroup(value) => devgroup::matches(value, scene),
             Self::Dscp(value) => dscp::matches(value, scene),
+            Self::Dst(value) => hbh::matches(value, ipv6::DESTINATION_OPTIONS, scene),
             Self::Ecn(value) => ecn::matches(value, scene),
             Self::Esp(value) => esp::matches(value, scene),
+            Self::Eui64 => eui64::matches(scene),
+            Self::Frag(value) => frag::matches(value, scene),
             Self::Hashlimit(rule) => hashlimit::matches(rule, scene),
+            Self::Hbh(value) => hbh::matches(value, ipv6::HOP_BY_HOP, scene),
             Self::Helper(value) => helper::matches(value, scene),
             Self::Hl(value) => hl::matches(value, scene),
             Self::Icmp(value) => icmp::matches(value, scene),
             Self::Icmp6(value) => icmp6::matches(value, scene),
+            Self::Ipcomp(value) => ipcomp::matches(value, scene),
             Self::Iprange(value) => iprange::matches(value, scene),
+            Self::Ipv6header(value) => ipv6header::matches(value, scene),
             Self::Length(value) => length::matches(value, scene),
             Self::Limit(value) => limit::matches(value, scene),
             Self::Mac(value) => mac::matches(value, scene),
             Self::Mark(value) => mark::matches(value, scene),
+            Self::Mh(value) => mh::matches(value, scene),
             Self::Multiport(value) => multiport::matches(value, scene),
             Self::Owner(value) => owner::matches(value, scene),
             Self::Pkttype(value) => pkttype::matches(value, scene),
             Self::Quota(value) => quota::matches(value, scene),
             Self::Rateest(rule) => rateest::matches(rule, scene),
             Self::Recent(value) => recent::matches(value, scene),
+            Self::Rt(value) => rt::matches(value, scene),
+            Self::Sctp(value) => sctp::matches(value, scene),
+            Self::Srh(value) => srh::matches(value, scene),
             Self::Statistic(value) => statistic::matches(value, scene),
             Self::String(value) => string::matches(value, scene),
             Self::Tcp(value) => tcp::matches(value, scene),
             Self::Tcpmss(value) => tcpmss::matches(value, scene),
+            Self::Time(value) => time::matches(value, scene),
             Self::Tos(value) => tos::matches(value, scene),
             Self::Ttl(value) => ttl::matches(value, scene),
             Self::U32(value) => u32::matches(value, scene),

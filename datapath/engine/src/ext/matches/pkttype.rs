@@ -17,7 +17,7 @@ pub(super) fn matches(pkttype: &Pkttype, scene: &Scene<'_, '_>) -> bool {
 
 /// `skb->pkt_type`, told from the Ethernet destination, or where that is not known from the network's. Packets for other
 /// hosts never reach a hook.
-fn kind(scene: &Scene<'_, '_>) -> u32 {
+pub(super) fn kind(scene: &Scene<'_, '_>) -> u32 {
     if scene.packet.in_device.is_none() {
         return HOST;
     }

@@ -98,12 +98,13 @@ fn was_summed(scene: &Scene<'_, '_>) -> bool {
         && scene.tracker.settings().checksum
 }
 
-/// Whether the whole payload is covered by a checksum at the end of which stands zero. As nf_reject_verify_csum().
+/// Whether the whole payload is covered by a checksum at the end of which stands zero. As nf_reject_verify_csum(),
+/// which knows of DCCP no longer.
 fn is_summed(protocol: u8, segment: &[u8]) -> bool {
     match protocol {
         UDP => u16_at(segment, 6) != Some(0),
         GRE => segment.first().is_some_and(|flags| flags & 0x80 != 0),
-        ESP | AH | SCTP | DCCP | UDPLITE => false,
+        ESP | AH | SCTP | UDPLITE => false,
         _ => true,
     }
 }
@@ -111,7 +112,6 @@ fn is_summed(protocol: u8, segment: &[u8]) -> bool {
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
-const DCCP: u8 = 33;
 const GRE: u8 = 47;
 const ESP: u8 = 50;
 const AH: u8 = 51;

@@ -1,0 +1,39 @@
+//! `-m eui64`: whether the end of the source address was made of the sender's Ethernet address (RFC 4291, appendix A).
+
+use libxt::ext::Families;
+use libxt::ext::matches::eui64::Eui64;
+
+use super::{Match, mac};
+use crate::ext::{Maker, Scene, bit};
+use crate::packet::Hook;
+
+pub(super) const MAKER: Maker<Match> = Maker::of::<Eui64>(Families::V6, |revision, info, site| {
+    let Eui64 = site.decode(revision, info)?;
+    Ok(Match::Eui64)
+})
+.hooks(bit(Hook::Prerouting) | bit(Hook::Input) | bit(Hook::Forward));
+
+/// As eui64_mt6().
+pub(super) fn matches(scene: &Scene<'_, '_>) -> bool {
+    let made = mac::sender(scene).map(interface_id);
+    made.is_some_and(|made| scene.headers.source.0.ends_with(&made))
+}
+
+/// The interface identifier of an Ethernet address: `fffe` in its middle, the universal bit turned round.
+const fn interface_id([a, b, c, d, e, f]: [u8; 6]) -> [u8; 8] {
+    [a ^ 2, b, c, 0xff, 0xfe, d, e, f]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of RFC 4291, appendix A.
+    #[test]
+    fn an_ethernet_address_becomes_an_interface_identifier() {
+        assert_eq!(
+            interface_id([0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde]),
+            [0x36, 0x56, 0x78, 0xff, 0xfe, 0x9a, 0xbc, 0xde]
+        );
+    }
+}

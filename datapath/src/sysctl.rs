@@ -68,6 +68,7 @@ const SETTINGS: &[(&str, Apply)] = &[
     ("/proc/sys/net/ipv4/icmp_msgs_burst", |s, v| s.icmp_messages[1] = seconds(v)),
     ("nf_conntrack_max", |s, v| s.max = seconds(v)),
     ("nf_conntrack_buckets", |s, v| s.buckets = seconds(v)),
+    ("nf_conntrack_expect_max", |s, v| s.expect_max = seconds(v)),
     ("nf_conntrack_acct", |s, v| s.acct = v != 0),
     ("nf_conntrack_timestamp", |s, v| s.timestamp = v != 0),
     ("nf_conntrack_checksum", |s, v| s.checksum = v != 0),
@@ -121,7 +122,7 @@ mod tests {
     #[test]
     fn every_file_that_this_kernel_has_for_tracking_is_known() {
         let Ok(folder) = fs::read_dir(FOLDER) else { return };
-        let unused = ["count", "expect_max", "frag6_high_thresh", "frag6_low_thresh"];
+        let unused = ["count", "frag6_high_thresh", "frag6_low_thresh"];
         for file in folder.flatten() {
             let name = file.file_name().into_string().unwrap();
             let Some(rest) = name.strip_prefix("nf_conntrack_") else { continue };

@@ -36,12 +36,21 @@ pub struct Expectation {
     pub flags: Option<u32>,
     /// Which of the helper's classes.
     pub class: Option<u32>,
+    /// The direction of its master in which it goes, and where it comes from before translation.
+    pub nat: Option<(u32, Tuple)>,
+    /// What is done to the connection that comes.
+    pub function: Option<Vec<u8>>,
 }
 
 impl Expectation {
     /// Reads a message.
     pub fn read(message: &Message<'_>) -> Result<Self, Malformed> {
         let (nfgen, attributes) = message.netfilter()?;
+        Self::parse(nfgen, attributes)
+    }
+
+    /// Reads a message's attributes.
+    pub fn parse(nfgen: Nfgen, attributes: Attributes<'_>) -> Result<Self, Malformed> {
         let mut all = Self { family: nfgen.family, ..Self::default() };
         for attribute in attributes {
             let attribute = attribute?;
@@ -55,17 +64,36 @@ impl Expectation {
                 attribute::ZONE => all.zone = Some(attribute.be16()?),
                 attribute::FLAGS => all.flags = Some(attribute.be32()?),
                 attribute::CLASS => all.class = Some(attribute.be32()?),
+                attribute::NAT => {
+                    let (mut direction, mut tuple) = (0, Tuple::default());
+                    for inner in attribute.attributes() {
+                        let inner = inner?;
+                        match inner.kind {
+                            attribute::NAT_DIR => direction = inner.be32()?,
+                            attribute::NAT_TUPLE => tuple = Tuple::parse(inner.attributes())?,
+                            _ => {}
+                        }
+                    }
+                    all.nat = Some((direction, tuple));
+                }
+                attribute::FN => all.function = Some(attribute.text().to_vec()),
                 _ => {}
             }
         }
         Ok(all)
     }
 
-    /// Writes all that is known.
+    /// Writes all that is known, in the order of ctnetlink_exp_dump_expect().
     pub fn emit(&self, b: &mut Builder<'_>) {
-        self.master.emit(attribute::MASTER, b);
         self.tuple.emit(attribute::TUPLE, b);
         self.mask.emit(attribute::MASK, b);
+        self.master.emit(attribute::MASTER, b);
+        if let Some((direction, tuple)) = &self.nat {
+            b.nest(attribute::NAT, |b| {
+                b.be32(attribute::NAT_DIR, *direction);
+                tuple.emit(attribute::NAT_TUPLE, b);
+            });
+        }
         for (kind, value) in [
             (attribute::TIMEOUT, self.timeout),
             (attribute::ID, self.id),
@@ -78,6 +106,9 @@ impl Expectation {
         }
         if let Some(helper) = &self.helper {
             b.nul_terminated(attribute::HELP_NAME, helper);
+        }
+        if let Some(function) = &self.function {
+            b.nul_terminated(attribute::FN, function);
         }
         if let Some(zone) = self.zone {
             b.be16(attribute::ZONE, zone);
@@ -101,6 +132,12 @@ mod attribute {
     pub(super) const ZONE: u16 = 7;
     pub(super) const FLAGS: u16 = 8;
     pub(super) const CLASS: u16 = 9;
+    pub(super) const NAT: u16 = 10;
+    pub(super) const FN: u16 = 11;
+    /// Inside `NAT`.
+    pub(super) const NAT_DIR: u16 = 1;
+    /// Inside `NAT`.
+    pub(super) const NAT_TUPLE: u16 = 2;
 }
 
 /// `enum ctattr_expect_stats`: what a CPU has counted.
@@ -157,6 +194,8 @@ mod tests {
             zone: Some(4),
             flags: Some(1),
             class: Some(0),
+            nat: Some((1, end(9))),
+            function: Some(b"nat-follow-master".to_vec()),
         };
         let mut bytes = Vec::new();
         let mut builder = Builder::netfilter(Header::default(), expectation.nfgen(), &mut bytes);

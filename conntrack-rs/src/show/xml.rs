@@ -42,9 +42,6 @@ pub(super) fn line(out: &mut String, flow: &Flow, frame: &Frame<'_>) -> fmt::Res
         write!(out, "<secctx>{}</secctx>", escaped(&String::from_utf8_lossy(context)))?;
     }
     element(out, "zone", flow.zone.map(u32::from))?;
-    if let Some(helper) = &flow.helper {
-        write!(out, "<helper>{}</helper>", escaped(&String::from_utf8_lossy(helper)))?;
-    }
     element(out, "use", flow.uses)?;
     element(out, "id", flow.id)?;
     let has = |bit: u32| flow.status.is_some_and(|bits| bits & bit != 0);
@@ -55,7 +52,12 @@ pub(super) fn line(out: &mut String, flow: &Flow, frame: &Frame<'_>) -> fmt::Res
         out.push_str("<unreplied/>");
     }
     times(out, flow, frame)?;
-    out.push_str("</meta></flow>");
+    out.push_str("</meta>");
+    // Here the original has it.
+    if let Some(helper) = &flow.helper {
+        write!(out, "<helper>{}</helper>", escaped(&String::from_utf8_lossy(helper)))?;
+    }
+    out.push_str("</flow>");
     Ok(())
 }
 

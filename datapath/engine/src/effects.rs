@@ -58,27 +58,39 @@ pub struct Log {
     pub text: Range<usize>,
 }
 
-/// What happened to a connection. The entry is copied, since it may be gone when the event is read.
+/// What happened to a connection or an expectation. The entry is copied, since it may be gone when the event is read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// New, update or destroy.
     pub kind: EventKind,
     /// The netlink port of the process that asked for it, 0 for a packet or a timeout.
     pub port: u32,
-    /// Whether its mark was set: then 0 is told as well.
-    pub marked: bool,
-    /// The connection as it was.
-    pub connection: crate::conntrack::Snapshot,
+    /// What it happened to.
+    pub subject: Subject,
+}
+
+/// A connection or an expectation, as it was.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Subject {
+    /// A connection.
+    Connection {
+        /// All of it.
+        entry: crate::conntrack::Snapshot,
+        /// Whether its mark was set: then 0 is told as well.
+        marked: bool,
+    },
+    /// An expectation.
+    Expectation(crate::conntrack::expect::Snapshot),
 }
 
 /// The three kinds of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
-    /// `NFNLGRP_CONNTRACK_NEW`.
+    /// `NFNLGRP_CONNTRACK_NEW`, `NFNLGRP_CONNTRACK_EXP_NEW`.
     New,
     /// `NFNLGRP_CONNTRACK_UPDATE`.
     Update,
-    /// `NFNLGRP_CONNTRACK_DESTROY`.
+    /// `NFNLGRP_CONNTRACK_DESTROY`, `NFNLGRP_CONNTRACK_EXP_DESTROY`.
     Destroy,
 }
 

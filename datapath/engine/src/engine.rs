@@ -12,6 +12,7 @@ use crate::ext::rates::Rates;
 use crate::ext::scene::Random;
 use crate::ext::stores::{Listing, Stores};
 use crate::fragment::{Added, Fragments};
+use crate::helper;
 use crate::host::{Host, Now};
 use crate::nat;
 use crate::notes::{Answer, Note, Notes};
@@ -351,8 +352,12 @@ impl Family {
     fn hook(&mut self, hook: Hook, scene: &mut Scene<'_, '_>, stack: &mut Vec<u32>) -> Verdict {
         for stage in stages(hook) {
             let verdict = match stage {
-                // Fragments were put together before any hook, helpers are no part of the judgement.
-                Stage::Defragment | Stage::Help => Verdict::Accept,
+                // Fragments were put together before any hook.
+                Stage::Defragment => Verdict::Accept,
+                Stage::Help if self.tracked => {
+                    helper::help(scene.tracker, scene.tracked, scene.packet, &mut scene.headers, scene.now, scene.out)
+                }
+                Stage::Help => Verdict::Accept,
                 Stage::Raw => self.walk(Kind::Raw, hook, scene, stack),
                 Stage::Mangle => self.walk(Kind::Mangle, hook, scene, stack),
                 Stage::Filter => self.walk(Kind::Filter, hook, scene, stack),

@@ -4,7 +4,7 @@
 //! ([`Now`]), what must be asked of the outside stands behind [`Host`], and what must happen outside is left in
 //! [`Effects`]. On a warmed engine a packet allocates nothing.
 //!
-//! Read in this order: [`packet`], [`stage`], [`host`], [`effects`], [`ruleset`], [`conntrack`], `nat`.
+//! Read in this order: [`packet`], [`stage`], [`host`], [`effects`], [`ruleset`], [`conntrack`], `nat`, `helper`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -13,6 +13,7 @@ pub mod effects;
 mod engine;
 pub mod ext;
 mod fragment;
+pub mod helper;
 pub mod host;
 mod log;
 pub mod nat;

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
             scenario::rules::TESTS,
             scenario::state::TESTS,
             scenario::answers::TESTS,
+            scenario::helpers::TESTS,
         ]
         .concat(),
     )

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use engine::conntrack::{Change, ConnId, Draft, ProtocolState, status};
 use engine::{Effects, Engine};
 use nfnl::conntrack::{CpuStats, Filter, Flow, GlobalStats, message};
+use nfnl::expect::Expectation;
 use nfnl::message::{Builder, Header, Message, Nfgen, flag, kind, netfilter, subsystem};
 use nfnl::transport::server::{Handler, Outcome, PART, Peer, Refusal};
 
+use super::expect::{self, Of};
 use super::{Home, convert};
 use crate::clock;
 
@@ -33,8 +35,10 @@ enum What {
     Table { filter: Box<Filter>, place: u32, zero: bool },
     /// The statistics.
     Stats,
-    /// The statistics of expectations, which nobody makes here yet.
+    /// The statistics of expectations.
     ExpectStats,
+    /// Expectations from this place on: of a family, or of a master.
+    Expectations { family: u8, master: Option<ConnId>, place: u32 },
     /// A table that is always empty.
     Nothing,
 }
@@ -42,7 +46,7 @@ enum What {
 /// The answers with the engine at hand.
 pub(super) struct At<'a> {
     answers: &'a mut Answers,
-    home: &'a dyn Home,
+    pub(super) home: &'a dyn Home,
 }
 
 impl Answers {
@@ -84,13 +88,28 @@ impl Handler for At<'_> {
                     _ => Err(errno(libc::EINVAL)),
                 }
             }
-            (subsystem::CTNETLINK_EXP, nfnl::expect::GET) if wants_dump => self.dump(peer, request, What::Nothing),
-            (subsystem::CTNETLINK_EXP, nfnl::expect::GET_STATS_CPU) if wants_dump => {
-                self.dump(peer, request, What::ExpectStats)
+            (subsystem::CTNETLINK_EXP, number) => {
+                let asked = Expectation::parse(nfgen, attributes).map_err(|_| errno(libc::EINVAL))?;
+                match number {
+                    nfnl::expect::GET if wants_dump => match self.expectations_of(&asked)? {
+                        Of::Nothing => self.dump(peer, request, What::Nothing),
+                        Of::All => {
+                            let family = asked.family;
+                            self.dump(peer, request, What::Expectations { family, master: None, place: 0 })
+                        }
+                        Of::Master(id) => {
+                            let what = What::Expectations { family: 0, master: Some(id), place: 0 };
+                            self.dump(peer, request, what)
+                        }
+                    },
+                    nfnl::expect::GET => self.expectation(request, &asked, reply),
+                    nfnl::expect::NEW => self.make_expectation(request, &asked),
+                    nfnl::expect::DELETE => self.delete_expectations(request, &asked),
+                    nfnl::expect::GET_STATS_CPU if wants_dump => self.dump(peer, request, What::ExpectStats),
+                    nfnl::expect::GET_STATS_CPU => Err(errno(libc::EOPNOTSUPP)),
+                    _ => Err(errno(libc::EINVAL)),
+                }
             }
-            (subsystem::CTNETLINK_EXP, nfnl::expect::DELETE) => Ok(Outcome::Done),
-            (subsystem::CTNETLINK_EXP, nfnl::expect::GET) => Err(errno(libc::ENOENT)),
-            (subsystem::CTNETLINK_EXP, _) => Err(errno(libc::EOPNOTSUPP)),
             _ => Err(Refusal { errno: libc::EINVAL, text: Some("no such netfilter subsystem here") }),
         }
     }
@@ -108,9 +127,12 @@ impl Handler for At<'_> {
                 let kind = netfilter(subsystem::CTNETLINK_EXP, nfnl::expect::GET_STATS_CPU);
                 let header = Header { kind, flags: flag::MULTI, ..request };
                 let mut builder = Builder::netfilter(header, Nfgen::default(), reply);
-                nfnl::expect::CpuStats::default().emit(&mut builder);
+                expect::stats(&self.home.engine()).emit(&mut builder);
                 let _ = builder.finish();
                 true
+            }
+            What::Expectations { family, master, place } => {
+                expect::write_all(request, *family, *master, place, &self.home.engine(), reply)
             }
             What::Table { filter, place, zero } => {
                 write_entries(request, filter, place, *zero, &mut self.home.engine(), reply)
@@ -132,6 +154,16 @@ impl Handler for At<'_> {
 }
 
 impl At<'_> {
+    /// Acts on the engine and hands its events over.
+    pub(super) fn act<T>(&mut self, act: impl FnOnce(&mut Engine, &mut Effects) -> T) -> T {
+        let At { answers: Answers { effects, .. }, home } = self;
+        let mut engine = home.engine();
+        effects.clear();
+        let done = act(&mut engine, effects);
+        home.post(&mut effects.events);
+        done
+    }
+
     fn dump(&mut self, peer: Peer, request: Header, what: What) -> Result<Outcome, Refusal> {
         self.answers.dumps.insert(peer.client, Dump { request, what });
         Ok(Outcome::Dump)
@@ -179,6 +211,10 @@ impl At<'_> {
                     labels: flow.labels.map(|labels| (labels, flow.labels_mask.unwrap_or(u128::MAX))),
                     protocol: flow.protocol.as_ref().and_then(|info| convert::state(info, state)),
                 };
+                if let Some(name) = &flow.helper {
+                    let changed = tracker.change_helper(id, name, now, effects);
+                    changed.map_err(|refusal| errno(refusal.errno()))?;
+                }
                 tracker.update(id, &change, request.port, now, effects).map_err(|refusal| errno(refusal.errno()))
             }
             None if request.flags & flag::CREATE == 0 => Err(errno(libc::ENOENT)),
@@ -287,12 +323,15 @@ fn draft(flow: &Flow) -> Result<Draft, Refusal> {
     if tuples[0].protocol != tuples[1].protocol {
         return Err(invalid);
     }
-    if flow.master.is_some() {
-        return Err(errno(libc::ENOENT));
-    }
-    if flow.helper.is_some() {
-        return Err(Refusal { errno: libc::EOPNOTSUPP, text: Some("no such helper") });
-    }
+    let no_helper = Refusal { errno: libc::EOPNOTSUPP, text: Some("no such helper") };
+    let helper = match &flow.helper {
+        Some(name) => Some(engine::helper::find(name, tuples[0].af, tuples[0].protocol).ok_or(no_helper)?),
+        None => None,
+    };
+    let master = match &flow.master {
+        Some(tuple) => Some(convert::key(flow.family, tuple).map_err(errno)?),
+        None => None,
+    };
     Ok(Draft {
         tuples,
         zones: convert::zones(flow).map_err(errno)?,
@@ -301,6 +340,8 @@ fn draft(flow: &Flow) -> Result<Draft, Refusal> {
         mark: flow.mark.unwrap_or(0),
         labels: flow.labels,
         protocol: flow.protocol.as_ref().and_then(|info| convert::state(info, ProtocolState::Stateless)),
+        helper,
+        master,
         nat: [&flow.source_nat, &flow.destination_nat].map(|range| range.as_ref().map(convert::range)),
     })
 }
@@ -361,11 +402,11 @@ fn bounded(seconds: u32) -> u32 {
     seconds.min(i32::MAX.cast_unsigned() / 250)
 }
 
-const fn errno(errno: i32) -> Refusal {
+pub(super) const fn errno(errno: i32) -> Refusal {
     Refusal { errno, text: None }
 }
 
 /// Entries looked at with the engine locked once.
-const VISITS: u32 = 1024;
+pub(super) const VISITS: u32 = 1024;
 /// Bytes that one more entry may take.
-const ENTRY: usize = 1024;
+pub(super) const ENTRY: usize = 1024;

@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
+use super::expect;
 use engine::conntrack::tuple::Ports;
 use engine::conntrack::{Address, ProtocolState, Snapshot, Tuple, status};
-use engine::effects::{Event, EventKind};
+use engine::effects::{Event, EventKind, Subject};
 use engine::nat::{Range, flags as range_flag};
 use libxt::family::Af;
 use nfnl::attr::Malformed;
@@ -31,7 +32,7 @@ pub(super) fn flow(entry: &Snapshot) -> Flow {
         start: entry.times.map(|[start, _]| start),
         stop: entry.times.map(|[_, stop]| stop).filter(|&stop| stop != 0),
         protocol: protocol(entry.protocol),
-        helper: text(&entry.helper),
+        helper: entry.helper.map(|name| name.as_bytes().to_vec()),
         id: Some(entry.id),
         uses: Some(entry.uses),
         ..Flow::default()
@@ -50,9 +51,17 @@ pub(super) fn flow(entry: &Snapshot) -> Flow {
     flow
 }
 
-/// Writes an event. As ctnetlink_conntrack_event().
+/// Writes an event.
 pub(super) fn event(event: &Event, out: &mut Vec<u8>) -> Result<(), Malformed> {
-    let mut flow = flow(&event.connection);
+    match &event.subject {
+        Subject::Connection { entry, marked } => connection_event(event, entry, *marked, out),
+        Subject::Expectation(entry) => expect::event(event, entry, out),
+    }
+}
+
+/// As ctnetlink_conntrack_event().
+fn connection_event(event: &Event, entry: &Snapshot, marked: bool, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    let mut flow = flow(entry);
     let (number, flags) = match event.kind {
         EventKind::New => (message::NEW, flag::CREATE | flag::EXCL),
         EventKind::Update => (message::NEW, 0),
@@ -60,7 +69,7 @@ pub(super) fn event(event: &Event, out: &mut Vec<u8>) -> Result<(), Malformed> {
     };
     flow.uses = None;
     // A mark of zero is told only when it was set.
-    if event.connection.mark == 0 && (!event.marked || event.kind == EventKind::Destroy) {
+    if entry.mark == 0 && (!marked || event.kind == EventKind::Destroy) {
         flow.mark = None;
     }
     if event.kind == EventKind::Destroy {
@@ -169,7 +178,7 @@ pub(super) fn new_status(bits: u32) -> Result<u32, i32> {
     if differs & (status::EXPECTED | status::CONFIRMED | status::DYING) != 0 { Err(libc::EBUSY) } else { Ok(bits) }
 }
 
-fn tuple(tuple: &Tuple) -> conntrack::Tuple {
+pub(super) fn tuple(tuple: &Tuple) -> conntrack::Tuple {
     let mut out = conntrack::Tuple {
         source: Some(tuple.source.ip(tuple.af)),
         destination: Some(tuple.destination.ip(tuple.af)),
@@ -198,10 +207,4 @@ fn protocol(state: ProtocolState) -> Option<ProtocolInfo> {
         }),
         ProtocolState::Sctp { state, tags } => Some(ProtocolInfo::Sctp { state: Some(state), tags: tags.map(Some) }),
     }
-}
-
-/// A NUL-filled name, if it is not empty.
-fn text(name: &[u8; 16]) -> Option<Vec<u8>> {
-    let text = name.split(|&byte| byte == 0).next().unwrap_or(&[]);
-    (!text.is_empty()).then(|| text.to_vec())
 }

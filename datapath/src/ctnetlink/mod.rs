@@ -6,6 +6,7 @@
 
 mod answers;
 mod convert;
+mod expect;
 #[cfg(test)]
 mod tests;
 
@@ -17,8 +18,10 @@ use std::path::Path;
 use std::sync::MutexGuard;
 
 use engine::Engine;
-use engine::effects::{Event, EventKind};
-use nfnl::transport::group::{CONNTRACK_DESTROY, CONNTRACK_NEW, CONNTRACK_UPDATE};
+use engine::effects::{Event, EventKind, Subject};
+use nfnl::transport::group::{
+    CONNTRACK_DESTROY, CONNTRACK_EXP_DESTROY, CONNTRACK_EXP_NEW, CONNTRACK_EXP_UPDATE, CONNTRACK_NEW, CONNTRACK_UPDATE,
+};
 use nfnl::transport::server::{PART, Server};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -48,7 +51,8 @@ impl Home for State {
 pub(crate) struct Ctnetlink {
     server: Server,
     answers: Answers,
-    listening: bool,
+    /// Somebody listens to connections, to expectations.
+    listening: [bool; 2],
     frame: Vec<u8>,
     parts: Vec<(u32, Range<usize>)>,
 }
@@ -57,16 +61,18 @@ impl Ctnetlink {
     /// Listens in the run folder.
     pub(crate) fn bind(folder: &Path) -> io::Result<Self> {
         let server = Server::bind(folder)?;
-        Ok(Self { server, answers: Answers::default(), listening: false, frame: Vec::new(), parts: Vec::new() })
+        Ok(Self { server, answers: Answers::default(), listening: [false; 2], frame: Vec::new(), parts: Vec::new() })
     }
 
     /// Answers whoever asked; never waits. Call it when the descriptor is readable.
     pub(crate) fn poll(&mut self, home: &dyn Home) -> io::Result<()> {
         self.server.poll(&mut self.answers.at(home))?;
-        let listening = self.server.has_listeners(&GROUPS);
+        let listening = [&CONNECTIONS, &EXPECTATIONS].map(|groups| self.server.has_listeners(groups));
         if listening != self.listening {
             self.listening = listening;
-            home.engine().tracker_mut().set_listening(listening);
+            let mut engine = home.engine();
+            engine.tracker_mut().set_listening(listening[0]);
+            engine.tracker_mut().set_awaiting_news(listening[1]);
         }
         Ok(())
     }
@@ -76,7 +82,7 @@ impl Ctnetlink {
         for event in events {
             let start = self.frame.len();
             if convert::event(event, &mut self.frame).is_ok() {
-                self.parts.push((group(event.kind), start..self.frame.len()));
+                self.parts.push((group(event), start..self.frame.len()));
             }
             if self.frame.len() >= PART {
                 self.send();
@@ -87,7 +93,8 @@ impl Ctnetlink {
 
     /// Tells all who listen that events were lost.
     pub(crate) fn lose(&mut self) {
-        self.server.lose(&GROUPS);
+        self.server.lose(&CONNECTIONS);
+        self.server.lose(&EXPECTATIONS);
     }
 
     fn send(&mut self) {
@@ -135,12 +142,17 @@ pub(crate) fn serve(mut server: Ctnetlink, state: &State) -> io::Result<()> {
 const PATIENCE: u16 = 200;
 
 /// The groups that hear of connections.
-const GROUPS: [u32; 3] = [CONNTRACK_NEW, CONNTRACK_UPDATE, CONNTRACK_DESTROY];
+const CONNECTIONS: [u32; 3] = [CONNTRACK_NEW, CONNTRACK_UPDATE, CONNTRACK_DESTROY];
+/// The groups that hear of expectations.
+const EXPECTATIONS: [u32; 3] = [CONNTRACK_EXP_NEW, CONNTRACK_EXP_UPDATE, CONNTRACK_EXP_DESTROY];
 
-fn group(kind: EventKind) -> u32 {
-    match kind {
-        EventKind::New => CONNTRACK_NEW,
-        EventKind::Update => CONNTRACK_UPDATE,
-        EventKind::Destroy => CONNTRACK_DESTROY,
+fn group(event: &Event) -> u32 {
+    match (&event.subject, event.kind) {
+        (Subject::Connection { .. }, EventKind::New) => CONNTRACK_NEW,
+        (Subject::Connection { .. }, EventKind::Update) => CONNTRACK_UPDATE,
+        (Subject::Connection { .. }, EventKind::Destroy) => CONNTRACK_DESTROY,
+        (Subject::Expectation(_), EventKind::New) => CONNTRACK_EXP_NEW,
+        (Subject::Expectation(_), EventKind::Update) => CONNTRACK_EXP_UPDATE,
+        (Subject::Expectation(_), EventKind::Destroy) => CONNTRACK_EXP_DESTROY,
     }
 }

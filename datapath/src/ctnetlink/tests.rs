@@ -193,7 +193,7 @@ fn a_large_table_is_dumped_whole_filtered_counted_and_flushed() {
 fn events_come_in_order_to_who_listens() {
     serve(|path| {
         let mut listener = Datapath::connect(&path).unwrap();
-        for group in GROUPS {
+        for group in CONNECTIONS {
             listener.subscribe(group).unwrap();
         }
         let mut deaf = Datapath::connect(&path).unwrap();

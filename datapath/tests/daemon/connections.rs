@@ -51,8 +51,12 @@ const LINES: &[&str] = &[
     "-L dying",
     "-L unconfirmed",
     "-L expect",
+    "-L expect -o xml",
+    "-L expect -f ipv6",
     "-C",
     "-C expect",
+    "-G expect -p udp -s 10.2.0.2 -d 10.1.0.2 --sport 9 --dport 6000 --reply-port-src 1 --reply-port-dst 2",
+    "-G expect -p udp -s 10.2.0.2 -d 10.1.0.2 --sport 9 --dport 6001 --reply-port-src 1 --reply-port-dst 2",
     "-G -p udp -s 10.1.0.2 -d 10.2.0.2 --sport 2 --dport 53",
     "-G -p udp -s 10.1.0.2 -d 10.2.0.2 --sport 77 --dport 53",
     "-G -p udp -r 10.2.0.2 -q 10.2.0.1 --reply-port-src 54 --reply-port-dst 3",
@@ -82,6 +86,15 @@ const LINES: &[&str] = &[
     "-I -p udp -s 10.9.0.1 -d 10.9.0.2 --sport 6 --dport 2 -t 300 -u EXPECTED",
     "-L -o extended",
     "-L -w 5 -o xml",
+    "-I expect -s 10.1.0.2 -d 10.2.0.2 --tuple-src 10.2.0.2 --tuple-dst 10.1.0.2 --mask-src 255.255.255.255 --mask-dst 255.255.255.255 -p udp --sport 6000 --dport 69 -t 200 --tuple-port-src 0 --tuple-port-dst 6000 --mask-port-src 0 --mask-port-dst 65535",
+    "-I expect -s 10.1.0.2 -d 10.2.0.2 --tuple-src 10.2.0.2 --tuple-dst 10.1.0.2 --mask-src 255.255.255.255 --mask-dst 255.255.255.255 -p udp --sport 6000 --dport 69 -t 200 --tuple-port-src 7 --tuple-port-dst 400 --mask-port-src 255 --mask-port-dst 65535",
+    "-I expect -s 10.1.0.2 -d 10.2.0.2 --tuple-src 10.2.0.2 --tuple-dst 10.1.0.2 --mask-src 255.255.255.255 --mask-dst 255.255.255.255 -p udp --sport 2 --dport 53 -t 200 --tuple-port-src 0 --tuple-port-dst 500 --mask-port-src 0 --mask-port-dst 65535",
+    "-I expect -s 10.1.0.2 -d 10.2.0.2 --tuple-src 10.2.0.2 --tuple-dst 10.1.0.2 --mask-src 255.255.255.255 --mask-dst 255.255.255.255 -p udp --sport 77 --dport 53 -t 200 --tuple-port-src 0 --tuple-port-dst 500 --mask-port-src 0 --mask-port-dst 65535",
+    "-L expect",
+    "-L",
+    "-D expect -p udp -s 10.2.0.2 -d 10.1.0.2 --sport 8 --dport 400 --reply-port-src 1 --reply-port-dst 2",
+    "-D expect -p udp -s 10.2.0.2 -d 10.1.0.2 --sport 7 --dport 400 --reply-port-src 1 --reply-port-dst 2",
+    "-L expect",
     "-D -p tcp --sport 1001",
     "-D -p tcp --sport 1001",
     "-D -m 9",
@@ -239,6 +252,7 @@ impl Router {
             "iptables -A FORWARD -m conntrack --ctstate NEW",
             "ip6tables -A FORWARD -m conntrack --ctstate NEW",
             "iptables -t mangle -A FORWARD -p tcp -j CONNMARK --set-mark 7",
+            "iptables -t raw -A PREROUTING -p udp --dport 69 -j CT --helper tftp",
             "iptables -t nat -A POSTROUTING -o wan0 -p udp --dport 54 -j SNAT --to-source 10.2.0.1",
             "iptables -t nat -A PREROUTING -i lan0 -p tcp --dport 8080 -j DNAT --to-destination 10.2.0.2:80",
         ] {
@@ -258,6 +272,7 @@ impl Router {
         self.lan(&here.udp(1, 53, b"question"))?;
         self.lan(&here.udp(2, 53, b"question"))?;
         self.wan(&there.udp(53, 2, b"an answer"))?;
+        self.lan(&here.udp(6000, 69, b"\0\x01name\0octet\0"))?;
         self.lan(&here.udp(3, 54, b"question"))?;
         self.wan(&outside.udp(54, 3, b"an answer"))?;
         for port in [1000, 1002] {
@@ -350,7 +365,9 @@ fn plain(line: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for word in line.split(' ') {
         let before = words.len().checked_sub(1).and_then(|at| words.get(at)).map(String::as_str);
-        let counted = word.parse::<u32>().ok().filter(|_| before == Some("-t") || is_protocol(before));
+        // The seconds of an expectation stand first.
+        let timed = before.is_none_or(|before| before == "-t") || is_protocol(before);
+        let counted = word.parse::<u32>().ok().filter(|_| timed);
         words.push(counted.map_or_else(|| word.to_owned(), rounded));
     }
     let line = words.join(" ");

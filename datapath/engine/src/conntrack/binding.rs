@@ -27,6 +27,7 @@ impl Tracker {
             self.table.link_between(id.index);
             let connection = self.table.at_mut(id.index);
             connection.alike |= !connection.tells_direction();
+            self.make_shiftable(id.index);
         }
         self.table.at_mut(id.index).status |= done_bit(manip);
         if manip == Manip::Source {

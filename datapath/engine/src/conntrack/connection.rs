@@ -42,10 +42,12 @@ pub struct Connection {
     pub(super) zones: [u16; 2],
     /// Events that wait for the packet's last stage, bits of `IPCT_*`.
     pub(super) pending: u16,
-    /// Events that may be made of it; 0 is none at all.
+    /// Events that may be made of it and of what is expected because of it; 0 is none at all.
     pub(super) events: u16,
     pub(super) counters: [Counters; 2],
     pub(super) labels: [u32; 4],
+    /// Where its [`super::extra`] is, or [`super::table::NONE`].
+    pub(super) extra: u32,
     /// The device that MASQUERADE bound it to, or 0.
     pub(crate) masquerade: u32,
     pub(super) state: State,
@@ -175,6 +177,11 @@ impl Connection {
         there.and_then(|tuple| tuple.inverse()) == back && there != back
     }
 
+    /// Whether it is on its way out. As nf_ct_is_dying().
+    pub(super) fn is_dying(&self) -> bool {
+        self.status & status::DYING != 0
+    }
+
     pub(super) fn expired(&self, now: Now) -> bool {
         self.place == Place::Table && self.deadline <= now.monotonic
     }
@@ -208,10 +215,18 @@ pub(super) const SECOND: u64 = 1_000_000_000;
 /// Bits of `IPCT_*` (enum ip_conntrack_events).
 pub(super) mod event {
     pub(crate) const NEW: u16 = 1 << 0;
+    pub(crate) const RELATED: u16 = 1 << 1;
     pub(crate) const DESTROY: u16 = 1 << 2;
     pub(crate) const REPLY: u16 = 1 << 3;
     pub(crate) const ASSURED: u16 = 1 << 4;
     pub(crate) const PROTOCOL: u16 = 1 << 5;
+    pub(crate) const HELPER: u16 = 1 << 6;
     pub(crate) const MARK: u16 = 1 << 7;
     pub(crate) const LABEL: u16 = 1 << 10;
+    /// All that are about the connection itself.
+    pub(crate) const CONNECTION: u16 = (1 << 12) - 1;
+    /// An expectation was made (`IPEXP_NEW`).
+    pub(crate) const EXPECT_NEW: u16 = 1 << 14;
+    /// An expectation ended (`IPEXP_DESTROY`).
+    pub(crate) const EXPECT_DESTROY: u16 = 1 << 15;
 }

@@ -5,6 +5,7 @@ use super::proto::{State, seconds, tcp};
 use super::tuple::protocol;
 use super::{ConnId, Direction, ProtocolState, Snapshot, Tracker, Tuple, status};
 use crate::effects::EventKind;
+use crate::helper::HelperId;
 use crate::nat::{self, Manip};
 use crate::{Effects, Now};
 
@@ -43,6 +44,10 @@ pub struct Draft {
     pub protocol: Option<ProtocolState>,
     /// `CTA_NAT_SRC`, `CTA_NAT_DST`.
     pub nat: [Option<nat::Range>; 2],
+    /// `CTA_HELP`.
+    pub helper: Option<HelperId>,
+    /// `CTA_TUPLE_MASTER`: either tuple of a connection that is there.
+    pub master: Option<Tuple>,
 }
 
 /// What to change in a connection (`ctnetlink_change_conntrack`); `None` leaves as it is.
@@ -75,6 +80,12 @@ pub enum Refusal {
     Full,
     /// EOPNOTSUPP.
     Unsupported,
+    /// ESHUTDOWN: the master has no helper.
+    Shutdown,
+    /// EALREADY: the same is expected in another class.
+    Already,
+    /// EMFILE: too much is expected.
+    TooMany,
 }
 
 impl Refusal {
@@ -87,6 +98,9 @@ impl Refusal {
             Self::Busy => 16,
             Self::Full => 12,
             Self::Unsupported => 95,
+            Self::Shutdown => 108,
+            Self::Already => 114,
+            Self::TooMany => 24,
         }
     }
 }
@@ -116,7 +130,11 @@ impl Tracker {
         if self.settings.max != 0 && self.len >= self.settings.max {
             return Err(Refusal::Full);
         }
-        let index = self.take_slot().ok_or(Refusal::Full)?;
+        let master = match &draft.master {
+            Some(tuple) => Some(self.find(tuple, zones[0], now).ok_or(Refusal::Missing)?.0),
+            None => None,
+        };
+        let index = self.take_slot(now, out).ok_or(Refusal::Full)?;
         let (settings, listening) = (&self.settings, self.listening);
         let connection = self.table.at_mut(index);
         connection.tuples = draft.tuples;
@@ -134,6 +152,14 @@ impl Tracker {
         connection.state = state_of(&draft.tuples[0], draft.protocol);
         self.table.enter_limbo(index, now.monotonic);
         let id = self.table.id(index);
+        if draft.helper.is_some() {
+            self.assign(index, draft.helper);
+            self.table.at_mut(index).status |= status::HELPER;
+        }
+        if let Some(master) = master {
+            self.table.at_mut(index).status |= status::EXPECTED;
+            self.adopt(index, master);
+        }
         for (manip, range) in [(Manip::Source, &draft.nat[0]), (Manip::Destination, &draft.nat[1])] {
             if let Some(range) = range {
                 nat::setup(self, id, range, manip, now);
@@ -141,7 +167,7 @@ impl Tracker {
         }
         let tuples = self.table.at(index).tuples;
         if tuples.iter().any(|tuple| self.table.find(tuple, zones).is_some()) {
-            self.table.release(index);
+            self.free(index, now, out);
             return Err(Refusal::Exists);
         }
         self.insert_slot(index, now);
@@ -237,6 +263,7 @@ impl Tracker {
         let mut name = [0; 12];
         name[..4].copy_from_slice(&id.index.to_ne_bytes());
         name[4..8].copy_from_slice(&id.generation.to_ne_bytes());
+        let extra = self.table.extra(id.index);
         Snapshot {
             id: (self.table.digest(&name) >> 32) as u32,
             tuples: connection.tuples,
@@ -245,14 +272,17 @@ impl Tracker {
             timeout: Some(connection.seconds_left(now)).filter(|&left| !dying || left != 0),
             mark: connection.mark,
             secmark: connection.secmark,
-            uses: 1,
+            uses: 1 + extra.map_or(0, |extra| extra.children),
             counters: connection.counters(),
             times: connection.extensions.times.then_some([connection.start, if dying { now.wall } else { 0 }]),
             labels: connection.labels(),
             protocol: connection.protocol(),
-            helper: [0; 16],
-            master: None,
-            adjustments: None,
+            helper: extra.and_then(|extra| Some(extra.help.as_ref()?.helper?.helper().name())),
+            master: extra.and_then(|extra| Some(extra.master?.tuple)),
+            adjustments: extra
+                .and_then(|extra| extra.shifts)
+                .filter(|_| connection.status & status::SEQ_ADJUST != 0)
+                .map(|shifts| shifts.map(|shift| (shift.position, shift.before, shift.after))),
         }
     }
 }

@@ -14,6 +14,7 @@ use super::table::{ORIGINAL, REPLY, SOURCE, Table};
 use super::tuple::Ports;
 use super::{Address, ProtocolState, Tracker, Tuple, status};
 use crate::Now;
+use crate::helper::HelperId;
 
 /// A connection of the table as it is kept, in the machine's own byte order; all zero is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -49,7 +50,9 @@ pub struct Record {
     tcp_flags: [u8; 2],
     /// Not 0 if the slot holds a connection: whoever writes the record writes this last.
     pub used: u8,
-    reserved: [u8; 4],
+    /// The helper's number, see [`HelperId::number`].
+    helper: u8,
+    reserved: [u8; 3],
 }
 
 /// What became of kept records.
@@ -98,7 +101,8 @@ impl Record {
             tcp_scales: [0; 2],
             tcp_flags: [0; 2],
             used: 1,
-            reserved: [0; 4],
+            helper: 0,
+            reserved: [0; 3],
         };
         if let State::Udp(stream) = connection.state {
             record.stream = stream;
@@ -186,7 +190,10 @@ impl Tracker {
             let connection = self.table.at_mut(index);
             connection.changed = false;
             connection.kept = coarse(connection.deadline);
-            let record = (connection.place == Place::Table).then(|| Record::of(connection));
+            let mut record = (connection.place == Place::Table).then(|| Record::of(connection));
+            if let (Some(record), Some(extra)) = (&mut record, self.table.extra(index)) {
+                record.helper = HelperId::number(extra.help.as_ref().and_then(|help| help.helper));
+            }
             keep(index, record.as_ref());
         }
     }
@@ -239,6 +246,12 @@ impl Tracker {
         }
         let translates = connection.status & status::SRC_NAT_DONE != 0;
         *self.table.at_mut(index) = connection;
+        if let Some(helper) = HelperId::from_number(record.helper) {
+            self.assign(index, Some(helper));
+            if record.is_translated() {
+                self.make_shiftable(index);
+            }
+        }
         self.table.start_timer(index);
         self.table.link(index, ORIGINAL);
         self.table.link(index, REPLY);

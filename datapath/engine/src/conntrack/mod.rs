@@ -8,6 +8,8 @@ mod binding;
 mod connection;
 mod control;
 pub(crate) mod error;
+pub mod expect;
+mod extra;
 mod hash;
 pub mod keep;
 mod lookup;
@@ -93,8 +95,8 @@ pub struct Snapshot {
     pub labels: Option<u128>,
     /// The protocol's own state.
     pub protocol: ProtocolState,
-    /// The helper's name, NUL-filled; empty if none.
-    pub helper: [u8; 16],
+    /// The helper's name.
+    pub helper: Option<&'static str>,
     /// The master's original tuple, for an expected connection.
     pub master: Option<Tuple>,
     /// Sequence adjustment of each direction, if any: correction position, offset before, offset after.

@@ -7,6 +7,8 @@ pub struct Settings {
     pub max: u32,
     /// `nf_conntrack_buckets`: the width of the hash, which early drop looks at.
     pub buckets: u32,
+    /// `nf_conntrack_expect_max`: expectations at most.
+    pub expect_max: u32,
     /// `nf_conntrack_acct`: packets and bytes are counted for new connections.
     pub acct: bool,
     /// `nf_conntrack_timestamp`: start and stop are kept for new connections.
@@ -68,6 +70,7 @@ impl Default for Settings {
         Self {
             max: 262_144,
             buckets: 262_144,
+            expect_max: 4096,
             acct: false,
             timestamp: false,
             checksum: true,

@@ -9,6 +9,7 @@ use libxt::family::Af;
 use siphasher::sip::SipHasher13;
 
 use super::connection::{Connection, Extensions, Links, Place};
+use super::extra::Extras;
 use super::hash::Keyed;
 use super::proto::State;
 use super::timer::{self, Wheel};
@@ -43,6 +44,7 @@ pub(super) struct Table {
     heads: Vec<u32>,
     source_heads: Vec<u32>,
     pub(super) wheel: Wheel,
+    pub(super) extras: Extras,
     draws: u64,
 }
 
@@ -58,6 +60,7 @@ impl Table {
             heads: Vec::new(),
             source_heads: Vec::new(),
             wheel: Wheel::new(),
+            extras: Extras::default(),
             draws: 0,
         };
         table.resize(buckets, ceiling);
@@ -139,6 +142,7 @@ impl Table {
             events: 0,
             counters: [Counters { packets: 0, bytes: 0 }; 2],
             labels: [0; 4],
+            extra: NONE,
             masquerade: 0,
             state: State::Stateless,
         }
@@ -176,8 +180,15 @@ impl Table {
         Some(index)
     }
 
-    /// Takes a slot out of every chain and list and frees it.
+    /// Takes a slot out of every chain and list and frees it. Nothing may be expected because of it any more.
     pub(super) fn release(&mut self, index: u32) {
+        if self.at(index).extra != NONE
+            && let Some(master) = self.drop_extra(index).and_then(|extra| extra.master)
+            && self.get(master.id).is_some()
+            && let Some(extra) = self.extra_mut(master.id.index)
+        {
+            extra.children = extra.children.saturating_sub(1);
+        }
         for kind in [ORIGINAL, REPLY, BETWEEN, SOURCE] {
             self.unlink(index, kind);
         }

@@ -2,11 +2,13 @@
 
 use super::connection::{Connection, Place, event};
 use super::error::{Message, Quote, classify};
+use super::expect::Expectations;
 use super::lookup::{Stage, relation};
 use super::proto::{self, Judgement, View};
-use super::table::{ORIGINAL, REPLY, Table};
+use super::table::{NONE, ORIGINAL, REPLY, Table};
 use super::{ConnId, Direction, ProtocolState, Relation, Settings, Tracked, Tuple, status};
-use crate::effects::{Event, EventKind};
+use crate::effects::{Event, EventKind, Subject};
+use crate::helper::HelperId;
 use crate::wire::Headers;
 use crate::wire::checksum::{Sum, verify};
 use crate::{Effects, Hook, Now, Packet, Verdict};
@@ -21,6 +23,9 @@ pub struct Tracker {
     pub(super) listening: bool,
     pub(super) statistics: Statistics,
     labelling: bool,
+    pub(super) expectations: Expectations,
+    /// Somebody listens to news of expectations.
+    pub(super) awaiting_news: bool,
     /// Changes are noted.
     pub(super) keeping: bool,
     /// Slots that changed, each once.
@@ -34,6 +39,22 @@ pub struct Template {
     pub zones: [u16; 2],
     /// `--ctevents`: bits of `IPCT_*`, if it was given.
     pub events: Option<u16>,
+    /// `--expevents`: bits of `IPEXP_*`, if it was given.
+    pub expect_events: Option<u16>,
+    /// `--helper`.
+    pub helper: Option<HelperId>,
+}
+
+impl Template {
+    /// Which events it allows, of the connection and of what is expected because of it; `None` if it says nothing.
+    fn mask(&self) -> Option<u16> {
+        if self.events.is_none() && self.expect_events.is_none() {
+            return None;
+        }
+        let expect = self.expect_events.unwrap_or(0);
+        let bit = |number: u16, bit| if expect & 1 << number != 0 { bit } else { 0 };
+        Some(self.events.unwrap_or(0) & event::CONNECTION | bit(0, event::EXPECT_NEW) | bit(1, event::EXPECT_DESTROY))
+    }
 }
 
 /// The table is full: the packet must be dropped.
@@ -61,6 +82,12 @@ pub struct Statistics {
     pub clash_resolve: u32,
     /// Connections that met too long a chain.
     pub chain_too_long: u32,
+    /// Connections that had been expected.
+    pub expect_new: u32,
+    /// Expectations made.
+    pub expect_create: u32,
+    /// Expectations that ended.
+    pub expect_delete: u32,
 }
 
 /// Connections in limbo at most; the oldest makes room.
@@ -85,6 +112,8 @@ impl Tracker {
             listening: false,
             statistics: Statistics::default(),
             labelling: false,
+            expectations: Expectations::default(),
+            awaiting_news: false,
             keeping: false,
             changed: Vec::new(),
         }
@@ -99,6 +128,11 @@ impl Tracker {
     /// Whether somebody listens to events; while nobody does, none are made.
     pub fn set_listening(&mut self, listening: bool) {
         self.listening = listening;
+    }
+
+    /// Whether somebody listens to events of expectations.
+    pub fn set_awaiting_news(&mut self, listening: bool) {
+        self.awaiting_news = listening;
     }
 
     /// Whether new connections get room for labels (a rule with `-m connlabel` is loaded).
@@ -151,8 +185,9 @@ impl Tracker {
             };
             let relation = relation(self.table.at(index), direction);
             let before = self.table.at(index).deadline;
+            let moved = self.table.extra(index).and_then(|extra| Some(extra.shifts?[direction.opposite() as usize]));
             let connection = self.table.at_mut(index);
-            let judgement = proto::packet(connection, direction, &view, fresh, &self.settings, now);
+            let judgement = proto::packet(connection, direction, &view, fresh, &self.settings, moved, now);
             if let Judgement::Refresh(_) | Judgement::Kill = judgement {
                 connection.count(direction, view.length);
             }
@@ -163,7 +198,7 @@ impl Tracker {
                 Judgement::Kill => self.retire(index, 0, now, out),
                 Judgement::Invalid => {
                     if fresh {
-                        self.table.release(index);
+                        self.free(index, now, out);
                     } else {
                         self.table.set_deadline(index, lowered);
                     }
@@ -216,12 +251,13 @@ impl Tracker {
             if self.table.at(index).start > now.monotonic {
                 break;
             }
-            self.table.release(index);
+            self.free(index, now, out);
             work -= 1;
         }
         while let Some(index) = self.table.next_expired(now.monotonic, &mut work) {
             self.destroy(index, 0, now, out);
         }
+        self.expire_expectations(now, out);
         work == 0
     }
 
@@ -305,8 +341,8 @@ impl Tracker {
         if !self.make_room(tuple, now, out) {
             return Err(self.refuse());
         }
-        self.forget_older(tuple, zones);
-        let Some(index) = self.take_slot() else { return Err(self.refuse()) };
+        self.forget_older(tuple, zones, now, out);
+        let Some(index) = self.take_slot(now, out) else { return Err(self.refuse()) };
         let (settings, listening, labelling) = (&self.settings, self.listening, self.labelling);
         let connection = self.table.at_mut(index);
         connection.tuples = [*tuple, reply];
@@ -314,7 +350,7 @@ impl Tracker {
         connection.extensions.counters = settings.acct;
         connection.extensions.times = settings.timestamp;
         connection.extensions.labels = labelling;
-        connection.events = match (template.and_then(|template| template.events), settings.events) {
+        connection.events = match (template.and_then(Template::mask), settings.events) {
             (Some(mask), _) => mask,
             (None, 0) => 0,
             (None, 2) if !listening => 0,
@@ -323,30 +359,36 @@ impl Tracker {
         self.table.enter_limbo(index, now.monotonic);
         self.table.link(index, ORIGINAL);
         self.table.link(index, REPLY);
+        let expected = !self.expectations.is_empty() && self.fulfil(index, now, out);
+        if let (false, Some(helper)) = (expected, template.and_then(|template| template.helper)) {
+            // As __nf_ct_try_assign_helper().
+            self.assign(index, Some(helper));
+            self.table.at_mut(index).status |= status::HELPER;
+        }
         Ok(Some(index))
     }
 
     /// A slot, if need be that of the connection that is in limbo longest.
-    pub(super) fn take_slot(&mut self) -> Option<u32> {
+    pub(super) fn take_slot(&mut self, now: Now, out: &mut Effects) -> Option<u32> {
         if self.table.wheel.limbo_len < LIMBO_MAX
             && let Some(index) = self.table.take()
         {
             return Some(index);
         }
         let oldest = self.table.oldest_in_limbo()?;
-        self.table.release(oldest);
+        self.free(oldest, now, out);
         self.table.take()
     }
 
     /// Of the packets that had this tuple and never were confirmed, all but the last are taken for dead.
-    fn forget_older(&mut self, tuple: &Tuple, zones: [u16; 2]) {
+    fn forget_older(&mut self, tuple: &Tuple, zones: [u16; 2], now: Now, out: &mut Effects) {
         let mut seen = 0;
         while let Some((index, _)) = self.table.seek(tuple, |_, kind, connection| {
             let same = kind == ORIGINAL && connection.place == Place::Unconfirmed && connection.zones == zones;
             seen += u32::from(same);
             same && seen > 1
         }) {
-            self.table.release(index);
+            self.free(index, now, out);
             seen = 0;
         }
     }
@@ -413,7 +455,14 @@ impl Tracker {
             return Verdict::Drop;
         }
         self.insert_slot(index, now);
-        self.table.at_mut(index).note(event::NEW);
+        let extra = self.table.extra(index);
+        let helped = extra.is_some_and(|extra| extra.help.as_ref().is_some_and(|help| help.helper.is_some()));
+        let expected = extra.is_some_and(|extra| extra.master.is_some());
+        let connection = self.table.at_mut(index);
+        connection.note(if expected { event::RELATED } else { event::NEW });
+        if helped {
+            connection.note(event::HELPER);
+        }
         Verdict::Accept
     }
 
@@ -460,23 +509,28 @@ impl Tracker {
         }
         let connection = self.table.at(index);
         if self.listening && pending & connection.events != 0 {
-            let kind = if pending & event::NEW != 0 { EventKind::New } else { EventKind::Update };
+            let kind = if pending & (event::NEW | event::RELATED) != 0 { EventKind::New } else { EventKind::Update };
             self.tell(index, kind, 0, now, out);
             // As ctnetlink_conntrack_event(): mark and state are news only when they changed.
-            if let Some(told) = out.events.last_mut() {
-                told.marked = pending & event::MARK != 0;
+            if let Some(Event { subject: Subject::Connection { entry, marked }, .. }) = out.events.last_mut() {
+                *marked = pending & event::MARK != 0;
                 if kind == EventKind::Update && pending & event::PROTOCOL == 0 {
-                    told.connection.protocol = ProtocolState::Stateless;
+                    entry.protocol = ProtocolState::Stateless;
                 }
+                entry.master = entry.master.filter(|_| pending & event::RELATED != 0);
+                entry.adjustments = None;
             }
         }
     }
 
     /// Makes an event.
     pub(super) fn tell(&self, index: u32, kind: EventKind, port: u32, now: Now, out: &mut Effects) {
-        let connection = self.copy(self.table.at(index), self.table.id(index), kind == EventKind::Destroy, now);
-        // A command tells everything.
-        out.events.push(Event { kind, port, marked: port != 0, connection });
+        let mut entry = self.copy(self.table.at(index), self.table.id(index), kind == EventKind::Destroy, now);
+        if kind == EventKind::Update {
+            entry.master = None;
+        }
+        // A command tells everything else.
+        out.events.push(Event { kind, port, subject: Subject::Connection { entry, marked: port != 0 } });
     }
 
     /// A connection leaves the table, and packets of it may be on their way. As nf_ct_delete().
@@ -485,7 +539,7 @@ impl Tracker {
         if self.table.wheel.limbo_len >= LIMBO_MAX
             && let Some(oldest) = self.table.oldest_in_limbo()
         {
-            self.table.release(oldest);
+            self.free(oldest, now, out);
         }
         self.table.at_mut(index).place = Place::Retired;
         self.table.enter_limbo(index, now.monotonic);
@@ -494,7 +548,20 @@ impl Tracker {
     /// A connection leaves the table for good.
     fn destroy(&mut self, index: u32, port: u32, now: Now, out: &mut Effects) {
         self.leave(index, port, now, out);
+        self.free(index, now, out);
+    }
+
+    /// Frees a slot.
+    pub(super) fn free(&mut self, index: u32, now: Now, out: &mut Effects) {
+        if self.table.at(index).extra != NONE {
+            self.disappoint(index, now, out);
+        }
         self.table.release(index);
+    }
+
+    /// A packet was dropped since the connection could not be served.
+    pub(crate) fn count_drop(&mut self) {
+        self.statistics.drop += 1;
     }
 
     fn leave(&mut self, index: u32, port: u32, now: Now, out: &mut Effects) {
@@ -506,6 +573,9 @@ impl Tracker {
         let heard = connection.events & event::DESTROY != 0;
         if self.listening && heard {
             self.tell(index, EventKind::Destroy, port, now, out);
+        }
+        if self.table.at(index).extra != NONE {
+            self.disappoint(index, now, out);
         }
         self.table.unlink(index, super::table::SOURCE);
         self.len -= 1;

@@ -146,6 +146,40 @@ impl Tuple {
         [a, b, c, d]
     }
 
+    /// The same with another transport half.
+    pub(crate) const fn with_ports(self, ports: Ports) -> Self {
+        Self { ports, ..self }
+    }
+
+    /// The same with another source port, ICMP id or source key. As `src.u.all`.
+    pub(crate) fn with_source_port(self, port: u16) -> Self {
+        let ports = match self.ports {
+            Ports::Ports { destination, .. } => Ports::Ports { source: port, destination },
+            Ports::Keys { destination, .. } => Ports::Keys { source: port, destination },
+            Ports::Icmp { kind, code, .. } => Ports::Icmp { kind, code, id: port },
+            Ports::None => Ports::None,
+        };
+        Self { ports, ..self }
+    }
+
+    /// The same with another destination port or key.
+    pub(crate) fn with_destination_port(self, port: u16) -> Self {
+        let ports = match self.ports {
+            Ports::Ports { source, .. } => Ports::Ports { source, destination: port },
+            Ports::Keys { source, .. } => Ports::Keys { source, destination: port },
+            ports => ports,
+        };
+        Self { ports, ..self }
+    }
+
+    /// The destination port or key; 0 if there is none.
+    pub(crate) fn destination_port(&self) -> u16 {
+        match self.ports {
+            Ports::Ports { destination, .. } | Ports::Keys { destination, .. } => destination,
+            Ports::Icmp { .. } | Ports::None => 0,
+        }
+    }
+
     /// What source translation may change of the transport half: the source port, the ICMP id.
     pub(crate) fn source_port(&self) -> u16 {
         match self.ports {

@@ -3,6 +3,7 @@
 pub(crate) mod answers;
 pub(crate) mod fragments;
 pub(crate) mod headers;
+pub(crate) mod helpers;
 pub(crate) mod nat;
 pub(crate) mod other;
 pub(crate) mod rules;
@@ -130,6 +131,22 @@ impl Stage {
             .filter(|l| !l.contains("src=10.1.0.8") && !l.contains("src=fd01::8") && !l.contains("203.0.113.254"))
             .map(str::to_owned)
             .collect())
+    }
+
+    /// `conntrack -L expect`.
+    pub(crate) fn expectations(&mut self) -> io::Result<Vec<String>> {
+        let text = self.oracle.bench().router.must(&["conntrack", "-L", "expect"])?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// A command of an administrator's, here and when the script is repeated.
+    pub(crate) fn command(&mut self, words: &[&str]) -> io::Result<()> {
+        self.script.acts.insert(self.script.rounds.len(), words.join(" "));
+        let number = self.script.rounds.len();
+        let script = std::mem::take(&mut self.script);
+        let done = self.oracle.interlude(&script, number);
+        self.script = script;
+        done
     }
 
     /// There is exactly one entry, and it holds all of these.

@@ -11,6 +11,7 @@ use libxt::family::Af;
 use super::connection::{Connection, SECOND};
 use super::tuple::protocol;
 use super::{Address, Direction, ProtocolState, Settings};
+use crate::helper::sequence::Shift;
 use crate::packet::Checksum;
 use crate::wire::checksum::{Sum, verify};
 use crate::wire::{Headers, ipv6};
@@ -100,17 +101,19 @@ impl State {
     }
 }
 
-/// A packet of a connection; `fresh` says that it is the connection's first. As nf_conntrack_handle_packet().
+/// A packet of a connection; `fresh` says that it is the connection's first, `moved` how sequence numbers of the other
+/// direction are. As nf_conntrack_handle_packet().
 pub(super) fn packet(
     connection: &mut Connection,
     direction: Direction,
     view: &View<'_>,
     fresh: bool,
     settings: &Settings,
+    moved: Option<Shift>,
     now: Now,
 ) -> Judgement {
     match (view.af, view.protocol) {
-        (_, protocol::TCP) => tcp::packet(connection, direction, view, fresh, &settings.tcp, now),
+        (_, protocol::TCP) => tcp::packet(connection, direction, view, fresh, &settings.tcp, moved, now),
         (_, protocol::UDP | protocol::UDPLITE) => udp::packet(connection, view, fresh, settings, now),
         (Af::V4, protocol::ICMP) => icmp::packet_v4(connection, settings),
         (Af::V6, protocol::ICMPV6) => icmp::packet_v6(connection, settings),

@@ -1,6 +1,7 @@
 //! What ctnetlink does: insert, change, delete, walk.
 
 use super::*;
+use crate::effects::Subject;
 
 fn draft(protocol: u8, nat: [Option<Range>; 2]) -> Draft {
     let original = Tuple::of(
@@ -20,6 +21,8 @@ fn draft(protocol: u8, nat: [Option<Range>; 2]) -> Draft {
         labels: None,
         protocol: None,
         nat,
+        helper: None,
+        master: None,
     }
 }
 
@@ -37,9 +40,16 @@ fn an_inserted_connection_is_found_changed_and_deleted_with_its_events() {
     assert!(!net.tracker.delete(id, 77, net.now, &mut net.out));
     assert_eq!(net.tracker.update(id, &change, 77, net.now, &mut net.out), Err(Refusal::Missing));
     assert!(net.out.events.iter().all(|event| event.port == 77));
-    assert_eq!(net.out.events[2].connection.timeout, Some(7), "a connection deleted in its life had time left");
+    assert_eq!(timeout_of(&net.out.events[2]), Some(7), "a connection deleted in its life had time left");
     assert_eq!(net.events(), [EventKind::New, EventKind::Update, EventKind::Destroy]);
     net.wait(6000);
+}
+
+fn timeout_of(event: &Event) -> Option<u32> {
+    match &event.subject {
+        Subject::Connection { entry, .. } => entry.timeout,
+        Subject::Expectation(_) => None,
+    }
 }
 
 #[test]

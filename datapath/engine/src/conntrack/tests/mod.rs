@@ -16,6 +16,7 @@ use libxt::family::Af;
 use super::tuple::protocol;
 use super::*;
 use crate::effects::{Event, EventKind};
+use crate::helper;
 use crate::nat::{self, Range};
 use crate::packet::{Buffer, Checksum, Device, Hook, LinkHeader, Packet, PacketId, Verdict};
 use crate::wire::Headers;
@@ -41,6 +42,10 @@ pub(crate) struct Box {
     pub(crate) translating: bool,
     /// What the next packet of the router's own answers.
     pub(crate) answered: Tracked,
+    /// What `-j CT` lays down for every packet.
+    pub(crate) template: Template,
+    /// The last packet as it left, which a helper may have made longer.
+    grown: Vec<u8>,
 }
 
 /// What became of a packet that went through.
@@ -66,6 +71,8 @@ impl Box {
             nat: [None; 2],
             translating: false,
             answered: Tracked::Unseen,
+            template: Template::default(),
+            grown: Vec::new(),
         }
     }
 
@@ -82,10 +89,17 @@ impl Box {
     }
 
     /// One hook.
-    pub(crate) fn hook(&mut self, hook: Hook, device: &Device, bytes: &mut [u8]) -> (Tracked, Verdict) {
-        let len = bytes.len();
+    pub(crate) fn hook(&mut self, hook: Hook, device: &Device, packet: &mut [u8]) -> (Tracked, Verdict) {
+        let len = packet.len();
+        let mut room = [&*packet, &[0; 64]].concat();
+        let answer = self.hook_with(hook, device, &mut room, len);
+        packet.copy_from_slice(&room[..len]);
+        answer
+    }
+
+    fn hook_with(&mut self, hook: Hook, device: &Device, bytes: &mut [u8], len: usize) -> (Tracked, Verdict) {
         let af = if bytes[0] >> 4 == 4 { Af::V4 } else { Af::V6 };
-        let Some(mut headers) = Headers::parse(af, bytes) else { return (Tracked::Invalid, Verdict::Accept) };
+        let Some(mut headers) = Headers::parse(af, &bytes[..len]) else { return (Tracked::Invalid, Verdict::Accept) };
         let (arriving, leaving) = match hook {
             Hook::Prerouting | Hook::Input => (Some(device), None),
             _ => (None, Some(device)),
@@ -112,7 +126,7 @@ impl Box {
         let tracked = match hook {
             _ if attached != Tracked::Unseen => attached,
             Hook::Prerouting | Hook::Output => {
-                match self.tracker.track(&packet, &headers, None, self.now, &mut self.out) {
+                match self.tracker.track(&packet, &headers, Some(&self.template), self.now, &mut self.out) {
                     Ok(tracked) => tracked,
                     Err(Full) => return (Tracked::Invalid, Verdict::Drop),
                 }
@@ -135,6 +149,15 @@ impl Box {
                 return (tracked, verdict);
             }
         }
+        if matches!(hook, Hook::Input | Hook::Postrouting) {
+            let (now, out) = (self.now, &mut self.out);
+            let verdict = helper::help(&mut self.tracker, tracked, &mut packet, &mut headers, now, out);
+            if verdict != Verdict::Accept {
+                return (tracked, verdict);
+            }
+            self.grown.clear();
+            self.grown.extend_from_slice(packet.data.bytes());
+        }
         let verdict = match hook {
             Hook::Input | Hook::Postrouting => self.tracker.confirm(tracked, self.now, &mut self.out),
             _ => Verdict::Accept,
@@ -149,6 +172,7 @@ impl Box {
     fn through(&mut self, hooks: &[Hook], bytes: Vec<u8>) -> Passed {
         let mut bytes = bytes;
         let mut first = Tracked::Unseen;
+        self.grown.clear();
         for &hook in hooks {
             let (tracked, verdict) = self.hook(hook, &device(2), &mut bytes);
             if first == Tracked::Unseen {
@@ -160,6 +184,7 @@ impl Box {
                 return Passed { tracked: first, verdict, bytes };
             }
         }
+        let bytes = if self.grown.is_empty() { bytes } else { self.grown.clone() };
         Passed { tracked: first, verdict: Verdict::Accept, bytes }
     }
 

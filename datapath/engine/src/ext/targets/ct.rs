@@ -3,30 +3,38 @@
 use libxt::ext::Families;
 use libxt::ext::targets::ct::Ct;
 
-use super::{Outcome, Target};
+use super::{Lay, Outcome, Target};
 use crate::conntrack::{Template, Tracked};
 use crate::ext::{Maker, Scene};
+use crate::helper;
 use crate::ruleset::Refused;
 use crate::ruleset::refused::errno;
 
 /// `CT --notrack` alone does not start tracking, everything else does.
 pub(super) const MAKER: Maker<Target> = Maker::of::<Ct>(Families::Both, |revision, info, site| {
     let value: Ct = site.decode(revision, info)?;
-    // As xt_ct_tg_check(). Helpers and timeout policies have no home here yet, so no name of one is known.
+    // As xt_ct_tg_check(). Timeout policies have no home here yet, so no name of one is known.
+    let mut helper = None;
     if !value.notrack && !value.helper.is_empty() {
-        return Err(Refused::new(errno::ENOENT, "CT: no such helper"));
+        let Some(protocol) = site.protocol() else {
+            return Err(Refused::invalid("CT: a helper needs a rule that names a protocol, not inverted"));
+        };
+        helper = helper::find(value.helper.as_bytes(), site.af, protocol);
+        if helper.is_none() {
+            return Err(Refused::new(errno::ENOENT, "CT: no such helper"));
+        }
     }
     if !value.notrack && !value.timeout.is_empty() {
         return Err(Refused::new(errno::ENOENT, "CT: no such timeout policy"));
     }
-    Ok(Target::Ct(Box::new(value)))
+    Ok(Target::Ct(Box::new(Lay { value, helper })))
 })
 .table("raw")
 .kept(|revision| if revision == 0 { 32 } else { 64 })
 .tracks();
 
 /// As xt_ct_target(): a packet that is known already stays what it is.
-pub(super) fn act(value: &Ct, scene: &mut Scene<'_, '_>) -> Outcome {
+pub(super) fn act(Lay { value, helper }: &Lay, scene: &mut Scene<'_, '_>) -> Outcome {
     if scene.tracked != Tracked::Unseen || scene.template.is_some() {
         return Outcome::Continue;
     }
@@ -38,6 +46,7 @@ pub(super) fn act(value: &Ct, scene: &mut Scene<'_, '_>) -> Outcome {
     let both = value.zone.original == value.zone.reply;
     let zones = [if both || value.zone.original { zone } else { 0 }, if both || value.zone.reply { zone } else { 0 }];
     let events = (value.events != 0).then_some(value.events as u16);
-    scene.template = Some(Template { zones, events });
+    let expect_events = (value.expectation_events != 0).then_some(value.expectation_events as u16);
+    scene.template = Some(Template { zones, events, expect_events, helper: *helper });
     Outcome::Continue
 }

@@ -36,7 +36,7 @@ pub enum Target {
     /// A target in a mode that nobody knows: the kernel loads it, and it does nothing.
     Idle,
     /// `-j CT`.
-    Ct(Box<libxt::ext::targets::ct::Ct>),
+    Ct(Box<Lay>),
     /// `-j DNAT`.
     Dnat(nat::Range),
     /// `-j DSCP`.
@@ -71,6 +71,13 @@ pub enum Target {
     Trace,
     /// `-j TTL`.
     Ttl(libxt::ext::targets::ttl::Ttl),
+}
+
+/// `-j CT`: the rule's value, and what its names stand for.
+#[derive(Clone, Debug)]
+pub struct Lay {
+    value: libxt::ext::targets::ct::Ct,
+    helper: Option<crate::helper::HelperId>,
 }
 
 /// What a target makes of the walk.
@@ -174,7 +181,7 @@ impl Target {
 
     /// Whether it is the one form of CT that does not start tracking.
     pub fn untracks(&self) -> bool {
-        matches!(self, Self::Ct(ct) if ct.notrack)
+        matches!(self, Self::Ct(ct) if ct.value.notrack)
     }
 }
 

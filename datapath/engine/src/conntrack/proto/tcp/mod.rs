@@ -9,6 +9,7 @@ use super::super::settings::TcpSettings;
 use super::super::{Direction, ProtocolState, status};
 use super::{Judgement, State, View, seconds};
 use crate::Now;
+use crate::helper::sequence::Shift;
 
 use segment::Segment;
 pub(in super::super) use table::Kind;
@@ -103,6 +104,7 @@ pub(super) fn packet(
     view: &View<'_>,
     fresh: bool,
     settings: &TcpSettings,
+    moved: Option<Shift>,
     now: Now,
 ) -> Judgement {
     let Some(segment) = Segment::sound(view) else { return Judgement::Invalid };
@@ -183,7 +185,7 @@ pub(super) fn packet(
     }
 
     if !in_window {
-        match window::check(tcp, direction, &segment, settings.be_liberal) {
+        match window::check(tcp, direction, &segment, moved, settings.be_liberal) {
             window::Fit::Accept | window::Fit::Excused => {}
             window::Fit::Ignore => return Judgement::Pass,
             window::Fit::Invalid => {

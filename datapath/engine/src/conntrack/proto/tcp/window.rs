@@ -4,6 +4,7 @@
 use super::segment::Segment;
 use super::{Kind, Peer, Tcp, after, before, flag, state};
 use crate::conntrack::Direction;
+use crate::helper::sequence::Shift;
 
 /// How a segment fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +23,16 @@ pub(super) enum Fit {
 const ACK_WINDOW_MIN: u32 = 66_000;
 
 /// Checks a segment and moves what both sides may send.
-pub(super) fn check(tcp: &mut Tcp, direction: Direction, segment: &Segment<'_>, be_liberal: bool) -> Fit {
+pub(super) fn check(
+    tcp: &mut Tcp,
+    direction: Direction,
+    segment: &Segment<'_>,
+    moved: Option<Shift>,
+    be_liberal: bool,
+) -> Fit {
     let (here, there) = (direction as usize, direction.opposite() as usize);
     let (mut sender, mut receiver) = (tcp.peers[here], tcp.peers[there]);
-    let fit = judge(tcp.state, &mut sender, &mut receiver, direction, segment, be_liberal);
+    let fit = judge(tcp.state, &mut sender, &mut receiver, direction, segment, moved, be_liberal);
     tcp.peers[here] = sender;
     tcp.peers[there] = receiver;
     if fit == Fit::Accept && segment.kind == Kind::Ack {
@@ -40,6 +47,7 @@ fn judge(
     receiver: &mut Peer,
     direction: Direction,
     segment: &Segment<'_>,
+    moved: Option<Shift>,
     be_liberal: bool,
 ) -> Fit {
     let liberal = be_liberal || sender.flags & flag::BE_LIBERAL != 0;
@@ -48,6 +56,12 @@ fn judge(
     let mut end = segment.end;
     let mut ack = segment.ack;
     let mut sack = if receiver.flags & flag::SACK_PERM != 0 { segment.sack() } else { ack };
+    if let Some(moved) = moved {
+        // What it acknowledges the other side has numbered otherwise.
+        let by = moved.of(ack.wrapping_sub(1)).cast_unsigned();
+        ack = ack.wrapping_sub(by);
+        sack = sack.wrapping_sub(by);
+    }
     let mut window = u32::from(segment.window);
 
     if sender.max_window == 0 {

@@ -1,0 +1,192 @@
+//! Helpers: what reads the payload of a connection for the connections that it announces. As nf_conntrack_helper.c.
+//!
+//! A helper is given to a connection by `-j CT --helper` or by ctnetlink, never by its port. It sees every packet of its
+//! connection at the last hook, behind all tables and ahead of the confirmation, says what it expects, and may rewrite the
+//! payload where the connection is translated. Helpers read whatever strangers send: they are total, look at each byte a
+//! bounded number of times and keep a few numbers a connection in mind, see `Memory`.
+
+pub(crate) mod ftp;
+mod mangle;
+pub(crate) mod sequence;
+pub(crate) mod tftp;
+
+use libxt::family::Af;
+
+use crate::conntrack::expect::Expected;
+use crate::conntrack::{ConnId, Connection, Direction, Refusal, Relation, Tracked, Tracker, Tuple, status};
+use crate::wire::Headers;
+use crate::{Effects, Hook, Now, Packet, Verdict};
+
+/// A helper: `struct nf_conntrack_helper`.
+pub(crate) trait Helper: Sync {
+    /// Its name, as rules and listings have it.
+    fn name(&self) -> &'static str;
+    /// The transport protocols that it reads.
+    fn protocols(&self) -> &'static [u8];
+    /// Whether it reads connections of a family.
+    fn reads(&self, af: Af) -> bool;
+    /// The classes of its expectations.
+    fn policies(&self) -> &'static [Policy];
+    /// Looks at a packet. As `help`.
+    fn help(&self, call: &mut Call<'_, '_>) -> Verdict;
+}
+
+/// What holds of a class of expectations: `struct nf_conntrack_expect_policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Policy {
+    /// How many a master may have at once, 0 for any number.
+    pub(crate) most: u8,
+    /// Seconds that one lives.
+    pub(crate) timeout: u32,
+}
+
+/// Names a helper: its place in the list of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HelperId(u8);
+
+/// What a helper keeps in mind of a connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Memory {
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// FTP: where lines begin.
+    Ftp(ftp::Lines),
+}
+
+/// A packet in front of a helper.
+pub(crate) struct Call<'a, 'p> {
+    pub(crate) tracker: &'a mut Tracker,
+    /// The connection.
+    pub(crate) id: ConnId,
+    /// Which way the packet goes.
+    pub(crate) direction: Direction,
+    /// How it stands to its connection.
+    pub(crate) relation: Relation,
+    pub(crate) packet: &'a mut Packet<'p>,
+    pub(crate) headers: &'a mut Headers,
+    pub(crate) now: Now,
+    pub(crate) out: &'a mut Effects,
+}
+
+/// All helpers. A crash is outlived by numbers, so new ones go behind the others.
+const HELPERS: &[&dyn Helper] = &[&ftp::Ftp, &tftp::Tftp];
+
+/// The helper of a name for a family and a transport protocol. As __nf_conntrack_helper_find().
+pub fn find(name: &[u8], af: Af, protocol: u8) -> Option<HelperId> {
+    let fits = |helper: &&dyn Helper| {
+        helper.name().as_bytes() == name && helper.reads(af) && helper.protocols().contains(&protocol)
+    };
+    HELPERS.iter().position(fits).map(|at| HelperId(at as u8))
+}
+
+impl HelperId {
+    /// The helper.
+    pub(crate) fn helper(self) -> &'static dyn Helper {
+        HELPERS.get(usize::from(self.0)).copied().unwrap_or(HELPERS[0])
+    }
+
+    /// As a number that outlives a crash; 0 is none.
+    pub(crate) fn number(id: Option<Self>) -> u8 {
+        id.map_or(0, |id| id.0.saturating_add(1))
+    }
+
+    /// The helper of such a number.
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        let id = number.checked_sub(1)?;
+        (usize::from(id) < HELPERS.len()).then_some(Self(id))
+    }
+}
+
+/// Helpers and moved sequence numbers, for every packet of a connection. As the first half of nf_confirm().
+pub(crate) fn help(
+    tracker: &mut Tracker,
+    tracked: Tracked,
+    packet: &mut Packet<'_>,
+    headers: &mut Headers,
+    now: Now,
+    out: &mut Effects,
+) -> Verdict {
+    let Tracked::Of { id, direction, relation } = tracked else { return Verdict::Accept };
+    let Some(connection) = tracker.get(id) else { return Verdict::Accept };
+    // An ICMP error of the connection is no payload of it.
+    if connection.is_plain() || connection.tuple(Direction::Original).protocol != headers.protocol {
+        return Verdict::Accept;
+    }
+    let looped = packet.hook == Hook::Input && packet.in_device.is_some_and(|device| device.loopback);
+    let moved = connection.status() & status::SEQ_ADJUST != 0 && !looped;
+    if let Some(helper) = tracker.helper(id) {
+        let mut call = Call { tracker: &mut *tracker, id, direction, relation, packet, headers, now, out };
+        let verdict = helper.help(&mut call);
+        if verdict != Verdict::Accept {
+            return verdict;
+        }
+    }
+    // What this packet itself has made longer begins behind it.
+    if moved && !sequence::adjust(tracker, id, direction, packet, headers) {
+        tracker.count_drop();
+        return Verdict::Drop;
+    }
+    Verdict::Accept
+}
+
+impl Call<'_, '_> {
+    /// The connection.
+    pub(crate) fn connection(&self) -> &Connection {
+        self.tracker.get(self.id).expect("help() has looked")
+    }
+
+    /// Packets of a direction as they arrive.
+    pub(crate) fn tuple(&self, direction: Direction) -> Tuple {
+        *self.connection().tuple(direction)
+    }
+
+    /// Whether the connection's packets are rewritten. As `ct->status & IPS_NAT_MASK`.
+    pub(crate) fn translated(&self) -> bool {
+        self.connection().status() & (status::SRC_NAT | status::DST_NAT) != 0
+    }
+
+    /// The transport header and what follows it.
+    pub(crate) fn segment(&self) -> &[u8] {
+        self.headers.segment(self.packet.data.bytes())
+    }
+
+    /// What the helper keeps in mind.
+    pub(crate) fn memory(&mut self) -> Option<&mut Memory> {
+        self.tracker.memory(self.id)
+    }
+
+    /// Announces a connection. As nf_ct_expect_related().
+    pub(crate) fn expect(&mut self, expected: Expected) -> Result<(), Refusal> {
+        self.tracker.expect(self.id, expected, self.now, self.out)
+    }
+
+    /// Announces a connection at the first destination port from the expected one on that is free, and says which. As
+    /// nf_nat_exp_find_port().
+    pub(crate) fn expect_somewhere(&mut self, mut expected: Expected) -> Option<u16> {
+        const ATTEMPTS: u16 = 128;
+        let first = expected.tuple.destination_port();
+        let span = u16::MAX - first;
+        let mut port = first;
+        for _ in 0..=span.min(ATTEMPTS) {
+            expected.tuple = expected.tuple.with_destination_port(port);
+            match self.expect(expected) {
+                Ok(()) => return Some(port),
+                Err(Refusal::Busy) if span != 0 => {
+                    let drawn = self.tracker.random() >> 32;
+                    port = first.saturating_add((drawn % u64::from(span)) as u16);
+                }
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    /// Takes back what was announced. As nf_ct_unexpect_related().
+    pub(crate) fn unexpect(&mut self, tuple: &Tuple) {
+        self.tracker.unexpect(self.id, tuple, self.now, self.out);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,7 @@ pub(super) fn text<'o>(
             let form = format!("{not}--{}{}", spec.name, spec.metavar);
             let _ = writeln!(text, "{form:<32} {}", spec.help);
         }
+        let _ = object.list_names(&mut text, program.af);
     }
     text
 }

@@ -591,7 +591,7 @@ pub(super) fn usage(text: &str) -> Failure {
 }
 
 fn from_problem(problem: Problem) -> Failure {
-    Failure::Usage(problem.0)
+    if problem.is_usage { Failure::Usage(problem.text) } else { Failure::Other(problem.text) }
 }
 
 /// Protocol numbers that IPv6 knows only as extension headers (`is_exthdr()`).

@@ -388,63 +388,8 @@ fn lines_that_once_differed_are_the_same_now() {
     assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n\n"));
 }
 
-const FOUND: &str = r#"
-    -t nat -A INPUT -j NETMAP --to nth
-    -t nat -A INPUT -j NETMAP --to fe80::1
-    -t mangle -A INPUT -j TEE --gateway 256
-    -t mangle -A INPUT -j TEE --gateway ":"
-    -A INPUT -m dccp --sport aa:bb:cc
-    -A INPUT -p dccp -m dccp --sport 1:2:3
-    -A INPUT -p dccp -m dccp --sport 1:2:x
-    -A INPUT -m conntrack --ctorigsrcport 18446744073709551616
-    -A INPUT -m conntrack --ctorigsrcport 4294967295
-    -A INPUT -m conntrack --ctorigsrcport 4294967296
-    -A INPUT -m conntrack --ctproto IPComp
-    -A INPUT -m conntrack --ctproto IPCOMP
-    -A INPUT -m hashlimit --hashlimit-above 7/sec --hashlimit-burst a --nosuch
-    -A INPUT -m hashlimit --hashlimit-above 7/sec --hashlimit-burst 5x --hashlimit-name a
-    -A INPUT -m hashlimit --hashlimit-above 25612kb/s --hashlimit-burst 1mb --hashlimit-name b
-    -A INPUT -m hashlimit --hashlimit-above 512kb/s --hashlimit-burst 4000mb --hashlimit-name c
-    -A INPUT -m hashlimit --hashlimit-above 9/s --hashlimit-name d --hashlimit-rate-match --hashlimit-rate-interval 1-2
-    -A INPUT -m hashlimit --hashlimit-above 9/s --hashlimit-name d --hashlimit-rate-interval 2147483648
-    -A INPUT -m hashlimit --hashlimit-above 9/s --hashlimit-name d --hashlimit-rate-interval x
-    -A INPUT -m hashlimit --hashlimit-above 9/s --hashlimit-name e --hashlimit-burst 0x1f
-    -A INPUT -m hashlimit --hashlimit-above 1kb/s --hashlimit-name f --hashlimit-burst 010kb
-    -A INPUT -m iprange --src-range 4
-    -A INPUT -m iprange --src-range 1.2-3
-    -A INPUT -m iprange --src-range 256
-    -A INPUT -m limit --limit 4294967296
-    -A INPUT -m limit --limit 4294967297/s
-    -A INPUT -j NFLOG --nflog-range 1 -m nosuch
-    -A INPUT -j NFLOG --nflog-range 1 --nflog-size 2
-    -A INPUT -j NFLOG --nflog-range 1
-    -A INPUT -j RATEEST --rateest-name a --rateest-interval 250ms --rateest-ewmalog 1e3 --rateest-ewmalog 1
-    -A INPUT -j RATEEST --rateest-name a --rateest-interval 250ms --rateest-ewmalog 1e1s
-    -A INPUT -m xxxxxxxxxxxxxxxxxxxxxxxxxxxxx
-    -A INPUT -m xxxxxxxxxxxxxxxxxxxxxxxxxxxx
-    -A INPUT -m length --length fe80::1
-    -A INPUT -m length --length x:1:2
-    -A INPUT -m length --length 1:x:2
-    -A INPUT -m length --length 1:2:x
-    -A INPUT -m length --length 1:2:
-    -A INPUT -m time --monthdays 0:00
-    -A INPUT -m time --monthdays 1x:
-    -A INPUT -m time --monthdays 12345678
-    -A INPUT -m time --monthdays 1,0x1
-    -A INPUT -m conntrack --ctorigsrcport "+"
-    -A INPUT -m conntrack --ctorigsrcport " "
-    -A INPUT -m conntrack --ctorigsrcport ""
-    -A INPUT -m ipv6header --header 00
-    -A INPUT -m ipv6header --header 044
-    -A INPUT -m ipv6header --header HOPOPT
-    -A INPUT -m addrtype --dst-type 1,2
-    -A INPUT -m addrtype --dst-type LOCAL,,x
-    -A INPUT -m addrtype --dst-type LOCAL,
-    -A INPUT -m addrtype --dst-type x
-    -A INPUT -m addrtype --dst-type l,UNI
-    -A INPUT -m connlabel --label 127 -m connlabel --label 3
-    -S
-"#;
+/// One a line, without the program.
+pub(crate) const FOUND: &str = include_str!("found.txt");
 
 #[test]
 fn marks_are_matched_and_set() {
@@ -505,7 +450,12 @@ fn a_missing_datapath_is_said_and_the_kernel_is_left_alone() {
 
 #[test]
 fn the_lock_is_waited_for_and_given_up_with_the_same_words() {
-    for (line, waits) in [("iptables -w 1 -L -n", false), ("iptables -L -n", true), ("iptables-restore -w 1", false)] {
+    for (line, waits) in [
+        ("iptables -w 1 -L -n", false),
+        ("iptables -L -n", true),
+        ("iptables-restore -w 1", false),
+        ("iptables -C INPUT -w1", false),
+    ] {
         let mut said = Vec::new();
         for tool in [Tool::Theirs, under_test()] {
             let namespace = Namespace::new();

@@ -1,12 +1,8 @@
 //! Several writers of one table: with the lock in common, and without, where only the kernel notices that they met.
 
-use std::fs::File;
 use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
-
-use libxt::family::Af;
-use nix::fcntl::{Flock, FlockArg};
 
 use crate::oracle::{Keeper, Namespace, Tool, Twins, split, under_test};
 
@@ -127,26 +123,6 @@ fn a_whole_restore_replaces_whatever_the_table_is_by_then() {
         let wanted = "-P INPUT ACCEPT\n-P FORWARD ACCEPT\n-P OUTPUT DROP\n-A INPUT -s 1.1.1.1/32 -j ACCEPT\n";
         assert_eq!(saved, wanted, "{keeper:?}");
     }
-}
-
-#[test]
-fn the_lock_is_waited_for_as_the_real_tool_waits() {
-    let twins = Twins::new();
-    for line in
-        ["iptables -w 1 -A INPUT -j ACCEPT", "iptables -w1 -L -n", "iptables-restore -w 1", "iptables -C INPUT -w 1"]
-    {
-        let said = [(&twins.theirs, Tool::Theirs), (&twins.ours, under_test())].map(|(namespace, tool)| {
-            let file = File::create(namespace.lock_file()).expect("the lock file");
-            let held = Flock::lock(file, FlockArg::LockExclusive).expect("the lock");
-            let mut outcome = namespace.run(tool, &split(line), "*filter\nCOMMIT\n");
-            drop(held);
-            outcome.stderr = outcome.stderr.replace(&namespace.lock_file().display().to_string(), "LOCK");
-            outcome
-        });
-        assert_eq!(said[0], said[1], "{line}");
-        assert_eq!(said[0].code, 4, "{line}");
-    }
-    twins.compare_tables(Af::V4, &["filter"]);
 }
 
 /// Rules of each writer.

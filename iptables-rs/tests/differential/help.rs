@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use libxt::ext::{Kind, entries};
 use libxt::family::Af;
 
-use crate::oracle::{Namespace, Tool};
+use crate::oracle::{Namespace, Tool, split};
 
 #[test]
 fn the_help_of_every_extension_lists_the_options_that_the_real_tools_does() {
@@ -40,6 +40,31 @@ fn the_help_of_every_extension_lists_the_options_that_the_real_tools_does() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_help_lists_the_names_that_the_real_tools_does() {
+    let namespace = Namespace::new();
+    for (line, heading) in [
+        ("iptables -p icmp -h", "Valid ICMP Types:"),
+        ("ip6tables -p icmpv6 -h", "Valid ICMPv6 Types:"),
+        ("ip6tables -m mh -h", "Valid MH types:"),
+        ("iptables -m pkttype -h", "Valid packet types:"),
+        ("iptables -j REJECT -h", "Valid reject types:"),
+        ("ip6tables -j REJECT -h", "Valid reject types:"),
+    ] {
+        let theirs = namespace.run(Tool::Theirs, &split(line), "").stdout;
+        let ours = namespace.run(Tool::Ours, &split(line), "").stdout;
+        let (_, theirs) = theirs.split_once(heading).expect("the real tool's list");
+        let (_, ours) = ours.split_once("Names:").expect("our list");
+        let known: BTreeSet<&str> = ours.split([' ', '(', ')', '\n']).collect();
+        let first = theirs.lines().map(str::trim).take_while(|line| !line.starts_with("(*)"));
+        let wanted = first.filter_map(|line| line.split_ascii_whitespace().next()).collect::<Vec<_>>();
+        assert!(wanted.len() >= 4, "{line}: {theirs}");
+        for name in wanted {
+            assert!(known.contains(name), "{line}: {name} is missing");
+        }
+    }
 }
 
 /// Every `--name` in a text.

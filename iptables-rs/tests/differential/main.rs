@@ -13,6 +13,8 @@ mod concurrent;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod deviations;
+#[cfg(test)]
 mod help;
 #[cfg(test)]
 mod hostile;

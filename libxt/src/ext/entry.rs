@@ -31,6 +31,8 @@ pub trait Object: Any + Send + Sync + fmt::Debug {
     fn encode(&self, revision: u8, info: &mut [u8], around: &Surroundings) -> Result<(), Malformed>;
     /// [`Extension::shown_name`].
     fn shown_name(&self) -> &'static str;
+    /// [`Extension::list_names`].
+    fn list_names(&self, w: &mut dyn fmt::Write, af: Af) -> fmt::Result;
     /// [`Extension::save`].
     fn save(&self, w: &mut dyn fmt::Write, around: &Surroundings) -> fmt::Result;
     /// [`Extension::print`].
@@ -171,6 +173,10 @@ impl<E: Extension> Object for Instance<E> {
 
     fn shown_name(&self) -> &'static str {
         self.value.shown_name()
+    }
+
+    fn list_names(&self, w: &mut dyn fmt::Write, af: Af) -> fmt::Result {
+        E::list_names(w, af)
     }
 
     fn save(&self, w: &mut dyn fmt::Write, around: &Surroundings) -> fmt::Result {

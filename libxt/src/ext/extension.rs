@@ -136,6 +136,13 @@ pub trait Extension: Clone + Default + PartialEq + fmt::Debug + Send + Sync + 's
         Self::NAME
     }
 
+    /// Names that arguments may have in a family, as help lists them below the options: one meaning a line, codes of a
+    /// type indented under it.
+    fn list_names(w: &mut dyn fmt::Write, af: Af) -> fmt::Result {
+        let _ = (w, af);
+        Ok(())
+    }
+
     /// The options as `-S` and `iptables-save` print them, each with one space **before** it.
     fn save(&self, w: &mut dyn fmt::Write, around: &Surroundings) -> fmt::Result;
 

@@ -138,6 +138,13 @@ impl Given<'_> {
         network::parse_mask(self.value, self.around.af).ok_or_else(|| self.bad_mask())
     }
 
+    /// The length of such a mask, `None` if it has holes.
+    pub fn mask_len(&self) -> Result<Option<u8>, Problem> {
+        network::parse_mask_len(self.value, self.around.af)
+            .map(|len| len.map(|len| len as u8))
+            .ok_or_else(|| self.bad_mask())
+    }
+
     /// One address of the rule's family (`XTTYPE_HOST`), as a `union nf_inet_addr`.
     pub fn host(&self) -> Result<[u8; 16], Problem> {
         network::resolve(self.value, self.around.af)

@@ -61,12 +61,14 @@ pub struct Given<'a> {
     pub around: Surroundings,
 }
 
-/// Why an option was refused: upstream's text, without `iptables v…: ` before it. The exit code is 2.
+/// Why an option was refused: upstream's text, without `iptables v…: ` before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem(
+pub struct Problem {
     /// The text, with upstream's trailing newline where upstream prints an extra blank line.
-    pub String,
-);
+    pub text: String,
+    /// Whether the words are at fault (`PARAMETER_PROBLEM`, exit code 2), or something else (`OTHER_PROBLEM`, 1).
+    pub is_usage: bool,
+}
 
 impl<E> Opt<E> {
     /// An option with an argument; `metavar` is what help shows for it, with a leading space.
@@ -159,7 +161,7 @@ impl<'a> Given<'a> {
     }
     /// `X: bad value for option "--y", or out of range (min-max).`, as `xtopt_parse_int` says it.
     pub fn out_of_range(&self, min: u64, max: u64) -> Problem {
-        Problem(format!(
+        Problem::new(format!(
             "{}: bad value for option \"--{}\", or out of range ({min}-{max}).\n",
             self.extension, self.option
         ))
@@ -167,24 +169,48 @@ impl<'a> Given<'a> {
 
     /// `X: bad value for option "--y"` with upstream's ending for options without a range.
     pub fn bad_value(&self) -> Problem {
-        Problem(format!("{}: bad value for option \"--{}\"", self.extension, self.option))
+        Problem::new(format!("{}: bad value for option \"--{}\"", self.extension, self.option))
     }
 }
 
 impl Problem {
     /// A text of the extension's own.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self { text: text.into(), is_usage: true }
+    }
+
+    /// The same, where the words are not to blame.
+    pub fn other(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_usage: false }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl std::error::Error for Problem {}
+
+/// Names one a line, with `(other names)` of the same meaning that follow them; `is_part` of what stands before is
+/// indented. See [`Extension::list_names`](super::Extension::list_names).
+pub(super) fn list_names<'a, T: PartialEq>(
+    w: &mut dyn fmt::Write,
+    names: impl IntoIterator<Item = (&'a str, T)>,
+    is_part: fn(&T) -> bool,
+) -> fmt::Result {
+    w.write_str("Names:\n")?;
+    let mut names = names.into_iter().peekable();
+    while let Some((name, means)) = names.next() {
+        write!(w, "{}{name}", if is_part(&means) { "      " } else { "   " })?;
+        while let Some((other, _)) = names.next_if(|(_, other)| *other == means) {
+            write!(w, " ({other})")?;
+        }
+        w.write_str("\n")?;
+    }
+    Ok(())
+}
 
 /// Says a line on stderr that is no reason to refuse the option, as upstream does while it reads a rule.
 pub(super) fn notice(line: &str) {
@@ -203,10 +229,10 @@ pub(super) fn admit<E>(
     let spec = &table[index].spec;
     let name = spec.alias_of.unwrap_or(spec.name);
     if seen & same_slot(table, index) != 0 && !spec.repeatable {
-        return Err(Problem(format!("{extension}: option \"--{name}\" can only be used once.\n")));
+        return Err(Problem::new(format!("{extension}: option \"--{name}\" can only be used once.\n")));
     }
     if inverted && !spec.invertible {
-        return Err(Problem(format!("{extension}: option \"--{name}\" cannot be inverted.\n")));
+        return Err(Problem::new(format!("{extension}: option \"--{name}\" cannot be inverted.\n")));
     }
     Ok(())
 }
@@ -220,20 +246,20 @@ pub(super) fn complete<E>(table: &[Opt<E>], extension: &str, seen: u64) -> Resul
         }
         if seen & same_slot(table, index) == 0 {
             if spec.mandatory {
-                return Err(Problem(format!("{extension}: option \"--{}\" must be specified\n", spec.name)));
+                return Err(Problem::new(format!("{extension}: option \"--{}\" must be specified\n", spec.name)));
             }
             continue;
         }
         for (other_index, other) in table.iter().enumerate() {
             let other_seen = seen & same_slot(table, other_index) != 0;
             if !other_seen && spec.requires.contains(&other.spec.name) {
-                return Err(Problem(format!(
+                return Err(Problem::new(format!(
                     "{extension}: option \"--{}\" also requires \"--{}\".\n",
                     spec.name, other.spec.name
                 )));
             }
             if other_seen && spec.excludes.contains(&other.spec.name) {
-                return Err(Problem(format!(
+                return Err(Problem::new(format!(
                     "{extension}: option \"--{}\" cannot be used together with \"--{}\".\n",
                     spec.name, other.spec.name
                 )));

@@ -29,11 +29,11 @@ pub const CLASSES: &[(&str, u8)] = &[
 /// The highest code point.
 pub const MAX: u8 = 0x3f;
 
-/// The code point of a class name in any case. The error is upstream's text.
+/// The code point of a class name in any case, whatever follows it. The error is upstream's text.
 pub fn parse_class(text: &str) -> Result<u8, String> {
     CLASSES
         .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(text))
+        .find(|(name, _)| text.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name)))
         .map(|&(_, code_point)| code_point)
         .ok_or_else(|| format!("Invalid DSCP value `{text}'"))
 }
@@ -46,6 +46,7 @@ mod tests {
     fn class_names_are_read_in_any_case() {
         assert_eq!(parse_class("ef"), Ok(46));
         assert_eq!(parse_class("Af43"), Ok(38));
+        assert_eq!(parse_class("CS12"), Ok(8));
         assert_eq!(parse_class("LE"), Err("Invalid DSCP value `LE'".into()));
     }
 }

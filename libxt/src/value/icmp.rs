@@ -64,23 +64,22 @@ impl Names {
             }
             (None, _) => {}
         }
-        let (kind, rest) = byte(text).ok_or_else(|| format!("Unknown {protocol} type `{text}'"))?;
-        let codes = match rest.chars().next() {
-            None => return Ok(Icmp::of(kind)),
-            Some('/') => &rest[1..],
-            Some(':') => return Err(format!("{protocol} type range not supported")),
-            Some(other) => return Err(format!("unknown character {other}")),
+        let unknown = |part: &str| format!("Unknown {protocol} {part} `{text}'");
+        let (first, last, rest) = range(text).ok_or_else(|| unknown("type"))?;
+        let (codes, rest) = match rest.strip_prefix('/') {
+            Some(codes) => {
+                let (min, max, rest) = range(codes).ok_or_else(|| unknown("code"))?;
+                ((min, max), rest)
+            }
+            None => ((0, u8::MAX), rest),
         };
-        let unknown = || format!("Unknown {protocol} code `{text}'");
-        let (code_min, rest) = byte(codes).ok_or_else(unknown)?;
-        match rest.chars().next() {
-            None => Ok(Icmp::code(kind, code_min)),
-            Some(':') => match byte(&rest[1..]) {
-                Some((code_max, "")) => Ok(Icmp { kind, code_min, code_max }),
-                _ => Err(unknown()),
-            },
-            Some(other) => Err(format!("unknown character {other}")),
+        if let Some(other) = rest.chars().next() {
+            return Err(format!("unknown character {other}"));
         }
+        if first != last {
+            return Err(format!("{protocol} type range not supported"));
+        }
+        Ok(Icmp { kind: first, code_min: codes.0, code_max: codes.1 })
     }
 
     /// The first name that means exactly this.
@@ -99,6 +98,15 @@ impl Names {
             Icmp { code_min, code_max, .. } if code_min == code_max => write!(w, " code {code_min}"),
             Icmp { code_min, code_max, .. } => write!(w, " codes {code_min}-{code_max}"),
         }
+    }
+}
+
+/// `number` or `number:number`, and what follows.
+fn range(text: &str) -> Option<(u8, u8, &str)> {
+    let (first, rest) = byte(text)?;
+    match rest.strip_prefix(':') {
+        Some(last) => byte(last).map(|(last, rest)| (first, last, rest)),
+        None => Some((first, first, rest)),
     }
 }
 

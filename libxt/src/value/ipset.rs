@@ -116,11 +116,14 @@ impl fmt::Display for Lookup {
 
 /// The number of the set called `name`, as `get_set_byname` asks for it.
 fn find(name: &str, af: Af) -> Result<u16, Problem> {
-    let socket = Questions::open().map_err(|_| Problem::new("Can't open socket to ipset."))?;
-    let version = socket.version().map_err(|_| Problem::new("Kernel module ip_set is not loaded in."))?;
+    let socket = Questions::open().map_err(|_| Problem::other("Can't open socket to ipset.\n"))?;
+    let version = socket.version().map_err(|_| Problem::other("Kernel module xt_set is not loaded in.\n"))?;
     let mut question = ByName { operation: GET_BY_NAME, version, family: 0, set: Text::<NAME_LEN>::cut(name).0 };
     let asked = socket.ask(question.as_mut_bytes());
-    asked.map_err(|error| Problem::new(format!("Problem when communicating with ipset: {error}.")))?;
+    asked.map_err(|error| {
+        let errno = error.raw_os_error().unwrap_or(libc::EIO);
+        Problem::other(format!("Problem when communicating with ipset, errno={errno}.\n"))
+    })?;
     let index = index_of(&question.set);
     if index == u16::MAX {
         return Err(Problem::new(format!("Set {name} doesn't exist.\n")));

@@ -134,23 +134,35 @@ pub fn resolve(host: &str, af: Af) -> Result<IpAddr, Refused> {
 
 /// A mask as a length or dotted, as 16 bytes; oddities as in [`Network::parse`].
 pub fn parse_mask(text: &str, af: Af) -> Option<[u8; 16]> {
-    let bits = af.address_len() as u64 * 8;
-    let len = match number::parse(text, 0, u32::MAX.into()) {
-        Some(len) if len <= bits => len,
-        Some(_) if af == Af::V4 => return Some([0xff; 16]),
-        Some(_) => return None,
-        None => {
-            let dotted: IpAddr = text.parse().ok()?;
-            if dotted.is_ipv4() != (af == Af::V4) {
-                return None;
-            }
-            match prefix_len(&bytes(dotted)[..af.address_len()]) {
-                Some(len) => len.into(),
-                None => return Some([0xff; 16]),
-            }
-        }
+    Some(parse_mask_len(text, af)?.map_or([0xff; 16], mask))
+}
+
+/// The length of a mask given as such or dotted, in any form that `inet_aton` knows; `Some(None)` if it has holes.
+pub fn parse_mask_len(text: &str, af: Af) -> Option<Option<u32>> {
+    if let Some(len) = number::parse(text, 0, af.address_len() as u64 * 8) {
+        return Some(Some(len as u32));
+    }
+    let dotted = match af {
+        Af::V4 => aton(text)?.into(),
+        Af::V6 => text.parse::<Ipv6Addr>().ok()?.into(),
     };
-    Some(mask(len as u32))
+    Some(prefix_len(&bytes(dotted)[..af.address_len()]))
+}
+
+/// An IPv4 address of one to four numbers, each decimal, octal or hexadecimal, the last of which fills what is left; as
+/// `inet_aton`, without the white space that may follow there.
+fn aton(text: &str) -> Option<Ipv4Addr> {
+    let mut parts: Vec<&str> = text.split('.').collect();
+    let last = parts.pop()?;
+    let part = |part: &str, max: u64| {
+        part.starts_with(|c: char| c.is_ascii_digit()).then(|| number::parse(part, 0, max)).flatten()
+    };
+    let room = u64::from(u32::MAX).checked_shr(8 * u32::try_from(parts.len()).ok()?).filter(|room| *room >= 255)?;
+    let mut address = part(last, room)?;
+    for (place, text) in parts.iter().enumerate() {
+        address |= part(text, 255)? << (24 - 8 * place);
+    }
+    Some(Ipv4Addr::from_bits(address as u32))
 }
 
 /// The mask of the first `len` bits.
@@ -185,6 +197,11 @@ mod tests {
         assert_eq!(parse("1.2.3.4/255.0.255.0"), Ok("1.2.3.4".into()));
         assert_eq!(parse("1.2.3.4/0"), Ok("1.2.3.4/0".into()));
         assert_eq!(parse("1.2.3.4/x"), Err(Refused::Mask));
+        assert_eq!(parse("1.2.3.4/2147483648"), Ok("1.2.3.4/1".into()));
+        assert_eq!(parse("1.2.3.4/0377.0xc00000"), Ok("1.2.3.4/10".into()));
+        assert_eq!(parse("1.2.3.4/33"), Ok("1.2.3.4".into()));
+        assert_eq!(parse("1.2.3.4/255.256.0.0"), Err(Refused::Mask));
+        assert_eq!(parse("1.2.3.4/1.2.3.4.5"), Err(Refused::Mask));
     }
 
     #[test]

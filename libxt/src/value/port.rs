@@ -80,14 +80,20 @@ pub fn invalid(text: &str) -> String {
 /// A port as `getaddrinfo` reads a service: decimal digits modulo 2^16 unless they make a negative `int`, else a name in
 /// any protocol.
 pub fn parse_any(text: &str) -> Option<u16> {
+    if text.is_empty() {
+        return Some(0);
+    }
     let digits = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
-    let digits = digits.strip_prefix('+').unwrap_or(digits);
-    if digits.is_empty() && !text.is_empty() {
+    let (digits, negative) = match digits.strip_prefix('-') {
+        Some(digits) => (digits, true),
+        None => (digits.strip_prefix('+').unwrap_or(digits), false),
+    };
+    if digits.is_empty() {
         return None;
     }
     if digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        let number =
-            digits.bytes().fold(0u64, |number, digit| number.saturating_mul(10).saturating_add((digit - b'0').into()));
+        let number = digits.parse::<u64>().ok();
+        let number = number.map_or(u64::MAX, |number| if negative { number.wrapping_neg() } else { number });
         return (number as i32 >= 0).then_some(number as u16);
     }
     ["tcp", "udp", "dccp", "udplite", "sctp"].iter().find_map(|protocol| service::port(text, Some(protocol)))
@@ -110,6 +116,9 @@ mod tests {
         assert_eq!(parse_any(""), Some(0));
         assert_eq!(parse_any("0x10"), None);
         assert_eq!(parse_any("-1"), None);
+        assert_eq!(parse_any("-0"), Some(0));
+        assert_eq!(parse_any("-4294967000"), Some(296));
+        assert_eq!(parse_any("-18446744073709551616"), None);
     }
 
     #[test]

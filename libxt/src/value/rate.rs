@@ -69,8 +69,8 @@ impl fmt::Display for Rate {
     }
 }
 
-/// The integer at the start, as `atoi`: white space, a sign, digits; 0 without digits.
-fn leading_integer(text: &str) -> i64 {
+/// The integer at the start, as `atoll`: white space, a sign, digits; 0 without digits.
+pub fn leading_integer(text: &str) -> i64 {
     let text = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),

@@ -1,5 +1,6 @@
 //! Command lines and restore files drawn from the corpus: its rules as they are, in pieces, and with something wrong.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -7,6 +8,7 @@ use libxt::ext::{self, Kind};
 use libxt::family::Af;
 
 use super::plain;
+use crate::deviations;
 use crate::oracle::split;
 
 /// xorshift64*: the sequence is the seed's alone.
@@ -17,12 +19,15 @@ pub(super) struct Random {
 }
 
 /// The rules of the corpus, and what they are made of.
+#[derive(Default)]
 pub(super) struct Pool {
     rules: Vec<Rule>,
     /// Runs of words that belong together: `-m mark --mark 1`.
     pieces: Vec<Vec<String>>,
     /// Every word that follows an option.
     arguments: Vec<String>,
+    /// For each option that takes an argument, the good rules in which it stands, and where.
+    options: BTreeMap<String, Vec<(usize, usize)>>,
 }
 
 struct Rule {
@@ -73,7 +78,7 @@ impl Random {
 
 impl Pool {
     pub(super) fn read() -> Self {
-        let mut pool = Self { rules: Vec::new(), pieces: Vec::new(), arguments: Vec::new() };
+        let mut pool = Self::default();
         for folder in ["matches", "targets"] {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../libxt/tests/corpus").join(folder);
             let mut files: Vec<_> =
@@ -83,7 +88,12 @@ impl Pool {
                 pool.add_file(&fs::read_to_string(file).expect("a corpus file"));
             }
         }
-        for rule in &pool.rules {
+        for (number, rule) in pool.rules.iter().enumerate() {
+            for (at, pair) in rule.words.windows(2).enumerate().filter(|_| rule.is_good) {
+                if pair[0].starts_with("--") && !pair[1].starts_with(['-', '!']) {
+                    pool.options.entry(pair[0].clone()).or_default().push((number, at + 1));
+                }
+            }
             for word in &rule.words {
                 match word.as_str() {
                     "-m" | "-j" | "-g" | "-p" | "-s" | "-d" => pool.pieces.push(Vec::new()),
@@ -129,13 +139,12 @@ impl Pool {
         loop {
             let line = match random.below(10) {
                 0..2 => plain::line(random),
-                2..6 => self.whole_rule(random),
-                6..8 => self.some_pieces(random),
+                2..4 => self.whole_rule(random),
+                4..7 => self.odd_argument(random),
+                7 => self.some_pieces(random),
                 _ => named_options(self, random),
             };
-            // ip6tables 1.8.9 compares with a mask of the wrong size when it checks (repaired in 1.8.10).
-            let checks = line.words.iter().any(|word| word == "-C" || word.starts_with("--ch"));
-            if !(line.words.iter().any(|word| is_decided(word)) || checks && line.af == Af::V6) {
+            if !deviations::is_left_out(line.af, &line.words) {
                 return line;
             }
         }
@@ -172,6 +181,54 @@ impl Pool {
             if random.chance(95) { &rule.table } else { *random.one_of(&[&rule.table, "nat", "raw", "mangle"]) };
         let chain = if random.chance(90) { &rule.chain } else { random.pick(&CHAINS) };
         Line { af, table: table.to_string(), words: command(random, table, chain, words) }
+    }
+
+    /// A good rule, one of whose arguments is another. Every option is as likely as any other.
+    fn odd_argument(&self, random: &mut Random) -> Line {
+        let places = self.options.values().nth(random.below(self.options.len())).expect("an option");
+        let (number, at) = *random.one_of(places);
+        let rule = &self.rules[number];
+        let mut words = rule.words.clone();
+        words[at] = if random.chance(50) { self.hostile(random) } else { self.mutated(random, &words[at]) };
+        let af = match (rule.v4, rule.v6) {
+            (true, true) => any_family(random),
+            (v4, _) => {
+                if v4 {
+                    Af::V4
+                } else {
+                    Af::V6
+                }
+            }
+        };
+        let words = ["-t", &rule.table, "-A", &rule.chain].into_iter().map(str::to_owned).chain(words).collect();
+        Line { af, table: rule.table.clone(), words }
+    }
+
+    /// An argument with one or two things changed in it.
+    fn mutated(&self, random: &mut Random, argument: &str) -> String {
+        let mut text = argument.to_owned();
+        for _ in 0..=random.below(2) {
+            let places: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+            let at = *random.one_of(&places);
+            match random.below(9) {
+                0 => text.truncate(at),
+                1 => text = text[at..].to_owned(),
+                2 => text.insert_str(at, random.pick(MARKS)),
+                3 => text.insert_str(at, random.pick(NUMBERS)),
+                4 if at < text.len() => drop(text.remove(at)),
+                5 => text = format!("{text}{}{}", random.pick(MARKS), self.hostile(random)),
+                6 => text = format!("{}{}{text}", self.hostile(random), random.pick(MARKS)),
+                7 => text = if random.chance(50) { text.to_uppercase() } else { text.to_lowercase() },
+                _ => {
+                    // Another number in place of one that stands there.
+                    if let Some(start) = text[at..].find(|c: char| c.is_ascii_digit()).map(|start| start + at) {
+                        let digits = text[start..].find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len() - start);
+                        text.replace_range(start..start + digits, random.pick(NUMBERS));
+                    }
+                }
+            }
+        }
+        text
     }
 
     fn some_pieces(&self, random: &mut Random) -> Line {
@@ -342,18 +399,6 @@ fn any_family(random: &mut Random) -> Af {
     if random.chance(60) { Af::V4 } else { Af::V6 }
 }
 
-/// Whether a word does what the two tools decidedly do differently: an argument in the same word as -p -s -d -j -i -o.
-fn is_decided(word: &str) -> bool {
-    if let Some(long) = word.strip_prefix("--") {
-        let Some((name, _)) = long.split_once('=') else { return false };
-        let base = ["source", "src", "destination", "dst", "protocol", "jump", "in-interface", "out-interface"];
-        return base.iter().any(|base| base.starts_with(name));
-    }
-    let Some(bundle) = word.strip_prefix('-') else { return false };
-    let letters = bundle.char_indices().find(|(_, letter)| "psdjio".contains(*letter));
-    letters.is_some_and(|(at, _)| at + 1 < bundle.len())
-}
-
 const CHAINS: [&str; 9] = ["INPUT", "INPUT", "FORWARD", "OUTPUT", "PREROUTING", "POSTROUTING", "a", "nosuch", "-x"];
 
 const NUMBERS: &[&str] = &[
@@ -395,6 +440,12 @@ const NUMBERS: &[&str] = &[
     "1,2",
     ",",
     "0xffffffff/0xf",
+];
+
+/// What may stand between the parts of an argument, or before them, or be one too many.
+const MARKS: &[&str] = &[
+    ",", ":", "/", "-", "=", "!", "+", " ", ".", "%", "|", "@", "x", "0", ",,", "::", "//", "--", "0x", "\\", "[", "]",
+    "(", ")", "\n", "s",
 ];
 
 const WORDS: &[&str] = &[

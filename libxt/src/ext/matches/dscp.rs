@@ -63,7 +63,7 @@ fn set_dscp(to: &mut Dscp, given: &Given<'_>) -> Result<(), Problem> {
 }
 
 fn set_class(to: &mut Dscp, given: &Given<'_>) -> Result<(), Problem> {
-    *to = Dscp { dscp: dscp::parse_class(given.value).map_err(Problem)?, inverted: given.inverted };
+    *to = Dscp { dscp: dscp::parse_class(given.value).map_err(Problem::new)?, inverted: given.inverted };
     Ok(())
 }
 

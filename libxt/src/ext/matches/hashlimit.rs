@@ -5,8 +5,8 @@ use std::fmt::{self, Write};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
-use crate::value::number;
 use crate::value::text::Text;
+use crate::value::{number, rate};
 
 /// Buckets that gain one packet (or a portion of bytes) every `period`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,9 +159,11 @@ impl Extension for Hashlimit {
             "over how many seconds the rate is measured",
             |to: &mut Self, given| {
                 // As atoi(), which keeps the low half.
-                let (seconds, _) = decimal(given.value).unwrap_or((0, ""));
-                let seconds = i32::try_from(seconds as u32).ok().filter(|seconds| *seconds > 0);
-                to.interval = seconds.ok_or_else(|| given.bad_param(given.value))?.cast_unsigned();
+                let seconds = rate::leading_integer(given.value) as i32;
+                if seconds <= 0 {
+                    return Err(given.bad_param(given.value));
+                }
+                to.interval = seconds.cast_unsigned();
                 Ok(())
             },
         ),
@@ -294,11 +296,17 @@ impl Hashlimit {
                 return Ok(BYTE_EXPIRE);
             }
             // What is left of the rate in the unit that the kernel counts in.
-            let rate = bytes_of(self.period).max(1);
+            let rate = bytes_of(self.period);
+            if rate == 0 {
+                // The tools die of a division by zero here.
+                let least = 1 << BYTE_SHIFT;
+                return Err(Problem::new(format!("--hashlimit-burst needs a rate of at least {least}b/s")));
+            }
             if self.burst < rate {
                 return Err(Problem::new(format!("burst cannot be smaller than {rate}b")));
             }
-            self.burst = self.burst.div_ceil(rate);
+            // The tools keep it in 32 bits.
+            self.burst = (self.burst & u64::from(u32::MAX)).div_ceil(rate);
             return Ok(BYTE_BURST_EXPIRE);
         }
         if !(1..=MAX_BURST).contains(&self.burst) {
@@ -415,16 +423,20 @@ fn set_above(to: &mut Hashlimit, given: &Given<'_>) -> Result<(), Problem> {
 
 fn set_rate(to: &mut Hashlimit, given: &Given<'_>) -> Result<(), Problem> {
     let bad = || given.bad_param(given.value);
-    let (count, rest) = decimal(given.value).filter(|(count, _)| *count != 0).ok_or_else(bad)?;
-    to.bytes = given.value.contains("b/s");
-    if to.bytes {
-        let rate = count.saturating_mul(factor(rest));
-        if rate > MAX_BYTES {
-            let max = MAX_BYTES;
-            return Err(Problem::new(format!("Rate value too large \"{rate}\" (max {max})\n")));
+    let count = rate::leading_integer(given.value).cast_unsigned();
+    let unit = given.value.find("b/s").filter(|at| *at > 0).map(|at| &given.value[at - 1..]);
+    to.bytes = unit.is_some();
+    if let Some(unit) = unit {
+        if count == 0 {
+            return Err(bad());
         }
-        to.unit = rate;
-        to.period = u64::from(u32::MAX) / ((rate >> BYTE_SHIFT) + 1);
+        // The tools wrap around, and die of a division by zero where that leaves nothing.
+        let rate = count.wrapping_mul(factor(unit));
+        let portions = ((rate >> BYTE_SHIFT) as u32).wrapping_add(1);
+        to.period = u64::from(u32::MAX.checked_div(portions).ok_or_else(|| {
+            let max = MAX_BYTES - 1;
+            Problem::new(format!("Rate value too large \"{rate}\" (max {max})\n"))
+        })?);
         return Ok(());
     }
     let seconds = match given.value.split_once('/') {
@@ -437,7 +449,7 @@ fn set_rate(to: &mut Hashlimit, given: &Given<'_>) -> Result<(), Problem> {
         }
     };
     to.unit = seconds;
-    to.period = SCALE * seconds / count;
+    to.period = (SCALE * seconds).checked_div(count).ok_or_else(bad)?;
     if to.period == 0 {
         return Err(Problem::new(format!("Rate too fast \"{}\"", given.value)));
     }
@@ -445,18 +457,11 @@ fn set_rate(to: &mut Hashlimit, given: &Given<'_>) -> Result<(), Problem> {
 }
 
 fn set_burst(to: &mut Hashlimit, given: &Given<'_>) -> Result<(), Problem> {
-    let (count, rest) = number::parse_prefix(given.value).unwrap_or((0, ""));
-    to.burst = count.saturating_mul(factor(rest));
-    if factor(rest) == 1 && !(1..=MAX_BURST).contains(&to.burst) {
+    let (count, unit) = number::parse_prefix(given.value).unwrap_or((0, ""));
+    if count == 0 || unit.is_empty() && count > MAX_BURST {
         return Err(bad_burst());
     }
-    if to.burst > u32::MAX.into() {
-        let max = u32::MAX >> 20;
-        return Err(Problem::new(format!(
-            "bad value for option \"--hashlimit-burst\", value \"{}\" too large (max {max}mb).",
-            given.value
-        )));
-    }
+    to.burst = count.wrapping_mul(factor(unit));
     Ok(())
 }
 
@@ -472,28 +477,17 @@ fn set_mode(to: &mut Hashlimit, given: &Given<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A prefix length, `None` for the family's full one.
+/// A prefix length, `None` for the family's full one; a mask with holes is left to the kernel to refuse.
 fn length(given: &Given<'_>) -> Result<Option<u8>, Problem> {
     let bits = given.around.af.address_len() as u8 * 8;
-    // Lengths that are too long for IPv4 are left to the kernel to refuse.
-    let len = match number::parse(given.value, 0, 128) {
-        Some(len) => len as u8,
-        None => given.mask()?.iter().map(|byte| byte.count_ones() as u8).sum(),
-    };
-    Ok(Some(len).filter(|len| *len != bits))
+    Ok(Some(given.mask_len()?.unwrap_or(u8::MAX)).filter(|len| *len != bits))
 }
 
-/// The digits at the start, and what follows them.
-fn decimal(text: &str) -> Option<(u64, &str)> {
-    let end = text.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, rest) = text.split_at(end);
-    Some((digits.parse().ok()?, rest))
-}
-
+/// How many bytes the unit at the start stands for.
 fn factor(unit: &str) -> u64 {
-    match unit.get(..2) {
-        Some("kb") => 1 << 10,
-        Some("mb") => 1 << 20,
+    match unit.as_bytes().first() {
+        Some(b'k') => 1 << 10,
+        Some(b'm') => 1 << 20,
         _ => 1,
     }
 }

@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::ext::{Extension, Families, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
+use crate::ext::{Extension, Families, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings, option};
+use crate::family::Af;
 use crate::value::icmp::{self, Icmp, Names};
 
 /// `-m icmp`.
@@ -76,6 +77,11 @@ impl<P: Protocol> Extension for OfType<P> {
         let Icmp { kind, code_min, code_max } = self.icmp;
         let bytes = Info { kind, code: [code_min, code_max], invert: self.inverted.into() };
         bytes.write_to_prefix(info).map_err(|_| Malformed(P::NAME))
+    }
+
+    fn list_names(w: &mut dyn Write, _af: Af) -> fmt::Result {
+        let names = P::NAMES.names.iter().map(|name| (name.name, name.means));
+        option::list_names(w, names, |means| !means.any_code())
     }
 
     fn save(&self, w: &mut dyn Write, _around: &Surroundings) -> fmt::Result {

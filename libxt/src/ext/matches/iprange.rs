@@ -120,7 +120,7 @@ fn parse(given: &Given<'_>) -> Result<Range, Problem> {
     let bound = |text: &str| address::parse_numeric(given.around.af, text).ok_or_else(|| given.bad_param(text));
     let range = Range { first: bound(first)?, last: bound(last)? };
     if range.last < range.first {
-        notice(&format!("xt_iprange: range {range} is reversed and will never match"));
+        notice(&format!("xt_iprange: range {} is reversed and will never match", given.value));
     }
     Ok(range)
 }

@@ -4,7 +4,8 @@ use std::fmt::{self, Write};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::ext::{Extension, Families, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
+use crate::ext::{Extension, Families, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings, option};
+use crate::family::Af;
 use crate::value::condition::Condition;
 use crate::value::number;
 
@@ -60,6 +61,10 @@ impl Extension for Mh {
     fn encode(&self, _revision: u8, info: &mut [u8], _around: &Surroundings) -> Result<(), Malformed> {
         let bytes = Info { types: self.types.value, invert: self.types.inverted.into() };
         bytes.write_to_prefix(info).map_err(|_| Malformed("mh"))
+    }
+
+    fn list_names(w: &mut dyn Write, _af: Af) -> fmt::Result {
+        option::list_names(w, NAMES, |_| false)
     }
 
     fn save(&self, w: &mut dyn Write, _around: &Surroundings) -> fmt::Result {

@@ -152,6 +152,9 @@ impl Header {
         for part in given.value.split(',') {
             let slot = options.each.get_mut(usize::from(options.count));
             let slot = slot.ok_or_else(|| Problem::new("too many addresses specified"))?;
+            if options.count == 15 && part.contains(':') {
+                return Err(Problem::new("too many ports specified"));
+            }
             let (kind, length) = part.split_once(':').map_or((part, None), |(kind, length)| (kind, Some(length)));
             let kind = low_byte(given.extension, kind, "opt")?;
             *slot = u16::from(kind) << 8

@@ -4,7 +4,8 @@ use std::fmt::{self, Write};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
+use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings, option};
+use crate::family::Af;
 
 /// The packet is of this type, or not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Pkttype {
 
 /// The first name of a type is the one that prints.
 const NAMES: [(&str, u32); 7] =
-    [("unicast", 0), ("broadcast", 1), ("multicast", 2), ("otherhost", 3), ("host", 0), ("bcast", 1), ("mcast", 2)];
+    [("unicast", 0), ("host", 0), ("broadcast", 1), ("bcast", 1), ("multicast", 2), ("mcast", 2), ("otherhost", 3)];
 
 impl Extension for Pkttype {
     const NAME: &'static str = "pkttype";
@@ -36,6 +37,10 @@ impl Extension for Pkttype {
     fn encode(&self, _revision: u8, info: &mut [u8], _around: &Surroundings) -> Result<(), Malformed> {
         let bytes = Info { kind: self.kind, invert: self.inverted.into() };
         bytes.write_to_prefix(info).map_err(|_| Malformed("pkttype"))
+    }
+
+    fn list_names(w: &mut dyn Write, _af: Af) -> fmt::Result {
+        option::list_names(w, NAMES, |_| false)
     }
 
     fn save(&self, w: &mut dyn Write, _around: &Surroundings) -> fmt::Result {

@@ -133,9 +133,9 @@ impl StringMatch {
         self.pattern.get(..usize::from(self.len)).unwrap_or(&self.pattern)
     }
 
-    /// A pattern that text cannot show, or that would be read as hexadecimal's end.
+    /// A pattern that text cannot show, or whose end would be taken for the quote's.
     fn is_binary(&self) -> bool {
-        self.bytes().last() == Some(&b'|') || self.bytes().iter().any(|byte| !(b' '..=b'~').contains(byte))
+        self.bytes().last() == Some(&b'\\') || self.bytes().iter().any(|byte| !(b' '..=b'~').contains(byte))
     }
 
     fn write_pattern(&self, w: &mut dyn Write) -> fmt::Result {
@@ -194,29 +194,51 @@ fn set_ignore_case(to: &mut StringMatch, _given: &Given<'_>) -> Result<(), Probl
     Ok(())
 }
 
-/// Text with bytes in hexadecimal between bars; a backslash takes the next character as it is.
+/// Text with bytes in hexadecimal between bars; a backslash takes the next character as it is. As the tools have it, the
+/// character behind a closing bar is an ordinary one whatever it is, but for another bar within hexadecimal.
 fn parse(text: &str) -> Result<Vec<u8>, Problem> {
-    let mut bytes = Vec::new();
-    let raw = octets::bytes(text);
-    let mut rest = raw.iter().copied();
-    let mut hexadecimal = false;
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'\\' if hexadecimal => return Err(Problem::new("Cannot include literals in hex data")),
-            b'\\' => {
-                let next = rest.next();
-                bytes.push(next.ok_or_else(|| Problem::new("Bad literal placement at end of string"))?);
-            }
-            b'|' => hexadecimal = !hexadecimal,
-            b' ' if hexadecimal => {}
-            _ if hexadecimal => {
-                let low = rest.next().filter(|low| *low != b'|').ok_or_else(|| Problem::new("Invalid hex block"))?;
-                bytes.push(digit(byte)? << 4 | digit(low)?);
-            }
-            _ => bytes.push(byte),
-        }
+    let refused = |text: &str| Err(Problem::new(text));
+    let text = octets::bytes(text);
+    if text.is_empty() {
+        return refused("STRING must contain at least one char");
     }
-    if hexadecimal { Err(Problem::new("Invalid hex block")) } else { Ok(bytes) }
+    let (mut bytes, mut rest, mut hexadecimal) = (Vec::new(), &*text, false);
+    loop {
+        rest = match *rest {
+            [] => return Ok(bytes),
+            [b'\\', ..] if hexadecimal => return refused("Cannot include literals in hex data"),
+            [b'\\'] => return refused("Bad literal placement at end of string"),
+            [b'\\', literal, ref after @ ..] => {
+                bytes.push(literal);
+                rest = after;
+                continue;
+            }
+            [b'|', ref after @ ..] => {
+                hexadecimal = !hexadecimal;
+                let blanks = after.iter().take_while(|byte| hexadecimal && **byte == b' ').count();
+                match &after[blanks..] {
+                    [] => return Ok(bytes),
+                    after => after,
+                }
+            }
+            _ => rest,
+        };
+        rest = match *rest {
+            [high, low, ref after @ ..] if hexadecimal => {
+                if after.is_empty() {
+                    return refused("Invalid hex block");
+                }
+                bytes.push(digit(high)? << 4 | digit(low)?);
+                after.strip_prefix(b" ").unwrap_or(after)
+            }
+            _ if hexadecimal => return refused("Odd number of hex digits"),
+            [byte, ref after @ ..] => {
+                bytes.push(byte);
+                after
+            }
+            [] => return Ok(bytes),
+        };
+    }
 }
 
 fn digit(byte: u8) -> Result<u8, Problem> {

@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings, option};
+use crate::value::number;
 
 /// Conditions that must all hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -307,6 +308,20 @@ fn decimal(text: &str) -> (u32, &str) {
     (if negative && value != u64::MAX { value.wrapping_neg() } else { value } as u32, &digits[end..])
 }
 
+/// A whole word as `strtoul` in any base reads it, cut to 32 bits; nothing at all is 0.
+fn integer(text: &str) -> Option<u32> {
+    let trimmed = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
+    let value = match trimmed.strip_prefix('-') {
+        _ if text.is_empty() => 0,
+        Some(digits) if digits.starts_with(|c: char| c.is_ascii_digit()) => {
+            number::parse(digits, 0, u64::MAX)?.wrapping_neg()
+        }
+        Some(_) => return None,
+        None => number::parse(trimmed, 0, u64::MAX)?,
+    };
+    Some(value as u32)
+}
+
 fn set_contiguous(to: &mut Time, _given: &Given<'_>) -> Result<(), Problem> {
     to.contiguous = true;
     Ok(())
@@ -317,11 +332,13 @@ fn set_week_days(to: &mut Time, given: &Given<'_>) -> Result<(), Problem> {
     let mut rest = given.value;
     while !rest.is_empty() {
         let (part, after) = rest.split_once(',').unwrap_or((rest, ""));
-        days |= match decimal(part) {
-            (0, "") => return Err(Problem::new("No, the week does NOT begin with Sunday.")),
-            (number, "") => 1u32.wrapping_shl(number) as u8,
-            _ => {
-                let start: String = part.chars().take(3).collect();
+        // No more than three characters are looked at, of a number too.
+        let end = (0..=3).rev().find(|&end| part.is_char_boundary(end)).unwrap_or(0);
+        let start = part.get(..end).unwrap_or(part);
+        days |= match integer(start) {
+            Some(0) => return Err(Problem::new("No, the week does NOT begin with Sunday.")),
+            Some(number) => 1u32.wrapping_shl(number) as u8,
+            None => {
                 let found = WEEK_DAYS.iter().find(|(_, name)| start.as_bytes().get(..2) == name.as_bytes().get(..2));
                 let bad = || Problem::new(format!("{start} is not a valid day specifier"));
                 1 << found.ok_or_else(bad)?.0

@@ -51,7 +51,7 @@ impl Extension for Tos {
 }
 
 fn set_tos(to: &mut Tos, given: &Given<'_>) -> Result<(), Problem> {
-    *to = Tos { tos: value::tos::Tos::parse(given.value).map_err(Problem)?, inverted: given.inverted };
+    *to = Tos { tos: value::tos::Tos::parse(given.value).map_err(Problem::new)?, inverted: given.inverted };
     Ok(())
 }
 

@@ -51,18 +51,24 @@ fn set_class(to: &mut Classify, given: &Given<'_>) -> Result<(), Problem> {
 
 /// A hexadecimal number with an optional sign and `0x`, as `sscanf` reads `%x`, and what follows it.
 fn hexadecimal(text: &str) -> Option<(u32, &str)> {
+    let text = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let digits = digits.strip_prefix("0x").unwrap_or(digits);
+    // The 0 of a `0x` is one, whatever follows.
+    let (digits, prefixed) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        Some(digits) => (digits, true),
+        None => (digits, false),
+    };
     let end = digits.find(|digit: char| !digit.is_ascii_hexdigit()).unwrap_or(digits.len());
-    if end == 0 {
+    if end == 0 && !prefixed {
         return None;
     }
     let (digits, rest) = digits.split_at(end);
-    let value = digits.chars().filter_map(|digit| digit.to_digit(16)).fold(0u32, |value, digit| value << 4 | digit);
-    Some((if negative { value.wrapping_neg() } else { value }, rest))
+    let value = if digits.is_empty() { Some(0) } else { u64::from_str_radix(digits, 16).ok() };
+    let value = value.map_or(u64::MAX, |value| if negative { value.wrapping_neg() } else { value });
+    Some((value as u32, rest))
 }
 
 /// struct xt_classify_target_info.

@@ -56,7 +56,7 @@ fn set_dscp(to: &mut Dscp, given: &Given<'_>) -> Result<(), Problem> {
 }
 
 fn set_class(to: &mut Dscp, given: &Given<'_>) -> Result<(), Problem> {
-    to.dscp = dscp::parse_class(given.value).map_err(Problem)?;
+    to.dscp = dscp::parse_class(given.value).map_err(Problem::new)?;
     Ok(())
 }
 

@@ -243,7 +243,7 @@ fn set_tuple(to: &mut Hmark, given: &Given<'_>) -> Result<(), Problem> {
                     _ => {}
                 }
             }
-            None => return Err(Problem::new(format!("Bad type \"{}\"", if part.is_empty() { rest } else { part }))),
+            None => return Err(Problem::new(format!("Bad type \"{rest}\""))),
         }
         match after {
             Some(after) => rest = after,

@@ -57,9 +57,7 @@ pub(super) fn target(range: &mut Range, given: &Given<'_>) -> Result<(), Problem
     if let Some(text) = ports {
         range.ports = Some(self::ports(given, text)?);
     }
-    if addresses.is_empty() && ports.is_some() {
-        return Ok(());
-    }
+    let Some(addresses) = addresses else { return Ok(()) };
     let (first, last) = addresses.split_once('-').unwrap_or((addresses, addresses));
     range.addresses = Some((address(first, given.around.af)?, address(last, given.around.af)?));
     Ok(())
@@ -89,17 +87,25 @@ pub(super) fn encode(range: &Range, revision: u8, info: &mut [u8], around: &Surr
     }
 }
 
-/// The addresses and the ports. Without brackets one colon begins the ports, and several belong to an address.
-fn split<'a>(given: &Given<'a>) -> Result<(&'a str, Option<&'a str>), Problem> {
+/// The addresses, if there are any, and the ports. Without brackets one colon begins the ports, and several belong to an
+/// address.
+fn split<'a>(given: &Given<'a>) -> Result<(Option<&'a str>, Option<&'a str>), Problem> {
     let text = given.value;
-    if let Some(rest) = text.strip_prefix('[') {
+    // The tools take the colon's place for a sign that nothing, or `[]', stands before it.
+    let before = |ports: Option<&str>| text.len() - ports.map_or(0, str::len);
+    let none = |ports: Option<&str>| ports.is_some() && matches!(before(ports), 1 | 3);
+    // What stands before the bracket is passed over.
+    if let Some((_, rest)) = text.split_once('[') {
         let closed = (given.around.af == Af::V6).then(|| rest.split_once(']')).flatten();
         let (addresses, rest) = closed.ok_or_else(|| Problem::new("Invalid address format"))?;
-        return Ok((addresses, rest.split_once(':').map(|(_, ports)| ports)));
+        let ports = rest.split_once(':').map(|(_, ports)| ports);
+        return Ok(((!none(ports)).then_some(addresses), ports));
     }
     match text.split_once(':') {
-        Some((addresses, ports)) if !ports.contains(':') => Ok((addresses, Some(ports))),
-        _ => Ok((text, None)),
+        Some((addresses, ports)) if !ports.contains(':') => {
+            Ok(((!none(Some(ports))).then_some(addresses), Some(ports)))
+        }
+        _ => Ok((Some(text), None)),
     }
 }
 

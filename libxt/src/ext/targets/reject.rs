@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use crate::ext::option::notice;
+use crate::ext::option::{self, notice};
 use crate::ext::{Extension, Families, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
 use crate::family::Af;
 
@@ -132,6 +132,11 @@ impl Extension for Reject {
         let number = self.with(around.af).number(around.af).ok_or(Malformed("REJECT"))?;
         *info.first_chunk_mut().ok_or(Malformed("REJECT"))? = number.to_ne_bytes();
         Ok(())
+    }
+
+    fn list_names(w: &mut dyn Write, af: Af) -> fmt::Result {
+        let names = rows(af).iter().flat_map(|&(name, other, with, _)| [(name, with), (other, with)]);
+        option::list_names(w, names, |_| false)
     }
 
     fn save(&self, w: &mut dyn Write, around: &Surroundings) -> fmt::Result {

@@ -62,7 +62,7 @@ impl Extension for Tos {
 }
 
 fn set_tos(to: &mut Tos, given: &Given<'_>) -> Result<(), Problem> {
-    to.tos = value::tos::Tos::parse(given.value).map_err(Problem)?;
+    to.tos = value::tos::Tos::parse(given.value).map_err(Problem::new)?;
     Ok(())
 }
 

@@ -30,7 +30,7 @@ impl State {
         self.0 & other.0 != 0
     }
 
-    /// A list with commas, names in any case. The error is what the tools quote.
+    /// A list with commas, beginnings of names in any case. The error is what the tools quote.
     pub(super) fn parse(text: &str) -> Result<Self, &str> {
         parse(text, &STATES).map(Self)
     }
@@ -70,7 +70,7 @@ impl Status {
     /// `IPS_CONFIRMED`.
     pub const CONFIRMED: Self = Self(1 << 3);
 
-    /// A list with commas, names in any case. The error is what the tools quote.
+    /// A list with commas, beginnings of names in any case. The error is what the tools quote.
     pub(super) fn parse(text: &str) -> Result<Self, &str> {
         parse(text, &STATUSES).map(Self)
     }
@@ -99,7 +99,8 @@ fn parse<'a>(text: &'a str, names: &[(&str, u16)]) -> Result<u16, &'a str> {
             Some((word, after)) if !word.is_empty() => (word, Some(after)),
             _ => (rest, None),
         };
-        match names.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)) {
+        let begins = |name: &str| name.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
+        match names.iter().find(|(name, _)| !word.is_empty() && begins(name)) {
             Some((_, bit)) => bits |= bit,
             None => return Err(rest),
         }
@@ -129,6 +130,7 @@ mod tests {
     #[test]
     fn lists_are_read_in_any_order_and_print_in_one() {
         assert_eq!(State::parse("dnat,New").unwrap().to_string(), "NEW,DNAT");
+        assert_eq!(State::parse("n,e,re,i").unwrap().to_string(), "INVALID,NEW,RELATED,ESTABLISHED");
         assert_eq!(Status::parse("NONE").unwrap().to_string(), "NONE");
     }
 

@@ -31,6 +31,7 @@ use crate::ledger::{Ledger, Left};
 use crate::listing::Listings;
 use crate::log::Sink;
 use crate::run_folder::{CONTROL, RunFolder};
+use crate::sets::Sets;
 use crate::state::{Counts, Outbox, State, count, lock};
 use crate::store::Store;
 use crate::tables::Calls;
@@ -141,6 +142,7 @@ fn prepare(config: Config, store: Option<&Store>) -> Result<State, String> {
         queues,
         host,
         log,
+        sets: Sets::default(),
         config: Mutex::new(config),
         stopping: AtomicBool::new(false),
         gone: Mutex::default(),

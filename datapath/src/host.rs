@@ -7,13 +7,14 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use engine::host::{AddressKind, Route};
+use engine::host::{AddressKind, Route, SetAct, SetElement};
 use engine::{Device, Host};
 use libxt::family::Af;
 use nfnl::route::{self, DEPRECATED, SECONDARY, Snapshot, TENTATIVE};
 
 use crate::clock;
 use crate::routes::Routes;
+use crate::sets::Sets;
 
 /// One moment's tables.
 #[derive(Debug, Default)]
@@ -190,6 +191,39 @@ impl View {
     /// The tables.
     pub(crate) fn tables(&self) -> &Tables {
         &self.tables
+    }
+}
+
+/// What the engine asks: the copies, and what there is no copy of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Machine<'a> {
+    pub(crate) tables: &'a Tables,
+    pub(crate) sets: &'a Sets,
+}
+
+impl Host for Machine<'_> {
+    fn masquerade_address(&self, af: Af, device: u32, destination: IpAddr) -> Option<IpAddr> {
+        self.tables.masquerade_address(af, device, destination)
+    }
+
+    fn first_address(&self, af: Af, device: u32) -> Option<IpAddr> {
+        self.tables.first_address(af, device)
+    }
+
+    fn address_kind(&self, address: IpAddr, device: Option<u32>) -> AddressKind {
+        self.tables.address_kind(address, device)
+    }
+
+    fn route(&self, destination: IpAddr, source: Option<IpAddr>, mark: u32, out_device: Option<u32>) -> Option<Route> {
+        self.tables.route(destination, source, mark, out_device)
+    }
+
+    fn device(&self, index: u32) -> Option<&Device> {
+        self.tables.device(index)
+    }
+
+    fn set(&self, set: u16, act: SetAct, element: &SetElement<'_>) -> bool {
+        self.sets.act(set, act, element)
     }
 }
 

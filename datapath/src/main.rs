@@ -22,6 +22,7 @@ mod namespace;
 mod receive;
 mod routes;
 mod run_folder;
+mod sets;
 mod state;
 mod status;
 mod store;

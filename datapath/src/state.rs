@@ -17,6 +17,7 @@ use crate::daemon::complain;
 use crate::host::{Current, Gone, Tables};
 use crate::ledger::Ledger;
 use crate::log::Sink;
+use crate::sets::Sets;
 
 /// Shared by all threads. Locks are taken in this order: `config`, `attachment`, `engine`, `ledger`,
 /// `outbox`.
@@ -30,6 +31,8 @@ pub(crate) struct State {
     pub(crate) counts: Vec<Counts>,
     pub(crate) host: Current,
     pub(crate) log: Sink,
+    /// Asked while the engine is locked.
+    pub(crate) sets: Sets,
     pub(crate) config: Mutex<Config>,
     pub(crate) stopping: AtomicBool,
     /// Devices and addresses that went away and that connections may still be bound to.

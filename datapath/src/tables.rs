@@ -70,6 +70,7 @@ impl Tables for Calls {
     fn replace(&mut self, af: Af, blob: &[u8]) -> Result<Vec<Counters>, Refused> {
         let mut old = Vec::new();
         let prepared = Prepared::new(af, blob).map_err(refused)?;
+        self.state.sets.check(prepared.sets()).map_err(refused)?;
         self.state.engine().install(prepared, &mut old).map_err(refused)?;
         if let Some(store) = &self.store {
             // The table is in force; that a crash would lose it is no reason to refuse it.

@@ -19,7 +19,7 @@ use nfnl::queue::{
 };
 
 use crate::deliver::{self, Delivery};
-use crate::host::{Tables, View};
+use crate::host::{Machine, Tables, View};
 use crate::namespace::Ids;
 use crate::receive::{BATCH, Ring};
 use crate::state::{Counts, State, count};
@@ -104,7 +104,8 @@ impl Worker {
                 let Some(message) = message else { continue };
                 let taken = Taken { message, queue: self.index, counts };
                 let (slot, _) = self.ring.slot(index);
-                let outcome = taken.judge(slot, &mut engine, now, self.view.tables(), &mut self.effects);
+                let machine = Machine { tables: self.view.tables(), sets: &state.sets };
+                let outcome = taken.judge(slot, &mut engine, now, machine, &mut self.effects);
                 if let Some(place) = self.outcomes.get_mut(index) {
                     *place = Some(outcome);
                 }
@@ -207,8 +208,15 @@ struct Taken<'a> {
 }
 
 impl Taken<'_> {
-    fn judge(&self, slot: &mut [u8], engine: &mut Engine, now: Now, host: &Tables, out: &mut Effects) -> Outcome {
-        let message = self.message;
+    fn judge(
+        &self,
+        slot: &mut [u8],
+        engine: &mut Engine,
+        now: Now,
+        machine: Machine<'_>,
+        out: &mut Effects,
+    ) -> Outcome {
+        let (message, host) = (self.message, machine.tables);
         let before = out.releases.len();
         let pass = |verdict, af| Outcome {
             id: message.id,
@@ -254,7 +262,7 @@ impl Taken<'_> {
             link,
             data: Buffer::new(room, length),
         };
-        let judged = catch_unwind(AssertUnwindSafe(|| engine.packet(&mut packet, now, host, out)));
+        let judged = catch_unwind(AssertUnwindSafe(|| engine.packet(&mut packet, now, &machine, out)));
         let Ok(mut verdict) = judged else {
             count(&self.counts.panics, 1);
             // What it had set free before it failed must not be forgotten.

@@ -12,6 +12,7 @@
 pub mod attr;
 pub mod conntrack;
 pub mod expect;
+pub mod ipset;
 pub mod message;
 pub mod nftables;
 pub mod queue;

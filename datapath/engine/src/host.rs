@@ -61,6 +61,52 @@ pub struct Route {
     pub mtu: u32,
 }
 
+/// What a rule wants of a set of ipset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetAct {
+    /// Whether it holds the element.
+    Test {
+        /// An exception (`nomatch`) is looked for.
+        nomatch: bool,
+        /// The element's counters grow by the packet.
+        count: bool,
+    },
+    /// Puts the element into it.
+    Add {
+        /// One that is there gets a fresh timeout.
+        exist: bool,
+        /// Seconds, if not the set's own.
+        timeout: Option<u32>,
+    },
+    /// Takes the element out of it.
+    Delete,
+}
+
+/// What of a packet may be looked up in a set.
+#[derive(Clone, Copy, Debug)]
+pub struct SetElement<'a> {
+    /// The family.
+    pub af: Af,
+    /// Source and destination.
+    pub addresses: [IpAddr; 2],
+    /// The transport protocol.
+    pub protocol: u8,
+    /// Source and destination port, ICMP type and code in both, or zeros; `None` if they cannot be read.
+    pub ports: Option<[u16; 2]>,
+    /// The device it came in by, and the one it goes out by.
+    pub devices: [Option<&'a Device>; 2],
+    /// Source and destination of the Ethernet header.
+    pub stations: Option<[[u8; 6]; 2]>,
+    /// Its mark.
+    pub mark: u32,
+    /// Its length in bytes.
+    pub length: u64,
+    /// How many parts the rule names, and bit *n* if part *n*, counted from 1, is of the source.
+    pub dimensions: u8,
+    /// See [`Self::dimensions`].
+    pub sources: u8,
+}
+
 /// What the engine asks of its machine.
 pub trait Host {
     /// The address that MASQUERADE takes on a device for a packet to `destination`: the primary address of the right
@@ -76,4 +122,10 @@ pub trait Host {
     fn minutes_west(&self) -> i32;
     /// A device by its index.
     fn device(&self, index: u32) -> Option<&Device>;
+    /// Asks a set of ipset, or changes it. Here the answer is the kernel's: nobody is told when a set changes, so there is no
+    /// copy to ask.
+    fn set(&self, set: u16, act: SetAct, element: &SetElement<'_>) -> bool {
+        let _ = (set, act, element);
+        false
+    }
 }

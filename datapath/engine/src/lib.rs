@@ -29,4 +29,4 @@ pub use engine::Engine;
 pub use host::{Host, Now};
 pub use packet::{Device, Hook, Packet, Verdict};
 pub use passes::Passes;
-pub use ruleset::{Prepared, Refused};
+pub use ruleset::{Prepared, Refused, SetUse};

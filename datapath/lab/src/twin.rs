@@ -52,6 +52,8 @@ pub struct Script {
     pub pauses: BTreeMap<usize, Duration>,
     /// A command of an administrator's before a round, by its number: words between blanks.
     pub acts: BTreeMap<usize, String>,
+    /// Commands of an administrator's before the rules are loaded: words between blanks.
+    pub before: Vec<&'static str>,
     /// sysctls with their values, for this script alone.
     pub settings: Vec<(&'static str, &'static str)>,
 }
@@ -169,6 +171,9 @@ impl Script {
     /// Words for a person who looks for the difference.
     pub fn tell(&self) -> String {
         let mut text = String::new();
+        for command in &self.before {
+            let _ = writeln!(text, "    first: {command}");
+        }
         for (table, line) in &self.rules.lines {
             let _ = writeln!(text, "    -t {table} {line}");
         }
@@ -233,6 +238,9 @@ impl Subject {
         if !script.settings.is_empty() || settled {
             // A datapath hears of it, and not at once.
             std::thread::sleep(Duration::from_millis(100));
+        }
+        for command in &script.before {
+            router.must(&command.split(' ').collect::<Vec<_>>())?;
         }
         let restore = if script.six { "ip6tables-restore" } else { "iptables-restore" };
         if script.rules.lines.iter().any(|(_, line)| line.contains("--hashlimit-name")) {

@@ -16,6 +16,7 @@ fn main() -> ExitCode {
             scenario::nat::TESTS,
             scenario::rules::TESTS,
             scenario::state::TESTS,
+            scenario::outside::TESTS,
             scenario::answers::TESTS,
             scenario::helpers::TESTS,
         ]

@@ -15,6 +15,6 @@ mod walk;
 pub use kind::Kind;
 pub use refused::Refused;
 pub(crate) use rule::Key;
-pub use table::Prepared;
+pub use table::{Prepared, SetUse};
 pub(crate) use tables::Tables;
 pub(crate) use walk::walk;

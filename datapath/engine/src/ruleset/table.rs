@@ -27,6 +27,15 @@ pub struct Prepared {
     pub(super) table: Table,
 }
 
+/// A rule's use of a set of ipset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetUse {
+    /// The kernel's number of the set.
+    pub index: u16,
+    /// Elements are put in or taken out.
+    pub changes: bool,
+}
+
 /// A loaded table.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -59,6 +68,8 @@ pub(crate) struct Table {
     accounts: bool,
     /// Some rule needs connections to have labels.
     labels: bool,
+    /// The sets of ipset that rules name.
+    sets: Vec<SetUse>,
     translates: bool,
 }
 
@@ -110,6 +121,11 @@ impl Prepared {
         self.table.open(stores)
     }
 
+    /// The sets of ipset that its rules name: whoever installs it sees to it that they are there.
+    pub fn sets(&self) -> &[SetUse] {
+        &self.table.sets
+    }
+
     /// How deep its jumps can go.
     pub(crate) fn depth(&self) -> usize {
         self.table.stack_size
@@ -150,6 +166,7 @@ impl Table {
             tracks: false,
             accounts: false,
             labels: false,
+            sets: Vec::new(),
             translates: false,
         };
         for hook in 0..abi::HOOKS {
@@ -171,6 +188,7 @@ impl Table {
                 if judge.keeps() {
                     table.keeping.push(Keeping::Match(table.matches.len()));
                 }
+                table.sets.extend(judge.set());
                 table.labels |= matches!(judge, Match::Connlabel(_));
                 table.matches.push(judge);
                 table.tracks |= maker.tracks;
@@ -193,6 +211,7 @@ impl Table {
                     if judge.keeps() {
                         table.keeping.push(Keeping::Target(table.targets.len()));
                     }
+                    table.sets.extend(judge.sets());
                     table.targets.push(judge);
                     forget_tail(&mut table.bytes, entry.offset + usize::from(entry.offsets.target), &part, maker, af);
                     Step::Target(table.targets.len() as u32 - 1)

@@ -6,6 +6,7 @@ pub(crate) mod headers;
 pub(crate) mod helpers;
 pub(crate) mod nat;
 pub(crate) mod other;
+pub(crate) mod outside;
 pub(crate) mod rules;
 pub(crate) mod state;
 pub(crate) mod tcp;
@@ -32,6 +33,16 @@ pub(crate) fn play(commands: &[&str], talk: impl Fn(&mut Stage) -> io::Result<()
     both(commands, false, true, talk)
 }
 
+/// As [`play`], after an administrator did something: a command in each line, words between blanks.
+pub(crate) fn play_after(
+    before: &[&'static str],
+    commands: &[&str],
+    six: bool,
+    talk: impl Fn(&mut Stage) -> io::Result<()>,
+) -> io::Result<()> {
+    compared(before, commands, six, true, talk)
+}
+
 /// As [`play`], with IPv6.
 pub(crate) fn play6(commands: &[&str], talk: impl Fn(&mut Stage) -> io::Result<()>) -> io::Result<()> {
     both(commands, true, true, talk)
@@ -43,10 +54,20 @@ pub(crate) fn claim(commands: &[&str], talk: impl Fn(&mut Stage) -> io::Result<(
 }
 
 fn both(commands: &[&str], six: bool, same: bool, talk: impl Fn(&mut Stage) -> io::Result<()>) -> io::Result<()> {
-    let (script, wanted) = stage(Judge::Kernel, commands, six, &talk)?;
+    compared(&[], commands, six, same, talk)
+}
+
+fn compared(
+    before: &[&'static str],
+    commands: &[&str],
+    six: bool,
+    same: bool,
+    talk: impl Fn(&mut Stage) -> io::Result<()>,
+) -> io::Result<()> {
+    let (script, wanted) = stage(Judge::Kernel, before, commands, six, &talk)?;
     let Some(judge) = suite::subject() else { return Ok(()) };
     if !same {
-        return stage(judge, commands, six, &talk).map(drop);
+        return stage(judge, before, commands, six, &talk).map(drop);
     }
     let mut other = Subject::new(judge, &built())?;
     other.show_drawn();
@@ -57,6 +78,7 @@ fn both(commands: &[&str], six: bool, same: bool, talk: impl Fn(&mut Stage) -> i
 
 fn stage(
     judge: Judge,
+    before: &[&'static str],
     commands: &[&str],
     six: bool,
     talk: &impl Fn(&mut Stage) -> io::Result<()>,
@@ -64,7 +86,7 @@ fn stage(
     let rules = Rules::from_commands(commands);
     let mut stage = Stage {
         oracle: Subject::new(judge, &built())?,
-        script: Script { six, rules, ..Script::default() },
+        script: Script { six, rules, before: before.to_vec(), ..Script::default() },
         left: Vec::new(),
     };
     stage.oracle.show_drawn();

@@ -4,7 +4,7 @@ use libxt::family::Af;
 
 use super::stores::Stores;
 use super::{Maker, Scene};
-use crate::ruleset::Refused;
+use crate::ruleset::{Refused, SetUse};
 use crate::wire::ipv6;
 
 mod addrtype;
@@ -47,6 +47,7 @@ pub mod rateest;
 pub mod recent;
 mod rt;
 pub mod sctp;
+pub(crate) mod set;
 mod srh;
 pub mod statistic;
 mod string;
@@ -145,6 +146,8 @@ pub enum Match {
     Sctp(Box<sctp::Judge>),
     /// `-m srh`.
     Srh(Box<libxt::ext::matches::srh::Srh>),
+    /// `-m set`.
+    Set(libxt::ext::matches::set::Set),
     /// `-m statistic`.
     Statistic(statistic::Statistic),
     /// `-m string`.
@@ -209,6 +212,7 @@ pub const MAKERS: &[Maker<Match>] = &[
     rt::MAKER,
     sctp::MAKER,
     srh::MAKER,
+    set::MAKER,
     statistic::MAKER,
     string::MAKER,
     tcp::MAKER,
@@ -231,7 +235,6 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("policy", "policy: the datapath does not know IPsec policies yet"),
     ("realm", "realm: the datapath does not know routing realms yet"),
     ("rpfilter", "rpfilter: the datapath does not look ways back up yet"),
-    ("set", "set: the datapath does not look sets of ipset up yet"),
     ("socket", "socket: the datapath does not look local sockets up yet"),
 ];
 
@@ -281,6 +284,7 @@ impl Match {
             Self::Rt(value) => rt::matches(value, scene),
             Self::Sctp(value) => sctp::matches(value, scene),
             Self::Srh(value) => srh::matches(value, scene),
+            Self::Set(value) => set::matches(value, scene),
             Self::Statistic(value) => statistic::matches(value, scene),
             Self::String(value) => string::matches(value, scene),
             Self::Tcp(value) => tcp::matches(value, scene),
@@ -308,5 +312,13 @@ impl Match {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The set it looks packets up in.
+    pub(crate) fn set(&self) -> Option<SetUse> {
+        match self {
+            Self::Set(value) => Some(SetUse { index: value.lookup.index, changes: false }),
+            _ => None,
+        }
     }
 }

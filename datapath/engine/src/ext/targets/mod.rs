@@ -6,7 +6,7 @@ use super::stores::Stores;
 use super::{Maker, Scene, Site};
 use crate::nat;
 use crate::packet::Verdict;
-use crate::ruleset::Refused;
+use crate::ruleset::{Refused, SetUse};
 
 mod connmark;
 mod ct;
@@ -21,6 +21,7 @@ mod netmap;
 pub mod rateest;
 mod redirect;
 mod reject;
+mod set;
 mod snat;
 mod tcpmss;
 mod tcpoptstrip;
@@ -59,6 +60,8 @@ pub enum Target {
     Redirect(nat::Range),
     /// `-j REJECT`.
     Reject(Option<libxt::ext::targets::reject::With>),
+    /// `-j SET`.
+    Set(Box<libxt::ext::targets::set::Set>),
     /// `-j SNAT`.
     Snat(nat::Range),
     /// `-j TCPMSS`.
@@ -104,6 +107,7 @@ pub const MAKERS: &[Maker<Target>] = &[
     rateest::MAKER,
     redirect::MAKER,
     reject::MAKER,
+    set::MAKER,
     snat::MAKER,
     tcpmss::MAKER,
     tcpoptstrip::MAKER,
@@ -126,7 +130,6 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("NFLOG", "NFLOG: the datapath does not serve log groups yet"),
     ("NFQUEUE", "NFQUEUE: the datapath does not pass packets on to other programs yet"),
     ("SECMARK", "SECMARK: the datapath does not set security marks yet"),
-    ("SET", "SET: the datapath does not fill sets of ipset yet"),
     ("SNPT", "SNPT: the datapath does not rewrite IPv6 prefixes yet"),
     ("SYNPROXY", "SYNPROXY: the datapath does not answer for servers yet"),
     ("TEE", "TEE: the datapath does not copy packets yet"),
@@ -152,6 +155,7 @@ impl Target {
             Self::Rateest(rule) => rateest::act(rule, scene),
             Self::Redirect(value) => redirect::act(value, scene),
             Self::Reject(with) => reject::act(*with, scene),
+            Self::Set(value) => set::act(value, scene),
             Self::Snat(value) => snat::act(value, scene),
             Self::Tcpmss(value) => tcpmss::act(value, scene),
             Self::Tcpoptstrip(value) => tcpoptstrip::act(value, scene),
@@ -172,6 +176,16 @@ impl Target {
             Self::Rateest(rule) => rule.open(stores),
             _ => Ok(()),
         }
+    }
+
+    /// The sets it changes.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = SetUse> {
+        let lookups = match self {
+            Self::Set(value) => [Some(value.add), Some(value.delete)],
+            _ => [None; 2],
+        };
+        let named = lookups.into_iter().flatten().filter(|lookup| lookup.is_some());
+        named.map(|lookup| SetUse { index: lookup.index, changes: true })
     }
 
     /// Whether it translates addresses, which starts NAT in its family.

@@ -1,0 +1,147 @@
+//! Rules that ask something outside of the datapath: sets of ipset, routes.
+
+use std::io;
+
+use lab::{
+    frame::{Ip, Tcp},
+    suite::Test,
+};
+
+use super::{Stage, arrives, client, play_after, server};
+
+fn counted(stage: &mut Stage, wanted: &[(&str, u64)]) -> io::Result<()> {
+    wanted.iter().try_for_each(|(name, count)| {
+        stage
+            .counted(&format!("--comment {name} "), *count)
+            .or_else(|_| stage.counted(&format!("--comment {name}"), *count))
+    })
+}
+
+pub(crate) const TESTS: &[Test] = &[
+    ("every_type_of_set_is_asked_for_what_its_elements_are_made_of", || {
+        play_after(
+            &[
+                "ipset create hosts hash:ip",
+                "ipset add hosts 10.1.0.2",
+                "ipset create nets hash:net",
+                "ipset add nets 10.1.0.0/24",
+                "ipset add nets 10.1.0.3 nomatch",
+                "ipset create ipport hash:ip,port",
+                "ipset add ipport 10.2.0.2,udp:53",
+                "ipset add ipport 10.2.0.2,icmp:echo-request",
+                "ipset create ports bitmap:port range 0-1023",
+                "ipset add ports 53",
+                "ipset create triple hash:ip,port,ip",
+                "ipset add triple 10.1.0.2,tcp:80,10.2.0.2",
+                "ipset create ifaces hash:net,iface",
+                "ipset add ifaces 10.1.0.0/24,lan0",
+                "ipset create map bitmap:ip range 10.1.0.0/24",
+                "ipset add map 10.1.0.3",
+                "ipset create macs bitmap:ip,mac range 10.1.0.0/24",
+                "ipset add macs 10.1.0.2,02:00:00:00:01:02",
+                "ipset create netport hash:net,port",
+                "ipset add netport 10.2.0.0/24,tcp:80-81",
+                "ipset create six hash:ip family inet6",
+            ],
+            &[
+                "-A FORWARD -m set --match-set hosts src -m comment --comment hosts1",
+                "-A FORWARD -m set ! --match-set hosts src -m comment --comment hosts2",
+                "-A FORWARD -m set --match-set hosts dst -m comment --comment hosts3",
+                "-A FORWARD -m set --match-set nets src -m comment --comment nets1",
+                "-A FORWARD -m set --match-set nets src --return-nomatch -m comment --comment nets2",
+                "-A FORWARD -m set --match-set ipport dst,dst -m comment --comment ipport1",
+                "-A FORWARD -m set --match-set ipport src,src -m comment --comment ipport2",
+                "-A FORWARD -m set --match-set ipport dst -m comment --comment ipport3",
+                "-A FORWARD -m set --match-set ports dst -m comment --comment ports1",
+                "-A FORWARD -m set --match-set ports src,dst -m comment --comment ports2",
+                "-A FORWARD -m set --match-set triple src,dst,dst -m comment --comment triple",
+                "-A FORWARD -m set --match-set ifaces src,src -m comment --comment ifaces1",
+                "-A FORWARD -m set --match-set ifaces src,dst -m comment --comment ifaces2",
+                "-A FORWARD -m set --match-set map src -m comment --comment map",
+                "-A FORWARD -m set --match-set macs src,src -m comment --comment macs",
+                "-A FORWARD -m set --match-set netport dst,dst -m comment --comment netport",
+            ],
+            false,
+            |s| {
+                let other = Ip::between([10, 1, 0, 3], [10, 2, 0, 3]);
+                arrives(&s.lan(client().udp(1, 53, b""))?)?;
+                arrives(&s.lan(other.udp(1, 53, b""))?)?;
+                arrives(&s.wan(server().udp(53, 1, b""))?)?;
+                arrives(&s.lan(client().icmp(8, 0, 1 << 16, b""))?)?;
+                arrives(&s.lan(client().tcp(&Tcp::segment(1, 80, Tcp::SYN, 1, 0), b""))?)?;
+                arrives(&s.lan(client().packet(47, &[0; 8]))?)?;
+                s.act("ipset del hosts 10.1.0.2")?;
+                arrives(&s.lan(client().udp(2, 53, b""))?)?;
+                counted(s, &[("hosts1", 4), ("hosts2", 3), ("hosts3", 1), ("nets1", 5), ("nets2", 1)])
+            },
+        )
+    }),
+    ("ipv6_addresses_are_looked_up_in_sets_of_theirs", || {
+        play_after(
+            &["ipset create six hash:ip,port family inet6", "ipset add six fd01::2,udp:1", "ipset create four hash:ip"],
+            &[
+                "-A FORWARD -m set --match-set six src,src -m comment --comment src",
+                "-A FORWARD -m set --match-set six dst,dst -m comment --comment dst",
+            ],
+            true,
+            |s| {
+                let ip = Ip::between([0xfd01, 0, 0, 0, 0, 0, 0, 2], [0xfd02, 0, 0, 0, 0, 0, 0, 2]);
+                arrives(&s.lan(ip.udp(1, 53, b""))?)?;
+                arrives(&s.lan(ip.udp(2, 53, b""))?)?;
+                counted(s, &[("src", 1), ("dst", 0)])
+            },
+        )
+    }),
+    ("counters_of_a_sets_entries_grow_unless_a_rule_says_no", || {
+        play_after(
+            &[
+                "ipset create c hash:ip counters initval 7",
+                "ipset add c 10.1.0.2",
+                "ipset create d hash:ip counters initval 7",
+                "ipset add d 10.1.0.2",
+            ],
+            &["-A FORWARD -m set --match-set c src", "-A FORWARD -m set --match-set d src ! --update-counters"],
+            false,
+            |s| {
+                arrives(&s.lan(client().udp(1, 53, b"data"))?)?;
+                arrives(&s.lan(client().udp(2, 53, b"data"))?)?;
+                s.act("ipset list -o save c")?;
+                arrives(&s.lan(client().udp(3, 53, b"data"))?)?;
+                s.act("ipset list -o save d")?;
+                arrives(&s.lan(client().udp(4, 53, b"data"))?).map(drop)
+            },
+        )
+    }),
+    ("a_rule_fills_and_empties_sets", || {
+        play_after(
+            &[
+                "ipset create seen hash:ip,port initval 7",
+                "ipset create timed hash:ip timeout 100 initval 7",
+                "ipset create plain hash:ip initval 7",
+                "ipset add plain 10.1.0.3",
+            ],
+            &[
+                "-t mangle -A PREROUTING -i lan0 -p udp -j SET --add-set seen src,dst",
+                "-t mangle -A PREROUTING -i lan0 -p udp -j SET --add-set timed dst --timeout 50 --exist",
+                "-t mangle -A PREROUTING -i lan0 -p tcp -j SET --add-set plain src --timeout 7 --del-set seen src,dst",
+                "-A FORWARD -s 10.1.0.3 -j SET --del-set plain src",
+                "-A FORWARD -m set --match-set plain src -m comment --comment plain",
+            ],
+            false,
+            |s| {
+                let other = Ip::between([10, 1, 0, 3], [10, 2, 0, 3]);
+                arrives(&s.lan(client().udp(1, 53, b""))?)?;
+                arrives(&s.lan(client().udp(1, 80, b""))?)?;
+                arrives(&s.lan(other.udp(1, 53, b""))?)?;
+                arrives(&s.lan(client().tcp(&Tcp::segment(1, 80, Tcp::SYN, 1, 0), b""))?)?;
+                s.act("ipset list -o save seen")?;
+                arrives(&s.lan(client().icmp(8, 0, 1 << 16, b""))?)?;
+                s.act("ipset list -o save timed")?;
+                arrives(&s.lan(client().icmp(8, 0, 1 << 16, b""))?)?;
+                s.act("ipset list -o save plain")?;
+                arrives(&s.lan(client().icmp(8, 0, 1 << 16, b""))?)?;
+                counted(s, &[("plain", 4)])
+            },
+        )
+    }),
+];

@@ -1,0 +1,166 @@
+//! Sets of ipset, asked of the kernel for each packet and rule: nobody is told when a set changes, so no copy would be true.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Mutex;
+
+use engine::host::{SetAct, SetElement};
+use engine::{Refused, SetUse};
+use nfnl::ipset::{Act, Part, Set, Value};
+use nfnl::request::Error;
+
+use crate::state::lock;
+
+/// The sets that rules have asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Sets(Mutex<Asked>);
+
+#[derive(Debug, Default)]
+struct Asked {
+    socket: Option<nfnl::ipset::Sets>,
+    known: HashMap<u16, Set>,
+}
+
+impl Sets {
+    /// Whether rules may use these sets. As the checks of xt_set.c.
+    pub(crate) fn check(&self, uses: &[SetUse]) -> Result<(), Refused> {
+        let mut asked = lock(&self.0);
+        let mut seen = BTreeSet::new();
+        for one in uses.iter().filter(|one| seen.insert((one.index, one.changes))) {
+            asked.known.remove(&one.index);
+            let Some(set) = asked.known(one.index) else {
+                return Err(Refused::new(libc::ENOENT, "there is no such set"));
+            };
+            if set.parts.contains(&Part::Set) {
+                return Err(Refused::new(libc::EOPNOTSUPP, "sets of sets (list:set) cannot be asked from user space"));
+            }
+            if one.changes && set.parts.contains(&Part::Net) {
+                let why = "SET: which network of an address goes into a set of networks is the kernel's secret";
+                return Err(Refused::new(libc::EOPNOTSUPP, why));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks or changes a set; one that cannot be asked holds nothing.
+    pub(crate) fn act(&self, index: u16, act: SetAct, element: &SetElement<'_>) -> bool {
+        let mut asked = lock(&self.0);
+        // A set that is gone may have come back as another one.
+        for _ in 0..2 {
+            match asked.act(index, act, element) {
+                Ok(done) => return done,
+                Err(error) if error.errno() == Some(libc::ENOENT) => drop(asked.known.remove(&index)),
+                Err(Error::Refused { .. }) => return false,
+                Err(_) => asked.socket = None,
+            }
+        }
+        false
+    }
+}
+
+impl Asked {
+    fn known(&mut self, index: u16) -> Option<&Set> {
+        if !self.known.contains_key(&index) {
+            let set = self.socket().ok()?.find(index).ok()??;
+            self.known.insert(index, set);
+        }
+        self.known.get(&index)
+    }
+
+    fn socket(&mut self) -> std::io::Result<&mut nfnl::ipset::Sets> {
+        let socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => nfnl::ipset::Sets::open()?,
+        };
+        Ok(self.socket.insert(socket))
+    }
+
+    fn act(&mut self, index: u16, act: SetAct, element: &SetElement<'_>) -> Result<bool, Error> {
+        if self.known(index).is_none() {
+            return Ok(false);
+        }
+        self.socket()?;
+        let (Some(socket), Some(set)) = (self.socket.as_mut(), self.known.get(&index)) else { return Ok(false) };
+        let mut values = [Value::Mark(0); PARTS];
+        let Some(values) = values_of(set, element, &mut values) else { return Ok(false) };
+        let act = match act {
+            SetAct::Test { nomatch, count } => {
+                Act::Test { nomatch, bytes: (count && set.counters).then_some(element.length) }
+            }
+            SetAct::Add { exist, timeout } => Act::Add { exist, timeout: timeout.filter(|_| set.timeouts) },
+            SetAct::Delete => Act::Delete,
+        };
+        socket.act(set, act, values)
+    }
+}
+
+/// The values of a set's parts in a packet; `None` if the packet or the rule lacks one. As the `kadt` of each type.
+fn values_of<'v, 'a>(
+    set: &Set,
+    element: &SetElement<'a>,
+    values: &'v mut [Value<'a>; PARTS],
+) -> Option<&'v [Value<'a>]> {
+    let family = set.family == 0 || set.family == element.af.number();
+    if !family || set.parts.is_empty() || set.parts.len() > usize::from(element.dimensions) {
+        return None;
+    }
+    for (number, (place, part)) in values.iter_mut().zip(&set.parts).enumerate() {
+        let other = usize::from(element.sources & 2 << number == 0);
+        *place = match part {
+            Part::Ip | Part::Net => Value::Address(element.addresses[other]),
+            Part::Port if set.bitmap && !matches!(element.protocol, 6 | 17) => return None,
+            Part::Port => Value::Port(Some(element.protocol).filter(|_| !set.bitmap), element.ports?[other]),
+            Part::Iface => {
+                let name = &element.devices[other]?.name;
+                let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+                Value::Iface(name.get(..end)?)
+            }
+            Part::Mac => Value::Mac(element.stations?[other]),
+            Part::Mark => Value::Mark(element.mark),
+            Part::Set => return None,
+        };
+    }
+    values.get(..set.parts.len())
+}
+
+/// Parts of an element at most.
+const PARTS: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use libxt::family::Af;
+
+    use super::*;
+
+    #[test]
+    fn a_set_asks_for_what_the_rule_says_of_each_part() {
+        let element = SetElement {
+            af: Af::V4,
+            addresses: [[10, 0, 0, 1].into(), [10, 0, 0, 2].into()],
+            protocol: 17,
+            ports: Some([1000, 53]),
+            devices: [None; 2],
+            stations: None,
+            mark: 7,
+            length: 100,
+            dimensions: 3,
+            sources: 0b0010,
+        };
+        let set = |parts: &[Part], family| Set {
+            name: Vec::new(),
+            family,
+            parts: parts.to_vec(),
+            bitmap: false,
+            counters: false,
+            timeouts: false,
+        };
+        let mut room = [Value::Mark(0); PARTS];
+        let values = values_of(&set(&[Part::Ip, Part::Port, Part::Net], 2), &element, &mut room).unwrap();
+        let addresses = element.addresses.map(Value::Address);
+        assert_eq!(values, [addresses[0], Value::Port(Some(17), 53), addresses[1]]);
+        let mut none = |parts: &[Part], family| values_of(&set(parts, family), &element, &mut room).is_none();
+        assert!(none(&[Part::Ip], 10));
+        assert!(none(&[Part::Net, Part::Iface], 2));
+        assert!(none(&[Part::Mac], 0));
+        assert!(none(&[Part::Ip, Part::Port, Part::Ip, Part::Ip], 2));
+    }
+}

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use engine::host::{AddressKind, Route, SetAct, SetElement};
+use engine::host::{AddressKind, Route, SetAct, SetElement, WayBack};
 use engine::{Device, Host};
 use libxt::family::Af;
 use nfnl::route::{self, DEPRECATED, SECONDARY, Snapshot, TENTATIVE};
@@ -222,6 +222,18 @@ impl Host for Machine<'_> {
         self.tables.device(index)
     }
 
+    fn minutes_west(&self) -> i32 {
+        self.tables.minutes_west()
+    }
+
+    fn way_back(&self, source: IpAddr, device: u32) -> Option<WayBack> {
+        self.tables.way_back(source, device)
+    }
+
+    fn realms(&self, destination: IpAddr) -> u32 {
+        self.tables.realms(destination)
+    }
+
     fn set(&self, set: u16, act: SetAct, element: &SetElement<'_>) -> bool {
         self.sets.act(set, act, element)
     }
@@ -287,6 +299,23 @@ impl Host for Tables {
     fn device(&self, index: u32) -> Option<&Device> {
         self.devices.get(&index)
     }
+
+    fn way_back(&self, source: IpAddr, device: u32) -> Option<WayBack> {
+        let uses = |route: &route::Route| route.device == device || route.other_devices.contains(&device);
+        // Of IPv6's routes to one network that through the device is preferred; a link's own addresses are its alone.
+        let fits = |route: &route::Route| !is_link_local(source) || uses(route) || route.kind == RTN_LOCAL;
+        let mut found = self.routes.iter().find_map(|table| table.find(source, fits))?;
+        if source.is_ipv6() && !uses(found) {
+            let same = |route: &route::Route| uses(route) && route.prefix == found.prefix && route.table == found.table;
+            let preferred = self.routes.iter().find_map(|table| table.find(source, same));
+            found = preferred.unwrap_or(found);
+        }
+        Some(WayBack { kind: kind(found.kind), through: uses(found) })
+    }
+
+    fn realms(&self, destination: IpAddr) -> u32 {
+        self.look_up(destination, None).map_or(0, |route| route.realms)
+    }
 }
 
 fn kind(number: u8) -> AddressKind {
@@ -349,7 +378,19 @@ mod tests {
 
     fn route(table: u32, destination: [u8; 4], prefix: u8, kind: u8, device: u32) -> route::Route {
         let destination = destination.into();
-        route::Route { destination, prefix, table, kind, device, gateway: None, source: None, priority: 0, mtu: 0 }
+        route::Route {
+            destination,
+            prefix,
+            table,
+            kind,
+            device,
+            other_devices: vec![],
+            gateway: None,
+            source: None,
+            priority: 0,
+            mtu: 0,
+            realms: 0,
+        }
     }
 
     fn tables() -> Tables {

@@ -68,7 +68,19 @@ mod tests {
 
     fn route(destination: &str, prefix: u8, device: u32, priority: u32) -> Route {
         let destination = destination.parse().unwrap();
-        Route { destination, prefix, table: 254, kind: 1, device, gateway: None, source: None, priority, mtu: 0 }
+        Route {
+            destination,
+            prefix,
+            table: 254,
+            kind: 1,
+            device,
+            other_devices: vec![],
+            gateway: None,
+            source: None,
+            priority,
+            mtu: 0,
+            realms: 0,
+        }
     }
 
     #[test]

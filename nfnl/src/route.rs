@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_ROUTE;
 
-use crate::attr::{Attribute, Attributes, Malformed};
+use crate::attr::{Attribute, Attributes, Malformed, align};
 use crate::message::{Builder, Header, Message, Messages, flag, kind};
 
 /// A network device.
@@ -59,6 +59,8 @@ pub struct Route {
     pub kind: u8,
     /// The device of its first next hop, 0 if there is none.
     pub device: u32,
+    /// The devices of its other next hops.
+    pub other_devices: Vec<u32>,
     /// The gateway of its first next hop.
     pub gateway: Option<IpAddr>,
     /// The source address it prefers.
@@ -67,6 +69,8 @@ pub struct Route {
     pub priority: u32,
     /// The MTU it sets, 0 if none.
     pub mtu: u32,
+    /// The realms of its first next hop (`RTA_FLOW`): the source's in the upper half, the destination's in the lower.
+    pub realms: u32,
 }
 
 /// All there is at one moment, in the kernel's order.
@@ -235,10 +239,12 @@ fn route(message: &Message<'_>) -> Option<Route> {
         table: u32::from(table),
         kind,
         device: 0,
+        other_devices: Vec::new(),
         gateway: None,
         source: None,
         priority: 0,
         mtu: 0,
+        realms: 0,
     };
     for attribute in Attributes::new(rest).flatten() {
         match attribute.kind {
@@ -252,22 +258,32 @@ fn route(message: &Message<'_>) -> Option<Route> {
                 let mtu = attribute.attributes().flatten().find(|metric| metric.kind == RTAX_MTU);
                 route.mtu = mtu.and_then(|mtu| mtu.u32().ok()).unwrap_or(0);
             }
-            RTA_MULTIPATH => first_hop(family, attribute.payload, &mut route),
+            RTA_FLOW => route.realms = attribute.u32().ok()?,
+            RTA_MULTIPATH => hops(family, attribute.payload, &mut route),
             _ => {}
         }
     }
     Some(route)
 }
 
-/// struct rtnexthop, the first one.
-fn first_hop(family: u8, hops: &[u8], route: &mut Route) {
-    let Some((&[a, b, _, _, i0, i1, i2, i3], _)) = hops.split_first_chunk::<8>() else { return };
-    route.device = u32::from_ne_bytes([i0, i1, i2, i3]);
-    let inside = hops.get(8..usize::from(u16::from_ne_bytes([a, b]))).unwrap_or(&[]);
-    for attribute in Attributes::new(inside).flatten() {
-        if attribute.kind == RTA_GATEWAY {
-            route.gateway = ip(family, &attribute).ok();
+/// struct rtnexthop, one after the other.
+fn hops(family: u8, mut hops: &[u8], route: &mut Route) {
+    while let Some((&[a, b, _, _, i0, i1, i2, i3], _)) = hops.split_first_chunk::<8>() {
+        let device = u32::from_ne_bytes([i0, i1, i2, i3]);
+        let length = usize::from(u16::from_ne_bytes([a, b])).max(8);
+        if route.device != 0 {
+            route.other_devices.push(device);
+        } else {
+            route.device = device;
+            for attribute in Attributes::new(hops.get(8..length).unwrap_or(&[])).flatten() {
+                match attribute.kind {
+                    RTA_GATEWAY => route.gateway = ip(family, &attribute).ok(),
+                    RTA_FLOW => route.realms = attribute.u32().unwrap_or(0),
+                    _ => {}
+                }
+            }
         }
+        hops = hops.get(align(length)..).unwrap_or(&[]);
     }
 }
 
@@ -301,6 +317,7 @@ const RTA_PRIORITY: u16 = 6;
 const RTA_PREFSRC: u16 = 7;
 const RTA_METRICS: u16 = 8;
 const RTA_MULTIPATH: u16 = 9;
+const RTA_FLOW: u16 = 11;
 const RTA_TABLE: u16 = 15;
 const RTAX_MTU: u16 = 2;
 

@@ -61,6 +61,15 @@ pub struct Route {
     pub mtu: u32,
 }
 
+/// The way back to where a packet came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WayBack {
+    /// What kind of route it is.
+    pub kind: AddressKind,
+    /// Whether it leads through the device that was asked for.
+    pub through: bool,
+}
+
 /// What a rule wants of a set of ipset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetAct {
@@ -122,6 +131,16 @@ pub trait Host {
     fn minutes_west(&self) -> i32;
     /// A device by its index.
     fn device(&self, index: u32) -> Option<&Device>;
+    /// The route to `source` as a packet from there, which came in by `device`, would be answered.
+    fn way_back(&self, source: IpAddr, device: u32) -> Option<WayBack> {
+        let _ = (source, device);
+        None
+    }
+    /// The realms of the route to `destination` (`RTA_FLOW`), 0 if it has none.
+    fn realms(&self, destination: IpAddr) -> u32 {
+        let _ = destination;
+        0
+    }
     /// Asks a set of ipset, or changes it. Here the answer is the kernel's: nobody is told when a set changes, so there is no
     /// copy to ask.
     fn set(&self, set: u16, act: SetAct, element: &SetElement<'_>) -> bool {

@@ -10,7 +10,7 @@ pub(super) fn any(random: &mut Random, chain: &str, six: bool, table: &str) -> S
         4 | 5 => addresses(random, chain, six),
         6 => ports(random),
         7 => segment(random, six),
-        8 | 9 => state::any(random, chain, six),
+        8 | 9 => state::any(random, chain, six, table),
         10..=12 => headers::any(random, chain, six),
         _ => header(random, chain, six),
     }

@@ -4,9 +4,14 @@ use super::options::not;
 use crate::random::Random;
 
 /// One match with its options, valid in the chain.
-pub(super) fn any(random: &mut Random, chain: &str, six: bool) -> String {
+pub(super) fn any(random: &mut Random, chain: &str, six: bool, table: &str) -> String {
     let no = not(random);
-    match random.below(8) {
+    match random.below(9) {
+        8 if chain == "PREROUTING" && table != "nat" => {
+            let options =
+                random.pick(&["", " --loose", " --accept-local", " --invert", " --loose --accept-local --invert"]);
+            format!("-m rpfilter{options}")
+        }
         0..=2 => hashlimit(random, six),
         3..=5 => {
             let set = if random.one_in(2) { " --set" } else { "" };

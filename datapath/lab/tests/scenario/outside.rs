@@ -144,4 +144,103 @@ pub(crate) const TESTS: &[Test] = &[
             },
         )
     }),
+    ("a_packet_must_come_from_where_its_answer_would_go", || {
+        play_after(
+            &["ip route add 10.9.0.0/24 via 10.2.0.9", "ip route add blackhole 10.8.0.0/24"],
+            &[
+                "-t raw -A PREROUTING -m rpfilter -m comment --comment strict",
+                "-t raw -A PREROUTING -m rpfilter --loose -m comment --comment loose",
+                "-t mangle -A PREROUTING -m rpfilter --invert -m comment --comment invert",
+                "-t mangle -A PREROUTING -m rpfilter --accept-local -m comment --comment local",
+                "-t mangle -A PREROUTING -m rpfilter --accept-local --loose -m comment --comment any",
+            ],
+            false,
+            |s| {
+                for source in [
+                    [10, 1, 0, 2],
+                    [10, 1, 0, 255],
+                    [10, 1, 0, 1],
+                    [10, 2, 0, 2],
+                    [10, 2, 0, 1],
+                    [10, 9, 0, 7],
+                    [10, 8, 0, 7],
+                    [198, 51, 100, 1],
+                    [127, 0, 0, 1],
+                    [224, 0, 0, 1],
+                    [0, 0, 0, 0],
+                ] {
+                    s.lan(Ip::between(source, [10, 2, 0, 2]).udp(1, 53, b""))?;
+                }
+                s.lan(Ip::between([0, 0, 0, 0], [255, 255, 255, 255]).udp(68, 67, b""))?;
+                s.lan(Ip::between([0, 0, 0, 0], [224, 0, 0, 5]).udp(68, 67, b""))?;
+                s.wan(Ip::between([10, 9, 0, 7], [10, 1, 0, 2]).udp(1, 53, b""))?;
+                s.wan(Ip::between([198, 51, 100, 1], [10, 1, 0, 2]).udp(1, 53, b""))?;
+                s.own(Ip::between([127, 0, 0, 1], [127, 0, 0, 1]).udp(1, 53, b""))?;
+                Ok(())
+            },
+        )
+    }),
+    ("an_ipv6_packet_must_come_from_where_its_answer_would_go", || {
+        play_after(
+            &["ip -6 route add fd09::/64 via fd02::9", "ip -6 route add unreachable fd08::/64"],
+            &[
+                "-t raw -A PREROUTING -p udp -m rpfilter -m comment --comment strict",
+                "-t raw -A PREROUTING -p udp -m rpfilter --loose -m comment --comment loose",
+                "-t mangle -A PREROUTING -p udp -m rpfilter --invert -m comment --comment invert",
+                "-t mangle -A PREROUTING -p udp -m rpfilter --accept-local -m comment --comment local",
+            ],
+            true,
+            |s| {
+                let to = [0xfd02, 0, 0, 0, 0, 0, 0, 2];
+                for source in [
+                    [0xfd01, 0, 0, 0, 0, 0, 0, 2],
+                    [0xfd01, 0, 0, 0, 0, 0, 0, 1],
+                    [0xfd02, 0, 0, 0, 0, 0, 0, 2],
+                    [0xfd09, 0, 0, 0, 0, 0, 0, 7],
+                    [0xfd08, 0, 0, 0, 0, 0, 0, 7],
+                    [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1],
+                    [0xfe80, 0, 0, 0, 0, 0, 0, 0x77],
+                    [0; 8],
+                ] {
+                    s.lan(Ip::between(source, to).udp(1, 53, b""))?;
+                }
+                s.wan(Ip::between([0xfd09, 0, 0, 0, 0, 0, 0, 7], [0xfd01, 0, 0, 0, 0, 0, 0, 2]).udp(1, 53, b""))
+                    .map(drop)
+            },
+        )
+    }),
+    ("rpfilter_stands_where_packets_arrive_in_raw_and_mangle", || {
+        super::rules::refused("-A INPUT -m rpfilter")?;
+        super::rules::refused("-t mangle -A INPUT -m rpfilter")?;
+        super::rules::refused("-t nat -A PREROUTING -m rpfilter")
+    }),
+    ("realms_of_the_ways_there_and_back_are_compared", || {
+        play_after(
+            &["ip route add 10.9.0.0/24 via 10.2.0.9 realms 7/8", "ip route add 10.7.0.0/24 via 10.1.0.9 realm 9"],
+            &[
+                "-A FORWARD -m realm --realm 8/0xffff -m comment --comment to8",
+                "-A FORWARD -m realm --realm 0x70000/0xffff0000 -m comment --comment from7",
+                "-A FORWARD -m realm --realm 0x90000/0xffff0000 -m comment --comment from9",
+                "-A FORWARD -m realm --realm 9 -m comment --comment exactly9",
+                "-A FORWARD -m realm ! --realm 0 -m comment --comment some",
+                "-A INPUT -m realm --realm 0x90000/0xffff0000 -m comment --comment in9",
+                "-t mangle -A POSTROUTING -m realm --realm 0x70008 -m comment --comment post",
+                "-A OUTPUT -m realm --realm 8/0xff -m comment --comment out8",
+            ],
+            false,
+            |s| {
+                for (from, to) in [
+                    ([10, 1, 0, 2], [10, 9, 0, 7]),
+                    ([10, 1, 0, 2], [10, 2, 0, 2]),
+                    ([10, 7, 0, 1], [10, 9, 0, 7]),
+                    ([10, 7, 0, 1], [10, 2, 0, 2]),
+                    ([10, 7, 0, 1], [10, 1, 0, 1]),
+                ] {
+                    s.lan(Ip::between(from, to).udp(1, 53, b""))?;
+                }
+                s.wan(Ip::between([10, 9, 0, 7], [10, 7, 0, 1]).udp(1, 53, b""))?;
+                s.own(Ip::between([10, 2, 0, 1], [10, 9, 0, 7]).udp(1, 53, b"")).map(drop)
+            },
+        )
+    }),
 ];

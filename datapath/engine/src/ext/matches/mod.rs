@@ -44,7 +44,9 @@ mod owner;
 mod pkttype;
 pub mod quota;
 pub mod rateest;
+mod realm;
 pub mod recent;
+mod rpfilter;
 mod rt;
 pub mod sctp;
 pub(crate) mod set;
@@ -138,8 +140,12 @@ pub enum Match {
     Quota(quota::Quota),
     /// `-m rateest`.
     Rateest(Box<rateest::Rule>),
+    /// `-m realm`.
+    Realm(libxt::ext::matches::realm::Realm),
     /// `-m recent`.
     Recent(Box<recent::Recent>),
+    /// `-m rpfilter`.
+    Rpfilter(libxt::ext::matches::rpfilter::Rpfilter),
     /// `-m rt`.
     Rt(Box<libxt::ext::matches::rt::Rt>),
     /// `-m sctp`.
@@ -208,7 +214,9 @@ pub const MAKERS: &[Maker<Match>] = &[
     pkttype::MAKER,
     quota::MAKER,
     rateest::MAKER,
+    realm::MAKER,
     recent::MAKER,
+    rpfilter::MAKER,
     rt::MAKER,
     sctp::MAKER,
     srh::MAKER,
@@ -233,8 +241,6 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("osf", "osf: the datapath does not guess systems yet"),
     ("physdev", "physdev: the datapath does not know bridge ports yet"),
     ("policy", "policy: the datapath does not know IPsec policies yet"),
-    ("realm", "realm: the datapath does not know routing realms yet"),
-    ("rpfilter", "rpfilter: the datapath does not look ways back up yet"),
     ("socket", "socket: the datapath does not look local sockets up yet"),
 ];
 
@@ -280,7 +286,9 @@ impl Match {
             Self::Pkttype(value) => pkttype::matches(value, scene),
             Self::Quota(value) => quota::matches(value, scene),
             Self::Rateest(rule) => rateest::matches(rule, scene),
+            Self::Realm(value) => realm::matches(value, scene),
             Self::Recent(value) => recent::matches(value, scene),
+            Self::Rpfilter(value) => rpfilter::matches(value, scene),
             Self::Rt(value) => rt::matches(value, scene),
             Self::Sctp(value) => sctp::matches(value, scene),
             Self::Srh(value) => srh::matches(value, scene),

@@ -1,0 +1,55 @@
+//! `-m rpfilter`: whether the way back to a packet's source leads where it came from.
+
+use std::net::IpAddr;
+
+use libxt::ext::Families;
+use libxt::ext::matches::rpfilter::Rpfilter;
+
+use super::Match;
+use crate::ext::{Maker, Scene, bit};
+use crate::host::AddressKind;
+use crate::packet::Hook;
+use crate::ruleset::Refused;
+
+pub(super) const MAKER: Maker<Match> = Maker::of::<Rpfilter>(Families::Both, |revision, info, site| {
+    // As rpfilter_check().
+    if info.first().is_none_or(|flags| flags & !0x0f != 0) {
+        return Err(Refused::invalid("rpfilter: an unknown option"));
+    }
+    if !matches!(site.table, "mangle" | "raw") {
+        return Err(Refused::invalid("rpfilter: only in the tables raw and mangle"));
+    }
+    Ok(Match::Rpfilter(site.decode(revision, info)?))
+})
+.hooks(bit(Hook::Prerouting));
+
+/// As rpfilter_mt() of ipt_rpfilter.c and ip6t_rpfilter.c; routes by mark or source are the kernel's alone.
+pub(super) fn matches(value: &Rpfilter, scene: &Scene<'_, '_>) -> bool {
+    passes(value, scene) != value.inverted
+}
+
+fn passes(value: &Rpfilter, scene: &Scene<'_, '_>) -> bool {
+    let Some(device) = scene.packet.in_device else { return false };
+    let headers = &scene.headers;
+    let (source, destination) = (headers.source.ip(headers.af), headers.destination.ip(headers.af));
+    if device.loopback || passes_unrouted(source, destination) {
+        return true;
+    }
+    let Some(back) = scene.host.way_back(source, device.index) else { return false };
+    match (back.kind, source) {
+        (AddressKind::Local, IpAddr::V6(_)) => value.accept_local,
+        (AddressKind::Local, IpAddr::V4(_)) if !value.accept_local => false,
+        (AddressKind::Unicast | AddressKind::Local, _) => back.through || value.loose,
+        _ => false,
+    }
+}
+
+/// What has no address yet and asks everybody for one; with IPv6 forwarding would drop it anyway.
+fn passes_unrouted(source: IpAddr, destination: IpAddr) -> bool {
+    match (source, destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            source.octets()[0] == 0 && (destination.is_broadcast() || destination.octets()[..3] == [224, 0, 0])
+        }
+        _ => source.is_unspecified(),
+    }
+}

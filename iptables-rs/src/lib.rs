@@ -111,7 +111,7 @@ fn find_program(words: &mut Vec<String>) -> Option<Program> {
 /// The exit code and the text for stderr.
 pub fn apply(backend: &mut dyn Backend, words: &[String], out: &mut dyn Write) -> Result<(), (u8, String)> {
     let program = Program { af: backend.af(), role: Role::Command };
-    let named: Vec<String> = std::iter::once(program.name()).map(str::to_owned).chain(words.iter().cloned()).collect();
+    let named: Vec<&str> = std::iter::once(program.name()).chain(words.iter().map(String::as_str)).collect();
     let done = (|| -> Result<(), Failure> {
         let mut session = Session::default();
         let parsed = command::parse(program, &named, &mut session, &mut Keeper::Open(backend))?;
@@ -127,7 +127,8 @@ pub fn apply(backend: &mut dyn Backend, words: &[String], out: &mut dyn Write) -
 fn run(program: Program, words: &[String]) -> Result<(), Failure> {
     let mut out = Raw(io::stdout().lock());
     let (mut session, mut tables) = (Session::default(), Unopened::new(program.af));
-    let mut command = match command::parse(program, words, &mut session, &mut Keeper::Unopened(&mut tables))? {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut command = match command::parse(program, &words, &mut session, &mut Keeper::Unopened(&mut tables))? {
         Parsed::Run(command) => command,
         Parsed::Show(text) => return Ok(out.write_all(text.as_bytes())?),
         Parsed::Nothing => return Ok(()),

@@ -7,7 +7,7 @@ use libxt::backend::{self, Backend, Counters};
 use libxt::errno;
 use libxt::lock::{Lock, Wait};
 use libxt::octets::{self, Raw};
-use libxt::save::{BadLine, Line, MAX_LINE, parse_counters, split_words};
+use libxt::save::{BadLine, Line, MAX_LINE, Words, parse_counters};
 use libxt::table::Table;
 
 use crate::command::{self, Command, Keeper, Parsed, Session};
@@ -151,7 +151,7 @@ struct Restore<'a> {
     session: Session,
     backend: Option<Box<dyn Backend>>,
     out: Raw<BufWriter<io::Stdout>>,
-    words: Vec<String>,
+    words: Words,
     section: Section,
     /// With `-n`, what was done in this section: all of it is done again if somebody else changed the table meanwhile.
     edits: Vec<Edit>,
@@ -172,7 +172,7 @@ enum Edit {
     /// A line that begins with `:`, with the policy if it sets one.
     Chain(String, Option<(String, Counters)>),
     /// Any other.
-    Command(Box<Command>),
+    Command(Box<Command<'static>>),
 }
 
 impl<'a> Restore<'a> {
@@ -183,7 +183,7 @@ impl<'a> Restore<'a> {
             session: Session::default(),
             backend: None,
             out: Raw(BufWriter::new(io::stdout())),
-            words: Vec::new(),
+            words: Words::default(),
             section: Section::Between,
             edits: Vec::new(),
             current: String::new(),
@@ -366,16 +366,21 @@ impl<'a> Restore<'a> {
             return Ok(Progress::Done);
         };
         self.words.clear();
-        self.words.extend([self.program.name().to_owned(), "-t".to_owned(), table.name().to_owned()]);
+        for word in [self.program.name(), "-t", table.name()] {
+            self.words.push(word);
+        }
         // As upstream, where -v says nothing of commands once the tables are kept.
         if !self.settings.keep {
-            self.words.extend(std::iter::repeat_n("-v".to_owned(), self.settings.verbose));
+            (0..self.settings.verbose).for_each(|_| self.words.push("-v"));
         }
         if let (Some((packets, bytes)), true) = (counters, self.settings.counters) {
-            self.words.extend(["--set-counters".to_owned(), packets.to_owned(), bytes.to_owned()]);
+            for word in ["--set-counters", packets, bytes] {
+                self.words.push(word);
+            }
         }
-        split_words(text, &mut self.words, MAX_WORDS).map_err(|bad| usage(bad.to_string()))?;
-        match command::parse(self.program, &self.words, &mut self.session, &mut Keeper::Open(backend.as_mut()))? {
+        self.words.split(text, MAX_WORDS).map_err(|bad| usage(bad.to_string()))?;
+        let words = self.words.to_vec();
+        match command::parse(self.program, &words, &mut self.session, &mut Keeper::Open(backend.as_mut()))? {
             Parsed::Nothing => Ok(Progress::Done),
             Parsed::Show(text) => {
                 self.print(&text);
@@ -384,7 +389,7 @@ impl<'a> Restore<'a> {
             Parsed::Run(mut command) => {
                 let done = command.run(&mut self.session, table, backend.as_mut(), &mut self.out);
                 if self.settings.keep && command.edits() {
-                    self.edits.push(Edit::Command(command));
+                    self.edits.push(Edit::Command(Box::new(command.into_owned())));
                 }
                 progress(done)
             }

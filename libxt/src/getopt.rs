@@ -20,7 +20,9 @@ pub trait Grammar {
     type Id: Copy + PartialEq;
     /// The short option of that letter.
     fn short(&self, letter: u8) -> Option<Takes>;
-    /// Every long option, in the order of the table.
+    /// The first long option of exactly that name.
+    fn long(&self, name: &str) -> Option<(Takes, Self::Id)>;
+    /// Every long option, in the order of the table: for abbreviations.
     fn for_each_long(&self, visit: &mut dyn FnMut(&str, Takes, Self::Id));
 }
 
@@ -41,17 +43,17 @@ pub enum Item<'a, I> {
 
 /// A place in a command line; the first word is the program's name and is skipped.
 #[derive(Clone, Debug)]
-pub struct Scanner<'a> {
-    words: &'a [String],
+pub struct Scanner<'s, 'a> {
+    words: &'s [&'a str],
     /// `optind`: the word that comes next.
     next: usize,
     /// `nextchar`: what is left of a bundle.
     bundle: &'a str,
 }
 
-impl<'a> Scanner<'a> {
+impl<'s, 'a> Scanner<'s, 'a> {
     /// The start of a command line.
-    pub fn new(words: &'a [String]) -> Self {
+    pub fn new(words: &'s [&'a str]) -> Self {
         Self { words, next: 1, bundle: "" }
     }
 
@@ -60,7 +62,7 @@ impl<'a> Scanner<'a> {
         if !self.bundle.is_empty() {
             return Some(self.short(grammar));
         }
-        let word = self.words.get(self.next)?.as_str();
+        let word = *self.words.get(self.next)?;
         if word == "--" {
             self.next += 1;
             return None;
@@ -83,7 +85,7 @@ impl<'a> Scanner<'a> {
 
     /// The next word if it is neither an option nor `!`: an argument that upstream takes by itself (`xs_has_arg()`).
     pub fn take_operand(&mut self) -> Option<&'a str> {
-        let word = self.words.get(self.next)?.as_str();
+        let word = *self.words.get(self.next)?;
         if word.starts_with(['-', '!']) {
             return None;
         }
@@ -93,7 +95,7 @@ impl<'a> Scanner<'a> {
 
     /// The word before the next one: `argv[optind - 1]`.
     pub fn previous(&self) -> &'a str {
-        self.next.checked_sub(1).and_then(|index| self.words.get(index)).map_or("", String::as_str)
+        self.next.checked_sub(1).and_then(|index| self.words.get(index)).copied().unwrap_or_default()
     }
 
     /// Steps back one word, to read it again with more options known.
@@ -148,26 +150,7 @@ impl<'a> Scanner<'a> {
             Some((name, argument)) => (name, Some(argument)),
             None => (text, None),
         };
-        let mut exact = None;
-        let mut prefix = None;
-        let mut ambiguous = false;
-        // Nearly every name differs in its first byte: that is looked at before anything else.
-        let first = name.as_bytes().first();
-        grammar.for_each_long(&mut |option, takes, id| {
-            let other = first.is_some() && option.as_bytes().first() != first;
-            if other || exact.is_some() || !option.starts_with(name) {
-                return;
-            }
-            if option.len() == name.len() {
-                exact = Some((takes, id));
-            } else {
-                match prefix {
-                    None => prefix = Some((takes, id)),
-                    Some(other) => ambiguous |= other != (takes, id),
-                }
-            }
-        });
-        let found = if exact.is_none() && ambiguous { None } else { exact.or(prefix) };
+        let found = grammar.long(name).or_else(|| abbreviated(grammar, name));
         let Some((takes, id)) = found else { return Item::Unknown };
         match (takes, argument) {
             (Takes::Nothing, Some(_)) => Item::Unknown,
@@ -184,11 +167,32 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// The only option, or the same under several names, that begins so.
+fn abbreviated<G: Grammar>(grammar: &G, beginning: &str) -> Option<(Takes, G::Id)> {
+    let mut found = None;
+    let mut ambiguous = false;
+    grammar.for_each_long(&mut |option, takes, id| {
+        if option.starts_with(beginning) {
+            ambiguous |= *found.get_or_insert((takes, id)) != (takes, id);
+        }
+    });
+    found.filter(|_| !ambiguous)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     struct Some4;
+
+    const LONG: [(&str, Takes, u8); 6] = [
+        ("delete", Takes::Required, 1),
+        ("delete-chain", Takes::Optional, 2),
+        ("source", Takes::Required, 3),
+        ("src", Takes::Required, 3),
+        ("append", Takes::Required, 4),
+        ("numeric", Takes::Nothing, 5),
+    ];
 
     impl Grammar for Some4 {
         type Id = u8;
@@ -200,18 +204,16 @@ mod tests {
                 _ => None,
             }
         }
+        fn long(&self, name: &str) -> Option<(Takes, u8)> {
+            LONG.iter().find(|(option, ..)| *option == name).map(|&(_, takes, id)| (takes, id))
+        }
         fn for_each_long(&self, visit: &mut dyn FnMut(&str, Takes, u8)) {
-            visit("delete", Takes::Required, 1);
-            visit("delete-chain", Takes::Optional, 2);
-            visit("source", Takes::Required, 3);
-            visit("src", Takes::Required, 3);
-            visit("append", Takes::Required, 4);
-            visit("numeric", Takes::Nothing, 5);
+            LONG.iter().for_each(|&(option, takes, id)| visit(option, takes, id));
         }
     }
 
     fn all(line: &str) -> Vec<String> {
-        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let words: Vec<&str> = line.split(' ').collect();
         let mut scanner = Scanner::new(&words);
         let mut items = Vec::new();
         while let Some(item) = scanner.next(&Some4) {

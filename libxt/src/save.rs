@@ -153,59 +153,106 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Adds the words of a command to `words`, at most until there are `limit`.
-///
-/// Blanks separate words. Double quotes may open anywhere and end the word where they close; a backslash takes the next
-/// character as it is, but only between quotes.
+/// The words of one command line after another, in one piece of memory.
+#[derive(Clone, Debug, Default)]
+pub struct Words {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Words {
+    /// Forgets all words.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+    }
+
+    /// Adds a word as it is.
+    pub fn push(&mut self, word: &str) {
+        self.text.push_str(word);
+        self.ends.push(self.text.len());
+    }
+
+    /// Adds the words of a command, at most until there are `limit`; see [`for_each_word`].
+    pub fn split(&mut self, text: &str, limit: usize) -> Result<(), BadLine> {
+        for_each_word(text, |word, _| {
+            if self.ends.len() >= limit {
+                return Err(BadLine::ManyWords);
+            }
+            self.push(word);
+            Ok(())
+        })
+    }
+
+    /// The words.
+    pub fn to_vec(&self) -> Vec<&str> {
+        let mut start = 0;
+        let word = |&end: &usize| self.text.get(std::mem::replace(&mut start, end)..end).unwrap_or_default();
+        self.ends.iter().map(word).collect()
+    }
+}
+
+/// Adds the words of a command to `words`, at most until there are `limit`; see [`for_each_word`].
 pub fn split_words(text: &str, words: &mut Vec<String>, limit: usize) -> Result<(), BadLine> {
     for_each_word(text, |word, _| {
         if words.len() >= limit {
             return Err(BadLine::ManyWords);
         }
-        words.push(word);
+        words.push(word.to_owned());
         Ok(())
     })
 }
 
-/// The same for whoever must know which words ended in a quote: those are data, whatever they look like.
-pub fn for_each_word(text: &str, mut visit: impl FnMut(String, bool) -> Result<(), BadLine>) -> Result<(), BadLine> {
-    let mut word = String::new();
-    let mut len = 0;
-    let (mut quoted, mut escaped) = (false, false);
-    for c in text.chars() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => {
-                escaped = true;
-                continue;
-            }
-            '"' => {
-                if quoted {
-                    visit(std::mem::take(&mut word), true)?;
-                    len = 0;
-                }
-                quoted = !quoted;
-                continue;
-            }
-            ' ' | '\t' | '\n' if !quoted => {
-                if !word.is_empty() {
-                    visit(std::mem::take(&mut word), false)?;
-                    len = 0;
-                }
-                continue;
-            }
-            _ => {}
+/// Shows `visit` the words of a command, and which of them ended in a quote: those are data, whatever they look like.
+///
+/// Blanks separate words. Double quotes may open anywhere and end the word where they close; a backslash takes the next
+/// character as it is, but only between quotes.
+pub fn for_each_word(text: &str, mut visit: impl FnMut(&str, bool) -> Result<(), BadLine>) -> Result<(), BadLine> {
+    // What stands before the next piece in a word of several pieces; nearly all words are one.
+    let mut begun = String::new();
+    let mut end = |begun: &mut String, piece: &str, quoted: bool| {
+        begun.push_str(if begun.is_empty() { "" } else { piece });
+        let word = if begun.is_empty() { piece } else { begun.as_str() };
+        if word.is_empty() && !quoted {
+            return Ok(());
         }
-        word.push(c);
-        len += octets::char_len(c);
-        if len > MAX_WORD {
+        if word.len() > MAX_WORD && octets::len(word) > MAX_WORD {
             return Err(BadLine::LongWord);
         }
+        visit(word, quoted)?;
+        begun.clear();
+        Ok(())
+    };
+    let (mut rest, mut quoted) = (text, false);
+    while let Some((piece, found, after)) = cut(rest, quoted) {
+        rest = after;
+        match found {
+            b'\\' => {
+                begun.push_str(piece);
+                let mut characters = rest.chars();
+                begun.extend(characters.next());
+                rest = characters.as_str();
+            }
+            b'"' if !quoted => {
+                begun.push_str(piece);
+                quoted = true;
+            }
+            _ => {
+                end(&mut begun, piece, quoted)?;
+                quoted = false;
+            }
+        }
     }
-    if !word.is_empty() {
-        visit(word, false)?;
-    }
-    Ok(())
+    end(&mut begun, rest, false)
+}
+
+/// What stands before the next byte that means something, that byte, and what follows it.
+fn cut(text: &str, quoted: bool) -> Option<(&str, u8, &str)> {
+    let at = match quoted {
+        true => text.bytes().position(|byte| matches!(byte, b'"' | b'\\')),
+        false => text.bytes().position(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'"')),
+    }?;
+    Some((text.get(..at)?, *text.as_bytes().get(at)?, text.get(at + 1..)?))
 }
 
 /// The counters of a policy, `[P:B]`; the closing bracket is not looked for.
@@ -248,6 +295,19 @@ mod tests {
         assert_eq!(words(r#""a\\b\"c" \x"#), [r#"a\b"c"#, r"\x"]);
         assert_eq!(words("\"\" x\n"), ["", "x"]);
         assert_eq!(words("\"unclosed\n"), ["unclosed\n"]);
+        assert_eq!(words("\"unclosed\\"), ["unclosed"]);
+        assert_eq!(words("\"\"\"\\\u{e9}\"x\t\"y"), ["", "\u{e9}", "x", "y"]);
+    }
+
+    #[test]
+    fn words_in_one_piece_of_memory_are_the_same() {
+        let mut all = Words::default();
+        all.push("first");
+        all.split("-A \"a b\" \"\"c\n", 5).unwrap();
+        assert_eq!(all.to_vec(), ["first", "-A", "a b", "", "c"]);
+        assert_eq!(all.split("d", 5), Err(BadLine::ManyWords));
+        all.clear();
+        assert!(all.to_vec().is_empty());
     }
 
     #[test]

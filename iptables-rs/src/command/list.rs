@@ -10,7 +10,7 @@ use super::Command;
 use crate::failure::Failure;
 
 /// `-L`: every chain wanted with its header and its rules.
-pub(super) fn list(command: &Command, table: &Table, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn list(command: &Command<'_>, table: &Table, out: &mut dyn Write) -> Result<(), Failure> {
     let display = &command.display;
     let columns = Columns {
         numeric: display.numeric,
@@ -48,7 +48,7 @@ pub(super) fn list(command: &Command, table: &Table, out: &mut dyn Write) -> Res
 }
 
 /// `-S`: policies and chains, then the rules as commands.
-pub(super) fn list_rules(command: &Command, table: &Table, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn list_rules(command: &Command<'_>, table: &Table, out: &mut dyn Write) -> Result<(), Failure> {
     let counters = command.display.verbose > 0;
     let wanted = |name: &str| command.chain.as_deref().is_none_or(|chain| chain == name);
     if command.number == 0 {

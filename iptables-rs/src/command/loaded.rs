@@ -1,5 +1,6 @@
 //! The options a command line has: the base ones, and those of the extensions loaded so far.
 
+use libxt::ext::option::Spec;
 use libxt::ext::{Kind, Object};
 use libxt::getopt::{Grammar, Takes};
 
@@ -35,6 +36,15 @@ impl Grammar for Known {
         options::short(letter)
     }
 
+    fn long(&self, name: &str) -> Option<(Takes, Id)> {
+        let base = || options::long(name).map(|long| (long.takes, Id::Base(long.letter)));
+        let extension = |(loaded, &(kind, library)): (usize, &(Kind, &str))| {
+            let (option, spec) = self.any_instance(kind, library)?.option_named(name)?;
+            Some((takes(spec), Id::Extension { loaded, option }))
+        };
+        base().or_else(|| self.loaded.iter().enumerate().rev().find_map(extension))
+    }
+
     fn for_each_long(&self, visit: &mut dyn FnMut(&str, Takes, Id)) {
         for long in LONG {
             visit(long.name, long.takes, Id::Base(long.letter));
@@ -43,8 +53,7 @@ impl Grammar for Known {
             let Some(object) = self.any_instance(kind, name) else { continue };
             for index in 0..object.option_count() {
                 let spec = object.option(index);
-                let takes = if spec.argument { Takes::Required } else { Takes::Nothing };
-                visit(spec.name, takes, Id::Extension { loaded, option: index });
+                visit(spec.name, takes(spec), Id::Extension { loaded, option: index });
             }
         }
     }
@@ -84,4 +93,8 @@ impl Known {
         self.target = Some((name, object));
         self.loaded.push((Kind::Target, name));
     }
+}
+
+fn takes(spec: &Spec) -> Takes {
+    if spec.argument { Takes::Required } else { Takes::Nothing }
 }

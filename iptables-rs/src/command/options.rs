@@ -90,6 +90,13 @@ pub(crate) fn base_options() -> impl Iterator<Item = (Option<char>, &'static str
     LONG.iter().map(|long| (short(long.letter).map(|_| long.letter.into()), long.name, long.takes))
 }
 
+/// The option of a long name.
+pub(super) fn long(name: &str) -> Option<&'static Long> {
+    // Nearly every name differs in its length or its first byte.
+    let (len, first) = (name.len(), name.as_bytes().first());
+    LONG.iter().find(|long| long.name.len() == len && long.name.as_bytes().first() == first && long.name == name)
+}
+
 /// Every long name.
 pub(super) const LONG: &[Long] = &[
     required("append", b'A'),

@@ -1,5 +1,7 @@
 //! From words to a [`Command`], in the order in which upstream reads and checks (`do_command4`, `do_command6`).
 
+use std::borrow::Cow;
+
 use libxt::abi::{Counters, EXTENSION_NAME_LEN};
 use libxt::ext::{Given, Problem};
 use libxt::family::Af;
@@ -26,12 +28,12 @@ use crate::say;
 ///
 /// For a restore (see [`Program::is_restore`]) it is a line of a restore input: there the caller puts `-t TABLE` in front, a second `-t` is
 /// refused, `-w` too, and a line marked for the other family is [`Parsed::Nothing`].
-pub(crate) fn parse(
+pub(crate) fn parse<'a>(
     program: Program,
-    words: &[String],
+    words: &[&'a str],
     session: &mut Session,
     keeper: &mut Keeper<'_>,
-) -> Result<Parsed, Failure> {
+) -> Result<Parsed<'a>, Failure> {
     let mut reader = Reader::new(program, words, &mut session.library);
     loop {
         let Some(item) = reader.scanner.next(&reader.grammar) else { return reader.finish() };
@@ -72,10 +74,10 @@ pub(crate) fn parse(
 }
 
 /// What has been read so far.
-struct Reader<'a> {
+struct Reader<'s, 'a> {
     program: Program,
-    library: &'a mut Library,
-    scanner: Scanner<'a>,
+    library: &'s mut Library,
+    scanner: Scanner<'s, 'a>,
     grammar: Known,
     inverted: bool,
     /// Where each `!` stands among the words.
@@ -104,8 +106,8 @@ struct Reader<'a> {
     jump: Option<&'a str>,
 }
 
-impl<'a> Reader<'a> {
-    fn new(program: Program, words: &'a [String], library: &'a mut Library) -> Self {
+impl<'s, 'a> Reader<'s, 'a> {
+    fn new(program: Program, words: &'s [&'a str], library: &'s mut Library) -> Self {
         Self {
             program,
             library,
@@ -142,7 +144,7 @@ impl<'a> Reader<'a> {
         argument: &'a str,
         attached: bool,
         keeper: &mut Keeper<'_>,
-    ) -> Result<Option<Parsed>, Failure> {
+    ) -> Result<Option<Parsed<'a>>, Failure> {
         let optional = attached.then_some(argument);
         match letter {
             b'A' => self.command(Action::Append, argument)?,
@@ -459,7 +461,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The words after `-h` change nothing; the extensions before it add their options.
-    fn help(&mut self, keeper: &mut Keeper<'_>) -> Parsed {
+    fn help(&mut self, keeper: &mut Keeper<'_>) -> Parsed<'a> {
         // As upstream, where a number finds nothing here.
         if self.grammar.matches.is_empty()
             && let Some(name) = self.protocol.map(str::to_ascii_lowercase)
@@ -473,7 +475,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The checks after the last word, and the command.
-    fn finish(mut self) -> Result<Parsed, Failure> {
+    fn finish(mut self) -> Result<Parsed<'a>, Failure> {
         if self.wait.is_none() && self.interval {
             return Err(usage("--wait-interval only makes sense with --wait\n"));
         }
@@ -495,7 +497,7 @@ impl<'a> Reader<'a> {
         if self.inverted {
             return Err(usage("nothing appropriate following !"));
         }
-        let (sources, destinations) = self.ranges(action)?;
+        let [sources, destinations] = self.ranges(action)?;
         self.check_legality(action)?;
         if let Some(chain) = self.chain.filter(|chain| octets::len(chain) >= EXTENSION_NAME_LEN) {
             return Err(too_long(chain));
@@ -509,7 +511,7 @@ impl<'a> Reader<'a> {
             line_numbers: self.has(b'0'),
             verbose: self.verbose,
         };
-        let word = self.jump.unwrap_or_default().to_owned();
+        let word = Cow::Borrowed(self.jump.unwrap_or_default());
         let jump = Jump { word, is_goto: self.header.is_goto(), shadowed: None };
         let has_counters = self.has(b'c');
         let mut rule = Rule::new(self.program.af);
@@ -519,17 +521,16 @@ impl<'a> Reader<'a> {
         if let Some((_, target)) = self.grammar.target {
             rule.target = Target::Extension(target);
         }
-        let own = |word: Option<&str>| word.map(str::to_owned);
         Ok(Parsed::Run(Box::new(Command {
-            table: table.to_owned(),
+            table: table.into(),
             wait: self.wait.unwrap_or_default(),
-            modprobe: own(self.modprobe),
+            modprobe: self.modprobe.map(Cow::from),
             action,
             also: self.also,
-            chain: own(self.chain),
+            chain: self.chain.map(Cow::from),
             number: self.number,
-            new_name: own(self.new_name),
-            policy: own(self.policy),
+            new_name: self.new_name.map(Cow::from),
+            policy: self.policy.map(Cow::from),
             has_counters,
             display,
             sources,
@@ -540,12 +541,15 @@ impl<'a> Reader<'a> {
         })))
     }
 
-    fn ranges(&self, action: Action) -> Result<(Vec<Range>, Vec<Range>), Failure> {
+    fn ranges(&self, action: Action) -> Result<[Cow<'static, [Range]>; 2], Failure> {
         let read = |text: Option<&str>| match text {
-            Some(text) => address::parse_ranges(self.program.af, text).map_err(|bad| Failure::Usage(bad.0)),
-            None => Ok(vec![Range::default()]),
+            Some(text) => {
+                let ranges = address::parse_ranges(self.program.af, text);
+                ranges.map(Cow::Owned).map_err(|bad| Failure::Usage(bad.0))
+            }
+            None => Ok(Cow::Borrowed(ANY)),
         };
-        let (sources, destinations) = (read(self.sources)?, read(self.destinations)?);
+        let [sources, destinations] = [read(self.sources)?, read(self.destinations)?];
         let inverted = self.header.inversions & (header::INV_SOURCE | header::INV_DESTINATION) != 0;
         if inverted && (sources.len() > 1 || destinations.len() > 1) {
             return Err(usage("! not allowed with multiple source or destination IP addresses"));
@@ -553,7 +557,7 @@ impl<'a> Reader<'a> {
         if action == Action::Replace && (sources.len() != 1 || destinations.len() != 1) {
             return Err(usage("Replacement rule does not specify a unique address"));
         }
-        Ok((sources, destinations))
+        Ok([sources, destinations])
     }
 
     /// The interface that a built-in chain's packets do not have yet.
@@ -596,5 +600,8 @@ fn from_problem(problem: Problem) -> Failure {
 
 /// Protocol numbers that IPv6 knows only as extension headers (`is_exthdr()`).
 const EXTENSION_HEADERS: [u16; 4] = [43, 44, 51, 60];
+
+/// What a rule matches that names no address.
+const ANY: &[Range] = &[Range { address: [0; 16], mask: [0; 16] }];
 
 const NAT_DROP: &str = "\nThe \"nat\" table is not intended for filtering, the use of DROP is therefore inhibited.\n\n";

@@ -22,7 +22,7 @@ pub(crate) struct Session {
     encoded: Encoded,
 }
 
-impl Command {
+impl Command<'_> {
     /// Whether the table has to be written back after it.
     pub(crate) fn edits(&self) -> bool {
         !matches!(self.action, Action::List | Action::ListRules | Action::Check) || self.also.is_some()
@@ -92,7 +92,7 @@ impl Command {
 
     /// What the word after `-j` or `-g` means in this table.
     fn resolve_target(&mut self, table: &Table) -> Result<(), Failure> {
-        let word = &self.jump.word;
+        let word = &*self.jump.word;
         let is_chain = table.find(word).is_some();
         let warned = self.jump.shadowed.is_some();
         if let Some(extension) = self.jump.shadowed.take() {
@@ -103,7 +103,7 @@ impl Command {
                 if !warned {
                     say!("Warning: using chain {word}, not extension");
                 }
-                let target = std::mem::replace(&mut self.rule.target, Target::Chain(word.clone()));
+                let target = std::mem::replace(&mut self.rule.target, Target::Chain(word.to_owned()));
                 if let Target::Extension(extension) = target {
                     self.jump.shadowed = Some(extension);
                 }
@@ -111,7 +111,7 @@ impl Command {
             return Ok(());
         }
         self.rule.target = match verdict_number(word) {
-            _ if is_chain => Target::Chain(word.clone()),
+            _ if is_chain => Target::Chain(word.to_owned()),
             _ if word.is_empty() => Target::None,
             _ if self.jump.is_goto => return Err(Failure::Usage(format!("goto '{word}' is not a chain"))),
             Some(verdict) => Target::Verdict(verdict),
@@ -132,8 +132,8 @@ impl Command {
         let mut keeper = Keeper::Open(backend);
         let af = self.rule.header.af;
         let mut outcome = Ok(());
-        for &source in &self.sources {
-            for &destination in &self.destinations {
+        for &source in &*self.sources {
+            for &destination in &*self.destinations {
                 self.rule.header.source = source;
                 self.rule.header.destination = destination;
                 let mut revision = |object: &dyn Object| Some(library.revision(af, object, &mut keeper));
@@ -183,7 +183,7 @@ impl Command {
         edit: fn(&mut Table, &str) -> Result<(), Refused>,
     ) -> Result<(), Failure> {
         let names = match &self.chain {
-            Some(chain) => vec![chain.clone()],
+            Some(chain) => vec![chain.to_string()],
             None => {
                 let wanted = |&id: &ChainId| built_in_too || table.describe(id).policy.is_none();
                 table.chains().filter(wanted).map(|id| table.describe(id).name.to_owned()).collect()

@@ -11,16 +11,16 @@ use crate::program::{Program, Role};
 const IPTABLES: Program = Program { af: Af::V4, role: Role::Command };
 const RESTORE: Program = Program { af: Af::V4, role: Role::Restore };
 
-fn read(program: Program, line: &str) -> Result<Parsed, Failure> {
-    let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+fn read(program: Program, line: &str) -> Result<Parsed<'_>, Failure> {
+    let words: Vec<&str> = line.split(' ').collect();
     read_words(program, &words)
 }
 
-fn read_words(program: Program, words: &[String]) -> Result<Parsed, Failure> {
+fn read_words<'a>(program: Program, words: &[&'a str]) -> Result<Parsed<'a>, Failure> {
     parse(program, words, &mut Session::default(), &mut Keeper::Nobody)
 }
 
-fn command(line: &str) -> Command {
+fn command(line: &str) -> Command<'_> {
     match read(IPTABLES, line) {
         Ok(Parsed::Run(command)) => *command,
         other => panic!("{line}: {other:?}"),
@@ -40,7 +40,7 @@ fn an_argument_may_stand_in_the_same_word_as_its_option() {
     let apart = command("iptables -A INPUT -p tcp -s 1.1.1.1 -d 2.2.2.2 -i eth0 -j ACCEPT -t mangle");
     assert_eq!(attached.rule.header, apart.rule.header);
     assert_eq!((attached.sources, attached.destinations), (apart.sources, apart.destinations));
-    assert_eq!((attached.table.as_str(), attached.jump.word.as_str()), ("mangle", "ACCEPT"));
+    assert_eq!((&*attached.table, &*attached.jump.word), ("mangle", "ACCEPT"));
 }
 
 #[test]
@@ -147,9 +147,9 @@ fn no_line_of_known_words_in_any_order_panics() {
     for _ in 0..100_000 {
         let af = if next(2) == 0 { Af::V4 } else { Af::V6 };
         let role = if next(4) == 0 { Role::Restore } else { Role::Command };
-        let mut words = vec!["iptables".to_owned()];
+        let mut words = vec!["iptables"];
         for _ in 0..next(12) {
-            words.push(WORDS[next(WORDS.len())].to_owned());
+            words.push(WORDS[next(WORDS.len())]);
         }
         understood += usize::from(read_words(Program { af, role }, &words).is_ok());
     }

@@ -19,10 +19,10 @@ pub(crate) enum Statement {
     Comment(String),
 }
 
-impl Command {
+impl Command<'_> {
     /// Says the command; `None` if there is nothing in nft that does the same. `words` are those that it was read from, the
     /// program's name first.
-    pub(crate) fn translate(mut self, words: &[String], numbers: &mut Numbers) -> Option<Vec<Statement>> {
+    pub(crate) fn translate(mut self, words: &[&str], numbers: &mut Numbers) -> Option<Vec<Statement>> {
         let (family, table) = (family(self.rule.header.af), &self.table);
         let chain = self.chain.as_deref();
         let plain = match (self.action, chain) {
@@ -41,21 +41,21 @@ impl Command {
     }
 
     /// One rule for each pair of addresses, and before it the sets that it needs.
-    fn translate_rules(&mut self, verb: &str, words: &[String], numbers: &mut Numbers) -> Vec<Statement> {
+    fn translate_rules(&mut self, verb: &str, words: &[&str], numbers: &mut Numbers) -> Vec<Statement> {
         self.rule.target = match std::mem::replace(&mut self.rule.target, Target::None) {
             Target::Extension(object) => Target::Extension(object),
             _ if self.jump.word.is_empty() => Target::None,
             _ => match verdict_number(&self.jump.word) {
                 Some(verdict) if !self.jump.is_goto => Target::Verdict(verdict),
                 // Whether there is such a chain only a table could tell.
-                _ => Target::Chain(self.jump.word.clone()),
+                _ => Target::Chain(self.jump.word.to_string()),
             },
         };
         let (family, table) = (family(self.rule.header.af), &self.table);
         let chain = self.chain.as_deref().unwrap_or_default();
         let mut statements = Vec::new();
-        for &source in &self.sources {
-            for &destination in &self.destinations {
+        for &source in &*self.sources {
+            for &destination in &*self.destinations {
                 self.rule.header.source = source;
                 self.rule.header.destination = destination;
                 let Ok(rule) = translate::rule(&self.rule, numbers) else { return vec![self.comment(words)] };
@@ -68,7 +68,7 @@ impl Command {
     }
 
     /// The command as it was typed. As upstream, whose parser takes the `!` away from its words.
-    fn comment(&self, words: &[String]) -> Statement {
+    fn comment(&self, words: &[&str]) -> Statement {
         let mut text = String::new();
         for (index, word) in words.iter().enumerate().skip(1) {
             if !self.bangs.contains(&index) {
@@ -95,7 +95,7 @@ mod tests {
     use crate::program::{Program, Role};
 
     fn translate(af: Af, line: &str) -> Option<Vec<Statement>> {
-        let words: Vec<String> = std::iter::once("x").chain(line.split(' ')).map(str::to_owned).collect();
+        let words: Vec<&str> = std::iter::once("x").chain(line.split(' ')).collect();
         match parse(Program { af, role: Role::Translate }, &words, &mut Session::default(), &mut Keeper::Nobody) {
             Ok(Parsed::Run(command)) => command.translate(&words, &mut Numbers::default()),
             other => panic!("{line}: {other:?}"),

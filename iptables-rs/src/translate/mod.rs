@@ -17,7 +17,8 @@ pub(crate) use restore::run as run_restore;
 /// Translates the command that `words` (the program's name first) are, and returns the exit code.
 pub(crate) fn run(program: Program, words: &[String]) -> u8 {
     let mut out = Raw(io::stdout().lock());
-    let command = match command::parse(program, words, &mut Session::default(), &mut Keeper::Nobody) {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let command = match command::parse(program, &words, &mut Session::default(), &mut Keeper::Nobody) {
         Ok(Parsed::Run(command)) => command,
         Ok(Parsed::Show(text)) => return u8::from(out.write_all(text.as_bytes()).is_err()),
         Ok(Parsed::Nothing) => return 0,
@@ -26,7 +27,7 @@ pub(crate) fn run(program: Program, words: &[String]) -> u8 {
             return failure.exit_code();
         }
     };
-    let Some(statements) = command.translate(words, &mut Numbers::default()) else {
+    let Some(statements) = command.translate(&words, &mut Numbers::default()) else {
         say!("Translation not implemented");
         // As upstream, which has begun by then. Nobody can be told that the output is closed.
         let _ = out.write_all(b"nft ");

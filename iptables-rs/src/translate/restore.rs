@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 
 use libxt::octets::{self, Raw};
-use libxt::save::{BadLine, Line, MAX_LINE, split_words};
+use libxt::save::{BadLine, Line, MAX_LINE, Words};
 use libxt::translate::Numbers;
 
 use super::base_chain;
@@ -89,12 +89,12 @@ struct Translation {
     /// The table we are in.
     table: Option<String>,
     session: Session,
-    words: Vec<String>,
+    words: Words,
 }
 
 impl Translation {
     fn new(program: Program) -> Self {
-        Self { program, numbers: Numbers::default(), table: None, session: Session::default(), words: Vec::new() }
+        Self { program, numbers: Numbers::default(), table: None, session: Session::default(), words: Words::default() }
     }
 
     fn read(mut self, mut input: impl BufRead, out: &mut dyn Write, number: &mut usize) -> Result<(), Quit> {
@@ -170,18 +170,20 @@ impl Translation {
     }
 
     fn command(&mut self, text: &str, out: &mut dyn Write) -> Result<(), Quit> {
-        let table = self.table.clone().unwrap_or_default();
         self.words.clear();
-        self.words.extend([self.program.name().to_owned(), "-t".to_owned(), table]);
-        split_words(text, &mut self.words, MAX_WORDS).map_err(|bad| Failure::Usage(bad.to_string()))?;
-        match command::parse(self.program, &self.words, &mut self.session, &mut Keeper::Nobody)? {
+        for word in [self.program.name(), "-t", self.table.as_deref().unwrap_or_default()] {
+            self.words.push(word);
+        }
+        self.words.split(text, MAX_WORDS).map_err(|bad| Failure::Usage(bad.to_string()))?;
+        let words = self.words.to_vec();
+        match command::parse(self.program, &words, &mut self.session, &mut Keeper::Nobody)? {
             Parsed::Nothing => Ok(()),
             Parsed::Show(text) => {
                 out.write_all(text.as_bytes())?;
                 Err(Quit::Shown)
             }
             Parsed::Run(command) => {
-                let statements = command.translate(&self.words, &mut self.numbers).ok_or(Quit::Line)?;
+                let statements = command.translate(&words, &mut self.numbers).ok_or(Quit::Line)?;
                 for statement in statements {
                     match statement {
                         Statement::Plain(words) | Statement::Quoted(words) => writeln!(out, "{words}")?,

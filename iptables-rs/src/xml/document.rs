@@ -152,7 +152,7 @@ impl<W: Write> Document<W> {
             if words.len() >= MAX_WORDS {
                 return Err(BadLine::ManyWords);
             }
-            words.push(Word { text, quoted });
+            words.push(Word { text: text.to_owned(), quoted });
             Ok(())
         });
         read.map_err(|bad| Wrong::Parameter(bad.to_string()))?;

@@ -18,7 +18,9 @@ pub trait Object: Any + Send + Sync + fmt::Debug {
     /// How many options there are.
     fn option_count(&self) -> usize;
     /// The outer side of option `index`.
-    fn option(&self, index: usize) -> option::Spec;
+    fn option(&self, index: usize) -> &'static option::Spec;
+    /// The option of a name, with its index.
+    fn option_named(&self, name: &str) -> Option<(usize, &'static option::Spec)>;
     /// Reads one option: checks repetition, inversion and exclusion as upstream's guided parser, then sets it.
     fn set(&mut self, index: usize, given: &Given<'_>) -> Result<(), Problem>;
     /// Which options were given so far (bit *i* for option *i*).
@@ -138,16 +140,20 @@ impl<E: Extension> Object for Instance<E> {
         E::OPTIONS.len()
     }
 
-    fn option(&self, index: usize) -> option::Spec {
-        E::OPTIONS[index].spec
+    fn option(&self, index: usize) -> &'static option::Spec {
+        &E::OPTIONS[index].spec
+    }
+
+    fn option_named(&self, name: &str) -> Option<(usize, &'static option::Spec)> {
+        E::OPTIONS.iter().map(|option| &option.spec).enumerate().find(|(_, spec)| spec.name == name)
     }
 
     fn set(&mut self, index: usize, given: &Given<'_>) -> Result<(), Problem> {
-        option::admit(E::OPTIONS, self.shown_name(), index, self.seen, given.inverted)?;
         let spec = &E::OPTIONS[index].spec;
-        let option = spec.alias_of.unwrap_or(spec.name);
         let slot = option::same_slot(E::OPTIONS, index);
         let repeated = self.seen & slot != 0;
+        option::admit(spec, self.shown_name(), repeated, given.inverted)?;
+        let option = spec.alias_of.unwrap_or(spec.name);
         let given = Given { seen: self.seen, repeated, option, extension: self.shown_name(), ..*given };
         (E::OPTIONS[index].set)(&mut self.value, &given)?;
         self.seen |= slot;

@@ -219,16 +219,9 @@ pub(super) fn notice(line: &str) {
 }
 
 /// Repetition and inversion, in the order of `xtables_option_parse`.
-pub(super) fn admit<E>(
-    table: &[Opt<E>],
-    extension: &str,
-    index: usize,
-    seen: u64,
-    inverted: bool,
-) -> Result<(), Problem> {
-    let spec = &table[index].spec;
+pub(super) fn admit(spec: &Spec, extension: &str, repeated: bool, inverted: bool) -> Result<(), Problem> {
     let name = spec.alias_of.unwrap_or(spec.name);
-    if seen & same_slot(table, index) != 0 && !spec.repeatable {
+    if repeated && !spec.repeatable {
         return Err(Problem::new(format!("{extension}: option \"--{name}\" can only be used once.\n")));
     }
     if inverted && !spec.invertible {
@@ -237,31 +230,32 @@ pub(super) fn admit<E>(
     Ok(())
 }
 
-/// Mandatory options, company and exclusion once all were read, in the order of `xtables_options_fcheck`.
+/// Mandatory options, company and exclusion once all were read, in the order of `xtables_options_fcheck`. `seen` has the
+/// bits of every name of an option that was given (see [`same_slot`]).
 pub(super) fn complete<E>(table: &[Opt<E>], extension: &str, seen: u64) -> Result<(), Problem> {
+    let is_given = |index: usize| seen & 1 << index != 0;
     for (index, option) in table.iter().enumerate() {
         let spec = &option.spec;
-        if spec.alias_of.is_some() {
-            continue;
-        }
-        if seen & same_slot(table, index) == 0 {
-            if spec.mandatory {
+        if !is_given(index) {
+            if spec.mandatory && spec.alias_of.is_none() {
                 return Err(Problem::new(format!("{extension}: option \"--{}\" must be specified\n", spec.name)));
             }
             continue;
         }
-        for (other_index, other) in table.iter().enumerate() {
-            let other_seen = seen & same_slot(table, other_index) != 0;
-            if !other_seen && spec.requires.contains(&other.spec.name) {
+        if spec.alias_of.is_some() || spec.requires.is_empty() && spec.excludes.is_empty() {
+            continue;
+        }
+        for (other_index, Opt { spec: other, .. }) in table.iter().enumerate() {
+            if !is_given(other_index) && spec.requires.contains(&other.name) {
                 return Err(Problem::new(format!(
                     "{extension}: option \"--{}\" also requires \"--{}\".\n",
-                    spec.name, other.spec.name
+                    spec.name, other.name
                 )));
             }
-            if other_seen && spec.excludes.contains(&other.spec.name) {
+            if is_given(other_index) && spec.excludes.contains(&other.name) {
                 return Err(Problem::new(format!(
                     "{extension}: option \"--{}\" cannot be used together with \"--{}\".\n",
-                    spec.name, other.spec.name
+                    spec.name, other.name
                 )));
             }
         }
@@ -271,12 +265,11 @@ pub(super) fn complete<E>(table: &[Opt<E>], extension: &str, seen: u64) -> Resul
 
 /// The bits of option `index` and of every other name of it.
 pub(super) fn same_slot<E>(table: &[Opt<E>], index: usize) -> u64 {
-    let canonical = |spec: &Spec| spec.alias_of.unwrap_or(spec.name);
-    let own = canonical(&table[index].spec);
-    let mut bits = 0;
-    for (other_index, other) in table.iter().enumerate() {
-        if canonical(&other.spec) == own {
-            bits |= 1 << other_index;
+    let name = table[index].spec.alias_of.unwrap_or(table[index].spec.name);
+    let mut bits = 1 << index;
+    for (other, Opt { spec, .. }) in table.iter().enumerate() {
+        if spec.alias_of.unwrap_or(spec.name) == name {
+            bits |= 1 << other;
         }
     }
     bits

@@ -116,13 +116,13 @@ impl<'a> Entry<'a> {
             if !(target_offset - rest.len()).is_multiple_of(abi::ALIGNMENT) {
                 return Err(Malformed("match alignment"));
             }
-            (_, rest) = part(rest).ok_or(Malformed("match size or name"))?;
+            (_, rest) = cut(rest).ok_or(Malformed("match size or name"))?;
         }
         let target = self.bytes.get(target_offset..).ok_or(Malformed("target_offset"))?;
-        let (target, _) = part(target).ok_or(Malformed("target size or name"))?;
+        let (target, _) = cut(target).ok_or(Malformed("target size or name"))?;
         let whole = match target.name {
-            abi::STANDARD_TARGET => size_of::<StandardTarget>(),
-            abi::ERROR_TARGET => size_of::<ErrorTarget>(),
+            name if name == abi::STANDARD_TARGET.as_bytes() => size_of::<StandardTarget>(),
+            name if name == abi::ERROR_TARGET.as_bytes() => size_of::<ErrorTarget>(),
             _ => return Ok(()),
         };
         if abi::align(target_offset.saturating_add(whole)) != next {
@@ -181,13 +181,24 @@ pub const UNREADABLE: &str = "\u{fffd}";
 
 /// The part at the start of `bytes`, and what follows it.
 fn part(bytes: &[u8]) -> Option<(Part<'_>, &[u8])> {
-    let (head, _) = TargetHead::read_from_prefix(bytes).ok()?;
+    let (Cut { name, revision, info }, rest) = cut(bytes)?;
+    let name = std::str::from_utf8(name).unwrap_or(UNREADABLE);
+    Some((Part { name, revision, info }, rest))
+}
+
+/// A [`Part`] whose name was not yet looked at.
+struct Cut<'a> {
+    name: &'a [u8],
+    revision: u8,
+    info: &'a [u8],
+}
+
+fn cut(bytes: &[u8]) -> Option<(Cut<'_>, &[u8])> {
+    let (head, _) = TargetHead::ref_from_prefix(bytes).ok()?;
     let size = usize::from(head.size);
     let info = bytes.get(size_of::<TargetHead>()..size)?;
-    let name = bytes.get(2..2 + abi::EXTENSION_NAME_LEN)?;
-    let name = name.get(..name.iter().position(|&byte| byte == 0)?)?;
-    let name = std::str::from_utf8(name).unwrap_or(UNREADABLE);
-    Some((Part { name, revision: head.revision, info }, bytes.get(size..)?))
+    let name = head.name.get(..head.name.iter().position(|&byte| byte == 0)?)?;
+    Some((Cut { name, revision: head.revision, info }, bytes.get(size..)?))
 }
 
 #[cfg(test)]

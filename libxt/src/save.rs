@@ -1,6 +1,6 @@
 //! The iptables-save format: tables as text, and the lines of such a text.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 use crate::backend::Counters;
@@ -21,22 +21,33 @@ pub fn write_table(w: &mut dyn Write, table: &Table, counters: bool) -> Result<(
             None => writeln!(w, ":{} - [0:0]", chain.name)?,
         }
     }
-    let mut line = String::new();
+    let mut text = String::with_capacity(CHUNK + MAX_LINE);
     for id in table.chains() {
         let name = table.describe(id).name;
         for rule in table.rules(id) {
-            line.clear();
+            let start = text.len();
             if counters {
                 let Counters { packets, bytes } = rule.entry.counters();
-                line = format!("[{packets}:{bytes}] ");
+                write!(text, "[{packets}:{bytes}] ").map_err(SaveError::from)?;
             }
-            save_line(&mut line, name, &rule, false)?;
-            line.push('\n');
-            w.write_all(line.as_bytes())?;
+            if let Err(error) = save_line(&mut text, name, &rule, false) {
+                text.truncate(start);
+                w.write_all(text.as_bytes())?;
+                return Err(error.into());
+            }
+            text.push('\n');
+            if text.len() > CHUNK {
+                w.write_all(text.as_bytes())?;
+                text.clear();
+            }
         }
     }
-    Ok(writeln!(w, "COMMIT")?)
+    text.push_str("COMMIT\n");
+    Ok(w.write_all(text.as_bytes())?)
 }
+
+/// Bytes of text that are written at once.
+const CHUNK: usize = 1 << 16;
 
 /// Why a table was not written out.
 #[derive(Debug)]

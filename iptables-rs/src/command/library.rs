@@ -1,6 +1,6 @@
 //! Extensions as one process loads them: by name, asking whoever keeps the tables which of their revisions it has.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use libxt::abi::GetRevision;
 use libxt::backend::{self, Backend, Get, Unavailable};
@@ -29,8 +29,9 @@ pub(crate) struct Unopened {
 /// What was loaded and learnt so far.
 #[derive(Debug, Default)]
 pub(crate) struct Library {
-    revisions: HashMap<(Kind, &'static str, u8), bool>,
-    loaded: HashSet<(Kind, &'static str)>,
+    /// What the keeper answered. A file of rules names a handful of extensions, over and over: few enough to look through.
+    revisions: Vec<((Kind, &'static str, u8), bool)>,
+    loaded: Vec<(Kind, &'static Entry)>,
     chains: HashSet<String>,
 }
 
@@ -91,7 +92,7 @@ impl Library {
             "icmpv6" | "ipv6-icmp" => "icmp6",
             other => other,
         };
-        Some(self.load(af, ext::find(Kind::Match, name, af)?, keeper))
+        self.load(Kind::Match, af, name, keeper)
     }
 
     /// The target of a `-j` word, loaded (`xtables_find_target`); none for verdicts and announced chains.
@@ -99,7 +100,7 @@ impl Library {
         if verdict_number(name).is_some() || self.chains.contains(name) {
             return None;
         }
-        Some(self.load(af, ext::find(Kind::Target, name, af)?, keeper))
+        self.load(Kind::Target, af, name, keeper)
     }
 
     /// From now on the name is a chain's and no extension's (`xtables_announce_chain`), in every table.
@@ -110,15 +111,18 @@ impl Library {
     }
 
     /// A fresh extension. The first time, the newest revision is looked for that the tables' keeper has.
-    fn load(&mut self, af: Af, entry: &'static Entry, keeper: &mut Keeper<'_>) -> Extension {
+    fn load(&mut self, kind: Kind, af: Af, name: &str, keeper: &mut Keeper<'_>) -> Option<Extension> {
+        let known = self.loaded.iter().find(|(of, entry)| (*of, entry.name) == (kind, name));
+        let entry = known.map_or_else(|| ext::find(kind, name, af), |&(_, entry)| Some(entry))?;
         let object = (entry.new)();
-        if self.loaded.insert((object.kind(), entry.name)) {
+        if known.is_none() {
+            self.loaded.push((kind, entry));
             let mut revisions = object.revisions().iter().filter(|revision| revision.families.contain(af));
             if !revisions.any(|revision| self.has(&*object, *revision, keeper)) {
                 say!("Warning: Extension {} revision 0 not supported, missing kernel module?", entry.name);
             }
         }
-        Extension { name: entry.name, object }
+        Some(Extension { name: entry.name, object })
     }
 
     /// The first revision, in the order of the extension's table, that the backend has and that can say the value; the
@@ -133,7 +137,12 @@ impl Library {
 
     fn has(&mut self, object: &dyn Object, revision: Revision, keeper: &mut Keeper<'_>) -> bool {
         let key = (object.kind(), object.name(), revision.number);
-        *self.revisions.entry(key).or_insert_with(|| keeper.has_revision(key))
+        if let Some(&(_, answer)) = self.revisions.iter().find(|(asked, _)| *asked == key) {
+            return answer;
+        }
+        let answer = keeper.has_revision(key);
+        self.revisions.push((key, answer));
+        answer
     }
 }
 

@@ -575,7 +575,7 @@ impl<'s, 'a> Reader<'s, 'a> {
     }
 
     fn check_legality(&self, action: Action) -> Result<(), Failure> {
-        for &option in ONCE.iter().filter(|&&option| self.has(option)) {
+        for (_, &option) in ONCE.iter().enumerate().filter(|(index, _)| self.given & 1 << index != 0) {
             let also = self.also.is_some_and(|also| also.admits(option));
             if !action.admits(option) && !also {
                 return Err(Failure::Usage(format!("Illegal option `-{}' with this command", char::from(option))));
@@ -585,10 +585,21 @@ impl<'s, 'a> Reader<'s, 'a> {
     }
 }
 
-/// The bit of a once-only option.
+/// The bit of a once-only option; none for other letters.
 fn bit(letter: u8) -> u16 {
-    ONCE.iter().position(|&option| option == letter).map_or(0, |index| 1 << index)
+    BITS.get(usize::from(letter)).copied().unwrap_or_default()
 }
+
+/// For each letter its bit.
+const BITS: [u16; 128] = {
+    let mut bits = [0; 128];
+    let mut index = 0;
+    while index < ONCE.len() {
+        bits[ONCE[index] as usize] = 1 << index;
+        index += 1;
+    }
+    bits
+};
 
 pub(super) fn usage(text: &str) -> Failure {
     Failure::Usage(text.to_owned())

@@ -47,7 +47,7 @@ pub trait Object: Any + Send + Sync + fmt::Debug {
 pub type Decode = fn(u8, &[u8], &Surroundings) -> Result<Box<dyn Object>, Malformed>;
 
 /// A name that `-m` or `-j` accepts, and how to make the extension behind it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Entry {
     /// The name typed. Two families may give one name two entries.
     pub name: &'static str,
@@ -107,14 +107,19 @@ pub fn entries(kind: Kind) -> &'static [Entry] {
 
 /// The entry that `-m NAME`/`-j NAME` means in a family.
 pub fn find(kind: Kind, name: &str, af: Af) -> Option<&'static Entry> {
-    entries(kind).iter().find(|entry| entry.name == name && entry.families.contain(af))
+    named(kind, name).find(|entry| entry.families.contain(af))
 }
 
 /// The entry that decodes what the kernel calls `name`: never an alias.
 pub fn find_kernel(kind: Kind, name: &str, af: Af) -> Option<&'static Entry> {
-    entries(kind)
-        .iter()
-        .find(|entry| entry.kernel_name == name && entry.name == entry.kernel_name && entry.families.contain(af))
+    named(kind, name).find(|entry| entry.name == entry.kernel_name && entry.families.contain(af))
+}
+
+/// The entries of a name, one for each family or one for both.
+fn named(kind: Kind, name: &str) -> impl Iterator<Item = &'static Entry> {
+    let all = entries(kind);
+    let first = all.partition_point(|entry| entry.name < name);
+    all.iter().skip(first).take_while(move |entry| entry.name == name)
 }
 
 #[derive(Clone, Debug)]
@@ -195,5 +200,23 @@ impl<E: Extension> Object for Instance<E> {
 
     fn value(&self) -> &dyn Any {
         &self.value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registries_follow_the_alphabet_so_that_names_are_found() {
+        for kind in [Kind::Match, Kind::Target] {
+            let all = entries(kind);
+            assert!(all.is_sorted_by_key(|entry| entry.name));
+            for entry in all {
+                let af = if entry.families.contain(Af::V4) { Af::V4 } else { Af::V6 };
+                assert_eq!(find(kind, entry.name, af).map(|found| found.name), Some(entry.name));
+            }
+            assert!(find(kind, "", Af::V4).is_none() && find(kind, "~", Af::V4).is_none());
+        }
     }
 }

@@ -7,10 +7,10 @@ use crate::blob::Part;
 use crate::ext::{self, Kind, Object, Surroundings};
 use crate::family::Af;
 use crate::table::Rule;
-use crate::value::address::{self, Text};
+use crate::value::address;
 use crate::value::header::{self, Header, Range};
 use crate::value::interface::Interface;
-use crate::value::protocol;
+use crate::value::{number, protocol};
 
 /// Why a rule cannot be printed: upstream gives up with this text and exit code 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,8 @@ pub enum SaveError {
 pub fn save_line(w: &mut dyn Write, chain: &str, rule: &Rule<'_>, counters: bool) -> Result<(), SaveError> {
     let header = &rule.entry.header;
     let around = header.surroundings();
-    write!(w, "-A {chain}")?;
+    w.write_str("-A ")?;
+    w.write_str(chain)?;
     save_header(w, header)?;
     for part in rule.entry.matches() {
         save_match(w, &part, &around)?;
@@ -40,22 +41,23 @@ pub fn save_line(w: &mut dyn Write, chain: &str, rule: &Rule<'_>, counters: bool
         return save_target(w, &rule.entry.target(), &around);
     }
     if !rule.target.is_empty() {
-        let letter = if header.is_goto() { 'g' } else { 'j' };
-        write!(w, " -{letter} {}", rule.target)?;
+        w.write_str(if header.is_goto() { " -g " } else { " -j " })?;
+        w.write_str(rule.target)?;
     }
     Ok(())
 }
 
 fn save_header(w: &mut dyn Write, header: &Header) -> fmt::Result {
-    save_range(w, 's', header.af, &header.source, header.inversions & header::INV_SOURCE != 0)?;
-    save_range(w, 'd', header.af, &header.destination, header.inversions & header::INV_DESTINATION != 0)?;
-    save_interface(w, 'i', &header.input, header.inversions & header::INV_INPUT != 0)?;
-    save_interface(w, 'o', &header.output, header.inversions & header::INV_OUTPUT != 0)?;
+    save_range(w, " -s ", header.af, &header.source, header.inversions & header::INV_SOURCE != 0)?;
+    save_range(w, " -d ", header.af, &header.destination, header.inversions & header::INV_DESTINATION != 0)?;
+    save_interface(w, " -i ", &header.input, header.inversions & header::INV_INPUT != 0)?;
+    save_interface(w, " -o ", &header.output, header.inversions & header::INV_OUTPUT != 0)?;
     if header.protocol != 0 {
-        let not = not(header.inversions & header::INV_PROTOCOL != 0);
+        w.write_str(not(header.inversions & header::INV_PROTOCOL != 0))?;
+        w.write_str(" -p ")?;
         match protocol::name(header.protocol) {
-            Some(name) => write!(w, "{not} -p {name}")?,
-            None => write!(w, "{not} -p {}", header.protocol)?,
+            Some(name) => w.write_str(name)?,
+            None => number::write(w, header.protocol.into())?,
         }
     }
     match header.af {
@@ -66,22 +68,27 @@ fn save_header(w: &mut dyn Write, header: &Header) -> fmt::Result {
     }
 }
 
-fn save_range(w: &mut dyn Write, letter: char, af: Af, range: &Range, inverted: bool) -> fmt::Result {
+fn save_range(w: &mut dyn Write, option: &str, af: Af, range: &Range, inverted: bool) -> fmt::Result {
     if range.mask == [0; 16] && range.address == [0; 16] && !inverted {
         return Ok(());
     }
-    write!(w, "{} -{letter} {}/", not(inverted), Text(address::to_ip(af, &range.address)))?;
+    w.write_str(not(inverted))?;
+    w.write_str(option)?;
+    address::write(w, address::to_ip(af, &range.address))?;
+    w.write_str("/")?;
     match address::mask_len(af, &range.mask) {
-        Some(len) => write!(w, "{len}"),
-        None => write!(w, "{}", Text(address::to_ip(af, &range.mask))),
+        Some(len) => number::write(w, len.into()),
+        None => address::write(w, address::to_ip(af, &range.mask)),
     }
 }
 
-fn save_interface(w: &mut dyn Write, letter: char, interface: &Interface, inverted: bool) -> fmt::Result {
+fn save_interface(w: &mut dyn Write, option: &str, interface: &Interface, inverted: bool) -> fmt::Result {
     if interface.is_any() {
         return Ok(());
     }
-    write!(w, "{} -{letter} {interface}", not(inverted))
+    w.write_str(not(inverted))?;
+    w.write_str(option)?;
+    interface.save(w)
 }
 
 fn save_match(w: &mut dyn Write, part: &Part<'_>, around: &Surroundings) -> Result<(), SaveError> {
@@ -92,7 +99,8 @@ fn save_match(w: &mut dyn Write, part: &Part<'_>, around: &Surroundings) -> Resu
         write!(w, " -m {}{UNSUPPORTED}", part.name)?;
         return Ok(());
     };
-    write!(w, " -m {}", object.shown_name())?;
+    w.write_str(" -m ")?;
+    w.write_str(object.shown_name())?;
     object.save(w, around)?;
     Ok(())
 }
@@ -105,7 +113,8 @@ fn save_target(w: &mut dyn Write, part: &Part<'_>, around: &Surroundings) -> Res
         write!(w, " -j {}{UNSUPPORTED}", part.name)?;
         return Ok(());
     };
-    write!(w, " -j {}", object.shown_name())?;
+    w.write_str(" -j ")?;
+    w.write_str(object.shown_name())?;
     object.save(w, around)?;
     Ok(())
 }

@@ -94,8 +94,9 @@ impl Reader {
             self.ended = true;
             return self.close();
         }
-        if entry.target().name == abi::ERROR_TARGET {
-            let name = entry.error_name()?;
+        let target = entry.target();
+        if target.name == abi::ERROR_TARGET {
+            let name = target.error_name()?;
             self.close()?;
             self.start(&name, None, entry.offset);
             return Some(());
@@ -106,7 +107,7 @@ impl Reader {
         }
         let number = self.chains.len().checked_sub(1)?;
         let chain = self.chains.last_mut()?;
-        let leads = match entry.verdict() {
+        let leads = match target.verdict() {
             None => Leads::Module,
             Some(verdict) if verdict < 0 => Leads::Verdict,
             Some(verdict) if verdict as usize == entry.end() => Leads::Next,
@@ -123,7 +124,7 @@ impl Reader {
             map: CounterMap::Kept(index),
         });
         // Until the chain is closed every rule may be its policy.
-        chain.verdict = entry.verdict().unwrap_or(0);
+        chain.verdict = target.verdict().unwrap_or(0);
         chain.counters = entry.counters();
         Some(())
     }

@@ -21,19 +21,40 @@ pub struct Bad(pub String);
 
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            IpAddr::V4(address) => write!(f, "{address}"),
-            IpAddr::V6(address) => {
-                // glibc writes ::a.b.c.d where the first six words, and no more, are zero.
-                let [a, b, c, d, e, g, high, low] = address.segments();
-                if [a, b, c, d, e, g] == [0; 6] && high != 0 {
-                    write!(f, "::{}", Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
-                } else {
-                    write!(f, "{address}")
-                }
+        write(f, self.0)
+    }
+}
+
+/// Writes an address in the form of glibc's `inet_ntop()`.
+pub fn write(w: &mut dyn fmt::Write, address: IpAddr) -> fmt::Result {
+    match address {
+        IpAddr::V4(address) => write_v4(w, address),
+        IpAddr::V6(address) => {
+            // glibc writes ::a.b.c.d where the first six words, and no more, are zero.
+            let [a, b, c, d, e, g, high, low] = address.segments();
+            if [a, b, c, d, e, g] == [0; 6] && high != 0 {
+                write!(w, "::{}", Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
+            } else {
+                write!(w, "{address}")
             }
         }
     }
+}
+
+/// As `{}` writes it, in one piece.
+fn write_v4(w: &mut dyn fmt::Write, address: Ipv4Addr) -> fmt::Result {
+    let mut text = [b'.'; 15];
+    let mut len = 0;
+    for byte in address.octets() {
+        for (least, unit) in [(100, 100), (10, 10), (0, 1)] {
+            if byte >= least {
+                text[len] = b'0' + byte / unit % 10;
+                len += 1;
+            }
+        }
+        len += 1;
+    }
+    w.write_str(std::str::from_utf8(&text[..len - 1]).map_err(|_| fmt::Error)?)
 }
 
 impl fmt::Display for Bad {
@@ -104,13 +125,13 @@ pub fn mask_len(af: Af, mask: &[u8; 16]) -> Option<u32> {
 /// The ranges that a `-s` or `-d` argument names: a list of `address[/mask]`, where a host name may stand for several
 /// addresses (`xtables_ipparse_multiple`).
 pub fn parse_ranges(af: Af, text: &str) -> Result<Vec<Range>, Bad> {
-    let mut ranges = Vec::new();
+    let mut ranges = Vec::with_capacity(1);
     for one in text.split(',') {
         let one = one.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
-        if octets::len(one) > MAX_HOST {
+        if one.len() > MAX_HOST && octets::len(one) > MAX_HOST {
             return Err(Bad("Hostname too long".to_owned()));
         }
-        ranges.extend(parse_one(af, one)?);
+        parse_one(af, one, &mut ranges)?;
     }
     Ok(ranges)
 }
@@ -118,8 +139,8 @@ pub fn parse_ranges(af: Af, text: &str) -> Result<Vec<Range>, Bad> {
 /// Bytes of an address with its mask, as upstream has room for them.
 const MAX_HOST: usize = 255;
 
-/// The ranges of one `address[/mask]`.
-pub fn parse_one(af: Af, text: &str) -> Result<Vec<Range>, Bad> {
+/// Adds the ranges of one `address[/mask]`.
+fn parse_one(af: Af, text: &str, ranges: &mut Vec<Range>) -> Result<(), Bad> {
     let (host, mask) = match text.rsplit_once('/') {
         Some((host, mask)) => {
             let parsed = parse_mask(af, mask).ok_or_else(|| Bad(format!("invalid mask `{mask}' specified")))?;
@@ -129,9 +150,9 @@ pub fn parse_one(af: Af, text: &str) -> Result<Vec<Range>, Bad> {
     };
     if mask == [0; 16] {
         // With no bit that counts, the name does not count either: "any/0".
-        return Ok(vec![Range::default()]);
+        ranges.push(Range::default());
+        return Ok(());
     }
-    let addresses = hosts(af, host)?;
     let masked = |address: IpAddr| {
         let mut address = to_bytes(address);
         for (byte, mask) in address.iter_mut().zip(mask) {
@@ -139,7 +160,11 @@ pub fn parse_one(af: Af, text: &str) -> Result<Vec<Range>, Bad> {
         }
         Range { address, mask }
     };
-    Ok(addresses.into_iter().map(masked).collect())
+    match parse_numeric(af, host) {
+        Some(address) => ranges.push(masked(address)),
+        None => ranges.extend(hosts(af, host)?.into_iter().map(masked)),
+    }
+    Ok(())
 }
 
 /// Every address of a number, a network name (IPv4) or a host name.
@@ -192,13 +217,19 @@ fn networks() -> impl Iterator<Item = (String, Ipv4Addr)> {
 /// Four bytes between dots; fewer only where `short` allows it, and then at the front (`numeric_to_ipaddr`).
 fn parse_dotted(text: &str, short: bool) -> Option<Ipv4Addr> {
     let mut bytes = [0; 4];
-    let mut parts = text.splitn(4, '.');
+    let mut rest = Some(text);
     let mut count = 0;
-    for (byte, part) in bytes.iter_mut().zip(&mut parts) {
-        *byte = number::parse(part, 0, u8::MAX.into())? as u8;
+    for byte in &mut bytes {
+        let Some(text) = rest else { break };
+        let (value, after) = number::parse_prefix(text)?;
+        *byte = u8::try_from(value).ok()?;
         count += 1;
+        rest = after.strip_prefix('.');
+        if rest.is_none() && !after.is_empty() {
+            return None;
+        }
     }
-    (count == 4 || short).then(|| bytes.into())
+    (rest.is_none() && (count == 4 || short)).then(|| bytes.into())
 }
 
 #[cfg(test)]
@@ -206,7 +237,7 @@ mod tests {
     use super::*;
 
     fn range(af: Af, text: &str) -> String {
-        match parse_one(af, text) {
+        match parse_ranges(af, text) {
             Ok(ranges) => ranges
                 .iter()
                 .map(|range| format!("{}/{}", Text(to_ip(af, &range.address)), Text(to_ip(af, &range.mask))))
@@ -244,6 +275,13 @@ mod tests {
         assert_eq!(text("::5"), "::5");
         assert_eq!(text("::ffff:1.2.3.4"), "::ffff:1.2.3.4");
         assert_eq!(text("1:0:0:2::3"), "1:0:0:2::3");
+    }
+
+    #[test]
+    fn an_ipv4_address_is_written_as_display_writes_it() {
+        for address in ["0.0.0.0", "1.22.100.255", "255.255.255.255", "10.0.9.99"] {
+            assert_eq!(Text(address.parse().unwrap()).to_string(), address);
+        }
     }
 
     #[test]

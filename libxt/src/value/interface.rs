@@ -47,16 +47,25 @@ impl Interface {
         let end = self.name.iter().position(|&byte| byte == 0).unwrap_or(self.name.len());
         octets::text(self.name.get(..end).unwrap_or_default())
     }
-}
 
-/// As `-S` prints it: the bytes that count, and a `+` where the mask ends before the name does.
-impl fmt::Display for Interface {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Writes it as `-S` prints it: the bytes that count, and a `+` where the mask ends before the name does.
+    pub fn save(&self, w: &mut dyn fmt::Write) -> fmt::Result {
         let compared = self.mask.iter().position(|&mask| mask == 0).unwrap_or(self.mask.len());
         let name = self.name.get(..compared).unwrap_or_default();
-        let text: Vec<u8> = name.iter().copied().filter(|&byte| byte != 0).collect();
-        f.write_str(&octets::text(&text))?;
-        if compared < self.mask.len() && name.last().is_some_and(|&byte| byte != 0) { f.write_str("+") } else { Ok(()) }
+        let (text, behind) = name.split_at(name.iter().position(|&byte| byte == 0).unwrap_or(name.len()));
+        w.write_str(&octets::text(text))?;
+        if behind.len() > 1 {
+            let text: Vec<u8> = behind.iter().copied().filter(|&byte| byte != 0).collect();
+            w.write_str(&octets::text(&text))?;
+        }
+        if compared < self.mask.len() && name.last().is_some_and(|&byte| byte != 0) { w.write_str("+") } else { Ok(()) }
+    }
+}
+
+/// As [`Interface::save`].
+impl fmt::Display for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.save(f)
     }
 }
 

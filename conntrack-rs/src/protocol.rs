@@ -101,8 +101,8 @@ pub(crate) const TCP_STATES: [&str; 10] = [
     "CLOSE",
     "SYN_SENT2",
 ];
-/// `enum sctp_conntrack`.
-pub(crate) const SCTP_STATES: [&str; 8] = [
+/// `enum sctp_conntrack`; the original shows the last two and falls over them in a command line.
+pub(crate) const SCTP_STATES: [&str; 10] = [
     "NONE",
     "CLOSED",
     "COOKIE_WAIT",
@@ -111,6 +111,8 @@ pub(crate) const SCTP_STATES: [&str; 8] = [
     "SHUTDOWN_SENT",
     "SHUTDOWN_RECD",
     "SHUTDOWN_ACK_SENT",
+    "HEARTBEAT_SENT",
+    "HEARTBEAT_ACKED",
 ];
 /// `enum ct_dccp_states`.
 pub(crate) const DCCP_STATES: [&str; 10] =

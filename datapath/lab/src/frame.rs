@@ -66,6 +66,8 @@ pub const ICMP: u8 = 1;
 pub const TCP: u8 = 6;
 /// UDP's protocol number.
 pub const UDP: u8 = 17;
+/// SCTP's protocol number.
+pub const SCTP: u8 = 132;
 /// ICMPv6's protocol number.
 pub const ICMPV6: u8 = 58;
 
@@ -154,6 +156,22 @@ impl Ip {
         let sum = checksum(self.pseudo(TCP, bytes.len()), &bytes);
         set16(&mut bytes, 16, sum);
         self.packet(TCP, &bytes)
+    }
+
+    /// An SCTP packet of chunks: type, flags, value.
+    pub fn sctp(&self, source: u16, destination: u16, tag: u32, chunks: &[(u8, u8, &[u8])]) -> Vec<u8> {
+        let mut bytes = [source.to_be_bytes(), destination.to_be_bytes()].concat();
+        bytes.extend(tag.to_be_bytes());
+        bytes.extend([0; 4]);
+        for (kind, flags, value) in chunks {
+            bytes.extend([*kind, *flags]);
+            bytes.extend(low16(4 + value.len()).to_be_bytes());
+            bytes.extend(*value);
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+        }
+        let sum = crc32c(&bytes).to_le_bytes();
+        bytes.get_mut(8..12).unwrap_or_default().copy_from_slice(&sum);
+        self.packet(SCTP, &bytes)
     }
 
     /// An ICMP or ICMPv6 message, by the family of the addresses; `rest` is the second word of its header.
@@ -368,6 +386,13 @@ pub fn checksum(begin: u32, bytes: &[u8]) -> u16 {
         total = (total & 0xffff) + (total >> 16);
     }
     !low16(total as usize)
+}
+
+/// SCTP's checksum of bytes (CRC32c, RFC 9260 appendix A).
+fn crc32c(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc: u32, _| (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg()))
+    })
 }
 
 /// A packet in a line of words, for messages of failed comparisons.

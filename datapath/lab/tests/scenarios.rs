@@ -11,6 +11,7 @@ fn main() -> ExitCode {
             scenario::tracking::TESTS,
             scenario::fragments::TESTS,
             scenario::headers::TESTS,
+            scenario::protocols::TESTS,
             scenario::tcp::TESTS,
             scenario::other::TESTS,
             scenario::nat::TESTS,

@@ -1,7 +1,7 @@
 //! What ctnetlink does to the table: find, list, insert, change, delete.
 
 use super::connection::{Connection, Place, event};
-use super::proto::{State, seconds, tcp};
+use super::proto::{State, sctp, seconds, tcp};
 use super::tuple::protocol;
 use super::{ConnId, Direction, ProtocolState, Snapshot, Tracker, Tuple, status};
 use crate::effects::EventKind;
@@ -214,6 +214,10 @@ impl Tracker {
                 peer.flags = flags;
             }
         }
+        if let (Some(ProtocolState::Sctp { state, tags }), State::Sctp(sctp)) = (change.protocol, &mut connection.state)
+        {
+            sctp.set(state, tags);
+        }
         if let Some(timeout) = change.timeout {
             self.table.set_deadline(id.index, now.monotonic.saturating_add(seconds(timeout)));
         }
@@ -301,6 +305,8 @@ fn state_of(tuple: &Tuple, given: Option<ProtocolState>) -> State {
             State::Tcp(tcp::Tcp::inserted(state, scales, flags.map(|flags| flags | tcp::flag::BE_LIBERAL)))
         }
         (protocol::TCP, _) => State::Tcp(tcp::Tcp::inserted(tcp::state::NONE, [0; 2], [tcp::flag::BE_LIBERAL; 2])),
+        (protocol::SCTP, Some(ProtocolState::Sctp { state, tags })) => State::Sctp(sctp::Sctp::inserted(state, tags)),
+        (protocol::SCTP, _) => State::Sctp(sctp::Sctp::default()),
         (protocol::UDP | protocol::UDPLITE, _) => State::Udp(0),
         _ => State::Stateless,
     }

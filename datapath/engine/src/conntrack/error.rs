@@ -35,7 +35,7 @@ pub(super) fn classify(af: Af, protocol: u8, transport: &[u8]) -> Message {
         3 | 4 | 5 | 11 | 12 if v4 => Message::Error,
         _ if v4 && kind > ICMP_TYPES => Message::Invalid,
         0..128 if v6 => Message::Error,
-        130..=136 | 143 | 151 if v6 => Message::Untracked,
+        130..=136 | 143 | 151 | 152 if v6 => Message::Untracked,
         _ => Message::Query,
     }
 }

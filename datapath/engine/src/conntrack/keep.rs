@@ -9,7 +9,7 @@ use libxt::family::Af;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::connection::{Connection, Extensions, Place};
-use super::proto::{State, tcp};
+use super::proto::{State, sctp, tcp};
 use super::table::{ORIGINAL, REPLY, SOURCE, Table};
 use super::tuple::Ports;
 use super::{Address, ProtocolState, Tracker, Tuple, status};
@@ -25,7 +25,7 @@ pub struct Record {
     start: u64,
     /// Packets and bytes of each direction.
     counters: [u64; 4],
-    /// UDP: when it becomes a stream.
+    /// UDP: when it becomes a stream. SCTP: the verification tags.
     stream: u64,
     addresses: [[[u8; 16]; 2]; 2],
     generation: u32,
@@ -45,6 +45,7 @@ pub struct Record {
     kind: u8,
     /// Bits of [`extension`].
     extensions: u8,
+    /// Of TCP or SCTP.
     tcp_state: u8,
     tcp_scales: [u8; 2],
     tcp_flags: [u8; 2],
@@ -107,8 +108,15 @@ impl Record {
         if let State::Udp(stream) = connection.state {
             record.stream = stream;
         }
-        if let ProtocolState::Tcp { state, scales, flags } = connection.protocol() {
-            (record.tcp_state, record.tcp_scales, record.tcp_flags) = (state, scales, flags);
+        match connection.protocol() {
+            ProtocolState::Tcp { state, scales, flags } => {
+                (record.tcp_state, record.tcp_scales, record.tcp_flags) = (state, scales, flags);
+            }
+            ProtocolState::Sctp { state, tags: [there, back] } => {
+                record.tcp_state = state;
+                record.stream = u64::from(there) << 32 | u64::from(back);
+            }
+            ProtocolState::Stateless => {}
         }
         record
     }
@@ -167,6 +175,10 @@ impl Record {
                 self.tcp_scales,
                 self.tcp_flags.map(|flags| flags | tcp::flag::BE_LIBERAL),
             )),
+            (super::tuple::protocol::SCTP, _) => {
+                let tags = [(self.stream >> 32) as u32, self.stream as u32];
+                State::Sctp(sctp::Sctp::inserted(self.tcp_state, tags))
+            }
             (super::tuple::protocol::UDP | super::tuple::protocol::UDPLITE, _) => State::Udp(self.stream),
             _ => State::Stateless,
         };

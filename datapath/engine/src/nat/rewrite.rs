@@ -6,8 +6,8 @@ use super::Manip;
 use crate::conntrack::error::{ERROR_HEADER, Quote};
 use crate::conntrack::tuple::{Ports, protocol};
 use crate::conntrack::{Address, Tuple};
-use crate::wire::Headers;
 use crate::wire::checksum::{Sum, checksum, update, update_partial, verify};
+use crate::wire::{Headers, sctp};
 
 /// What must be known of a packet to rewrite it.
 #[derive(Clone, Copy, Debug)]
@@ -182,8 +182,7 @@ fn rewrite_transport(
         (_, protocol::SCTP) => {
             set_port(transport, target, manip)?;
             if transport.len() >= 12 && !part.partial {
-                transport.get_mut(8..12)?.fill(0);
-                let sum = crc32c(transport);
+                let sum = sctp::checksum(transport)?;
                 transport.get_mut(8..12)?.copy_from_slice(&sum.to_le_bytes());
             }
         }
@@ -247,12 +246,4 @@ fn change(bytes: &mut [u8], at: usize, to: impl FnOnce(u16) -> u16) -> Option<()
     let sum = u16::from_be_bytes([*field.first()?, *field.get(1)?]);
     field.copy_from_slice(&to(sum).to_be_bytes());
     Some(())
-}
-
-/// SCTP's checksum (RFC 9260 appendix A).
-fn crc32c(bytes: &[u8]) -> u32 {
-    const POLYNOMIAL: u32 = 0x82f6_3b78;
-    !bytes.iter().fold(!0, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (POLYNOMIAL & (crc & 1).wrapping_neg()))
-    })
 }

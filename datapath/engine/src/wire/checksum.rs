@@ -11,8 +11,14 @@ pub struct Sum(u64);
 impl Sum {
     /// Adds bytes as big-endian words; an odd last byte counts as a word's upper half, so only the last piece may be odd.
     #[must_use]
-    pub fn bytes(mut self, bytes: &[u8]) -> Self {
-        let mut blocks = bytes.chunks_exact(32);
+    #[inline]
+    pub fn bytes(self, bytes: &[u8]) -> Self {
+        // Addresses and ports are short, and how long is known where they are summed.
+        if bytes.len() < BLOCK { self.few(bytes) } else { self.many(bytes) }
+    }
+
+    fn many(mut self, bytes: &[u8]) -> Self {
+        let mut blocks = bytes.chunks_exact(BLOCK);
         let mut lanes = [0_u64; 8];
         for block in &mut blocks {
             for (lane, word) in lanes.iter_mut().zip(block.chunks_exact(4)) {
@@ -24,7 +30,12 @@ impl Sum {
         // The sum of words in the machine's order is the sum in network order with its bytes swapped (RFC 1071 section 2).
         let native = lanes.iter().fold(0, |sum, &lane| sum + (lane & 0xffff_ffff) + (lane >> 32));
         self.0 += u64::from(u16::from_be(Self(native).fold()));
-        let mut words = blocks.remainder().chunks_exact(4);
+        self.few(blocks.remainder())
+    }
+
+    #[inline]
+    fn few(mut self, bytes: &[u8]) -> Self {
+        let mut words = bytes.chunks_exact(4);
         for word in &mut words {
             if let &[a, b, c, d] = word {
                 self.0 += u64::from(u32::from_be_bytes([a, b, c, d]));
@@ -71,6 +82,9 @@ impl Sum {
     }
 }
 
+/// Bytes that are summed at once.
+const BLOCK: usize = 32;
+
 /// The checksum of bytes, as it goes into the field that was zero among them.
 pub fn checksum(bytes: &[u8]) -> u16 {
     Sum::default().bytes(bytes).finish()
@@ -83,6 +97,7 @@ pub fn verify(start: Sum, bytes: &[u8]) -> bool {
 
 /// A checksum field's new value when `old` bytes become `new` ones, by RFC 1624 equation 3. Both are whole words from an
 /// even offset.
+#[inline]
 pub fn update(field: u16, old: &[u8], new: &[u8]) -> u16 {
     let mut sum = u64::from(!field);
     sum += complement(old) + Sum::default().bytes(new).0;
@@ -98,6 +113,7 @@ pub fn update_partial(field: u16, old: &[u8], new: &[u8]) -> u16 {
 }
 
 /// The sum of the complemented words.
+#[inline]
 fn complement(bytes: &[u8]) -> u64 {
     u64::from(Sum::default().bytes(bytes).finish())
 }

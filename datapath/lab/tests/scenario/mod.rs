@@ -7,6 +7,7 @@ pub(crate) mod helpers;
 pub(crate) mod nat;
 pub(crate) mod other;
 pub(crate) mod outside;
+pub(crate) mod protocols;
 pub(crate) mod rules;
 pub(crate) mod state;
 pub(crate) mod tcp;

@@ -3,6 +3,7 @@
 
 pub(super) mod gre;
 pub(super) mod icmp;
+pub(super) mod sctp;
 pub(super) mod tcp;
 pub(super) mod udp;
 
@@ -90,6 +91,7 @@ pub(super) enum State {
     /// Monotonic nanoseconds after which it counts as a stream.
     Udp(u64),
     Tcp(tcp::Tcp),
+    Sctp(sctp::Sctp),
 }
 
 impl State {
@@ -97,6 +99,7 @@ impl State {
         match self {
             Self::Stateless | Self::Udp(_) => ProtocolState::Stateless,
             Self::Tcp(tcp) => tcp.protocol(),
+            Self::Sctp(sctp) => sctp.protocol(),
         }
     }
 }
@@ -117,6 +120,7 @@ pub(super) fn packet(
         (_, protocol::UDP | protocol::UDPLITE) => udp::packet(connection, view, fresh, settings, now),
         (Af::V4, protocol::ICMP) => icmp::packet_v4(connection, settings),
         (Af::V6, protocol::ICMPV6) => icmp::packet_v6(connection, settings),
+        (_, protocol::SCTP) => sctp::packet(connection, direction, view, fresh, settings),
         (_, protocol::GRE) => gre::packet(connection, settings),
         _ => Judgement::Refresh(seconds(settings.generic)),
     }

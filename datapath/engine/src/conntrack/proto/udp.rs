@@ -9,7 +9,7 @@ use crate::Now;
 /// Traffic both ways for longer than this is a stream.
 const STREAM_AFTER: u64 = 2 * SECOND;
 
-/// As nf_conntrack_udp_packet().
+/// As nf_conntrack_udp_packet() and nf_conntrack_udplite_packet().
 pub(super) fn packet(
     connection: &mut Connection,
     view: &View<'_>,
@@ -26,6 +26,10 @@ pub(super) fn packet(
     if connection.status & status::SEEN_REPLY == 0 {
         return Judgement::Refresh(seconds(settings.udp));
     }
+    if view.protocol == protocol::UDPLITE {
+        // What is answered is a stream.
+        return stream(connection, settings);
+    }
     let stream_at = match connection.state {
         State::Udp(at) => at,
         _ => 0,
@@ -33,6 +37,10 @@ pub(super) fn packet(
     if now.monotonic <= stream_at {
         return Judgement::Refresh(seconds(settings.udp));
     }
+    stream(connection, settings)
+}
+
+fn stream(connection: &mut Connection, settings: &Settings) -> Judgement {
     if connection.status & (status::ASSURED | status::NAT_CLASH) == 0 {
         connection.status |= status::ASSURED;
         connection.note(event::ASSURED);
@@ -61,13 +69,14 @@ fn sound(view: &View<'_>) -> bool {
 }
 
 impl View<'_> {
-    /// A checksum over the pseudo-header with the whole length and the first `covered` bytes.
+    /// A checksum over the pseudo-header with the whole length and the first `covered` bytes. The kernel's pseudo-header is
+    /// that of UDP, so that what RFC 3828 calls right is wrong to it.
     fn covers(&self, covered: usize) -> bool {
         let start = crate::wire::checksum::Sum::default().pseudo_header(
             self.af,
             self.source,
             self.destination,
-            self.protocol,
+            protocol::UDP,
             self.transport.len(),
         );
         self.transport.get(..covered).is_some_and(|bytes| crate::wire::checksum::verify(start, bytes))

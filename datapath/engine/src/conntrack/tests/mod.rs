@@ -5,6 +5,7 @@ mod gre;
 mod icmp;
 mod lifetimes;
 mod recorded;
+mod sctp;
 mod storm;
 mod tcp;
 mod udp;

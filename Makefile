@@ -57,6 +57,7 @@ compare: all
 	target/release/demo
 	@if [ "$$(id -u)" = 0 ]; then target/release/demo --rootless; fi
 	LAB_JUDGE=datapath XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test scenarios
+	LAB_JUDGE=datapath XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test sequences
 	LAB_JUDGE=$(RANDOM_JUDGE) XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test differential
 	LAB_RIGHTS=rootless LAB_JUDGE=datapath XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test scenarios
 

@@ -139,9 +139,7 @@ pub(crate) fn random_lines() -> io::Result<()> {
     println!("CONNTRACK_SEED={seed}");
     let mut random = Random::new(seed);
     let mut entries = tempfile::NamedTempFile::new()?;
-    // The states of SCTP are not kept yet.
-    let lines = ENTRIES.lines().filter(|line| !line.contains("sctp"));
-    entries.write_all(lines.map(|line| format!("{line}\n")).collect::<String>().as_bytes())?;
+    entries.write_all(ENTRIES.as_bytes())?;
     let entries = entries.path().to_string_lossy().into_owned();
     let routers = [Router::new(Judge::Kernel)?, Router::new(Judge::Datapath)?];
     let fill = |router: &Router| -> io::Result<()> {
@@ -161,9 +159,6 @@ pub(crate) fn random_lines() -> io::Result<()> {
     let count = number("CONNTRACK_CASES").unwrap_or(250);
     for _ in 0..count {
         let line = conntrack_lines::line(&mut random);
-        if line.contains("sctp") {
-            continue;
-        }
         let mut heard = Vec::new();
         for router in &routers {
             fill(router)?;

@@ -7,6 +7,7 @@ mod options;
 mod packets;
 mod protocols;
 mod rules;
+pub mod segments;
 mod state;
 mod translation;
 

@@ -1,0 +1,232 @@
+//! Random TCP sequences through the kernel and through the datapath, a thousand at a time: after each step the state that
+//! rules see of every packet, all entries and the events of every connection are equal.
+//! `LAB_SEQUENCES`, `LAB_SEED` and `LAB_JUDGE` change their number, the seed and the second router.
+
+#![allow(clippy::print_stdout, reason = "the seed must be seen")]
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    io,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use lab::{
+    events::Events,
+    frame::{Ip, TCP, View, describe, ethernet},
+    generate::segments::{Sent, segments},
+    random::Random,
+    router::{Judge, built},
+    suite,
+    topology::{Bench, CLIENT, LAN, SERVER, WAN},
+    twin::Side,
+};
+
+fn main() -> ExitCode {
+    suite::main(&[("random_tcp_sequences_move_alike", sequences)])
+}
+
+/// Sequences that are played together.
+const TOGETHER: u16 = 1000;
+/// Packets between two fences: what waits for a device, and for a listener, has little room.
+const BURST: usize = 200;
+/// The protocol of packets that mark the end of a burst.
+const FENCE: u8 = 254;
+
+fn sequences() -> io::Result<()> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
+    let wanted = number("LAB_SEQUENCES").unwrap_or(2_000);
+    let seed = number("LAB_SEED").unwrap_or(1);
+    let judge = suite::subject().unwrap_or(Judge::Kernel);
+    println!("  kernel against {}, LAB_SEED={seed}", judge.name());
+    let mut routers = [Router::new(Judge::Kernel)?, Router::new(judge)?];
+    let mut random = Random::new(seed);
+    let (mut played, mut packets, mut differ) = (0, 0, Vec::new());
+    while played < wanted {
+        let all: Vec<Vec<Sent>> = (0..TOGETHER).map(|at| segments(&mut random, PORT + at, 80)).collect();
+        let settings = settings(&mut random);
+        for router in &mut routers {
+            router.begin(&settings)?;
+        }
+        let mut known = BTreeMap::new();
+        for step in 0..all.iter().map(Vec::len).max().unwrap_or(0) {
+            let shown = [routers[0].step(&all, step)?, routers[1].step(&all, step)?];
+            for (port, why) in differences(&shown[0], &shown[1]) {
+                known.entry(port).or_insert_with(|| format!("after step {step}: {why}"));
+            }
+        }
+        played += u64::from(TOGETHER);
+        packets += all.iter().map(Vec::len).sum::<usize>();
+        for (port, why) in known {
+            let sequence = all.get(usize::from(port.wrapping_sub(PORT))).map(Vec::as_slice).unwrap_or_default();
+            differ.push(format!("sequence {} of {settings:?}\n{}  {why}", port - PORT, tell(sequence)));
+        }
+        if differ.len() > 20 {
+            break;
+        }
+    }
+    println!("  {played} sequences of {packets} packets, {} differ", differ.len());
+    if differ.is_empty() { Ok(()) } else { Err(io::Error::other(differ.join("\n"))) }
+}
+
+/// The client's first port.
+const PORT: u16 = 2000;
+
+fn settings(random: &mut Random) -> [(&'static str, &'static str); 4] {
+    [
+        ("net.netfilter.nf_conntrack_tcp_be_liberal", if random.one_in(4) { "1" } else { "0" }),
+        ("net.netfilter.nf_conntrack_tcp_loose", if random.one_in(4) { "0" } else { "1" }),
+        ("net.netfilter.nf_conntrack_tcp_ignore_invalid_rst", if random.one_in(4) { "1" } else { "0" }),
+        ("net.netfilter.nf_conntrack_tcp_max_retrans", random.choose(&["1", "3"])),
+    ]
+}
+
+/// What rules said of packets, the entry, and what happened to it, by the client's port.
+type Shown = BTreeMap<u16, Vec<String>>;
+
+struct Router {
+    bench: Bench,
+    events: Events,
+    fences: u32,
+}
+
+impl Router {
+    fn new(judge: Judge) -> io::Result<Self> {
+        let bench = Bench::new(judge, &built())?;
+        bench.router.sysctl(&[("net.netfilter.nf_conntrack_events", "1")])?;
+        let mut rules = format!("*mangle\n-A FORWARD -p {FENCE} -j ACCEPT\n");
+        for (state, tos) in [("NEW", "0x20"), ("ESTABLISHED", "0x40"), ("RELATED", "0x60"), ("INVALID", "0x80")] {
+            let _ = writeln!(rules, "-A FORWARD -m conntrack --ctstate {state} -j TOS --set-tos {tos}/0xff");
+        }
+        bench.router.must_with(&["iptables-restore"], &format!("{rules}COMMIT\n"))?;
+        let events = Events::listen(&bench.router, &[])?;
+        Ok(Self { bench, events, fences: 0 })
+    }
+
+    fn begin(&mut self, settings: &[(&str, &str)]) -> io::Result<()> {
+        self.bench.router.sysctl(settings)?;
+        self.bench.router.must(&["conntrack", "-F"])?;
+        // A datapath hears of settings, and not at once.
+        std::thread::sleep(Duration::from_millis(200));
+        self.heard()?;
+        Ok(())
+    }
+
+    /// Sends one packet of each sequence. What rules said of it, the entry that is there then, and its news.
+    fn step(&mut self, all: &[Vec<Sent>], step: usize) -> io::Result<Shown> {
+        let mut shown = Shown::new();
+        let sent: Vec<&Sent> = all.iter().filter_map(|sequence| sequence.get(step)).collect();
+        for burst in sent.chunks(BURST) {
+            for one in burst {
+                let packet = packet(one);
+                match one.side {
+                    Side::Wan => self.bench.wan.send(&ethernet(WAN, SERVER, &packet))?,
+                    _ => self.bench.lan.send(&ethernet(LAN, CLIENT, &packet))?,
+                }
+            }
+            self.fence(&mut shown)?;
+            for line in self.heard()? {
+                note(&mut shown, &line);
+            }
+        }
+        for line in self.bench.router.must(&["conntrack", "-L", "-p", "tcp"])?.lines() {
+            note(&mut shown, line);
+        }
+        Ok(shown)
+    }
+
+    fn heard(&mut self) -> io::Result<Vec<String>> {
+        self.fences += 1;
+        let mark = format!("198.18.{}.{}", self.fences / 250 % 250, self.fences % 250 + 1);
+        self.events.mark(&self.bench.router, &mark)?;
+        let heard = self.events.until(&format!("src={mark} "), Duration::from_secs(20));
+        heard.ok_or_else(|| io::Error::other("conntrack -E is silent"))
+    }
+
+    /// Waits until all that was sent has arrived or is gone, both ways.
+    fn fence(&mut self, shown: &mut Shown) -> io::Result<()> {
+        for _ in 0..2 {
+            self.fences += 1;
+            let id = self.fences.to_be_bytes();
+            let (there, back) = (Ip::between([10, 1, 0, 8], [10, 2, 0, 8]), Ip::between([10, 2, 0, 8], [10, 1, 0, 8]));
+            let Bench { lan, wan, .. } = &mut self.bench;
+            lan.send(&ethernet(LAN, CLIENT, &there.packet(FENCE, &id)))?;
+            wan.send(&ethernet(WAN, SERVER, &back.packet(FENCE, &id)))?;
+            for port in [wan, lan] {
+                let deadline = Instant::now() + Duration::from_secs(5);
+                loop {
+                    let frame = port.receive(deadline)?.ok_or_else(|| io::Error::other("a router passes nothing"))?;
+                    let packet = frame.bytes.get(14..).unwrap_or_default();
+                    match View::of(packet) {
+                        Some(view) if view.protocol == FENCE && view.payload == id => break,
+                        Some(view) if view.protocol == TCP => {
+                            let ends = view.ports().unwrap_or_default();
+                            let client = if ends.0 == 80 { ends.1 } else { ends.0 };
+                            let tos = packet.get(1).copied().unwrap_or_default();
+                            shown.entry(client).or_default().push(format!("TOS {tos:#x}"));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn packet(sent: &Sent) -> Vec<u8> {
+    let ip = match sent.side {
+        Side::Wan => Ip::between([10, 2, 0, 2], [10, 1, 0, 2]),
+        _ => Ip::between([10, 1, 0, 2], [10, 2, 0, 2]),
+    };
+    ip.tcp(&sent.header, &b"abcdefghij"[..sent.data.min(10)])
+}
+
+/// Files a line under the client's port.
+fn note(shown: &mut Shown, line: &str) {
+    let port = |word: &str| word.strip_prefix("sport=").or(word.strip_prefix("dport="))?.parse::<u16>().ok();
+    let Some(client) = line.split_whitespace().filter_map(port).find(|&port| port != 80) else { return };
+    if !line.contains("tcp") {
+        return;
+    }
+    let kept = line.split_whitespace().filter(|word| !word.starts_with("use="));
+    shown.entry(client).or_default().push(kept.collect::<Vec<_>>().join(" "));
+}
+
+fn differences(wanted: &Shown, got: &Shown) -> Vec<(u16, String)> {
+    let ports: std::collections::BTreeSet<u16> = wanted.keys().chain(got.keys()).copied().collect();
+    let nothing = Vec::new();
+    let mut all = Vec::new();
+    for port in ports {
+        let (wanted, got) = (wanted.get(&port).unwrap_or(&nothing), got.get(&port).unwrap_or(&nothing));
+        if wanted.len() != got.len() || !wanted.iter().zip(got).all(|(a, b)| near(a, b)) {
+            all.push((port, format!("{wanted:?}\n  but {got:?}")));
+        }
+    }
+    all
+}
+
+/// Equal but for a second or two that passed.
+fn near(a: &str, b: &str) -> bool {
+    let (mut a, mut b) = (a.split(' '), b.split(' '));
+    loop {
+        match (a.next(), b.next()) {
+            (None, None) => return true,
+            (Some(x), Some(y)) if x == y => {}
+            (Some(x), Some(y)) => match (x.parse::<u32>(), y.parse::<u32>()) {
+                (Ok(x), Ok(y)) if x.abs_diff(y) <= 3 => {}
+                _ => return false,
+            },
+            _ => return false,
+        }
+    }
+}
+
+fn tell(sequence: &[Sent]) -> String {
+    let mut text = String::new();
+    for (step, sent) in sequence.iter().enumerate() {
+        let _ = writeln!(text, "    {step} {} options {:02x?}", describe(&packet(sent)), sent.header.options);
+    }
+    text
+}

@@ -2,7 +2,7 @@
 
 use engine::effects::{Effects, Release};
 use engine::{Host, Verdict};
-use nfnl::queue::{ACCEPT, DROP, Verdicts};
+use nfnl::queue::{ACCEPT, Changes, DROP, Verdicts};
 
 use crate::inject::Injector;
 use crate::state::{Counts, State, count};
@@ -56,6 +56,7 @@ pub(crate) fn push(release: &Release, bytes: &[u8], queue: u16, counts: &Counts,
     let payload = release.bytes.clone().and_then(|range| bytes.get(range));
     let accepted = release.verdict == Verdict::Accept;
     let verdict = if accepted { ACCEPT } else { DROP };
-    verdicts.push(queue, release.id.number, verdict, release.mark, payload);
+    let changes = Changes { mark: release.mark, priority: release.priority };
+    verdicts.push(queue, release.id.number, verdict, changes, payload);
     count(if accepted { &counts.accepted } else { &counts.dropped }, 1);
 }

@@ -6,7 +6,6 @@
 #![deny(unsafe_code)]
 
 mod attach;
-mod checksum;
 mod clock;
 mod config;
 mod control;

@@ -12,18 +12,20 @@ use std::time::Duration;
 
 use engine::host::AddressKind;
 use engine::packet::{Buffer, Checksum, LinkHeader, Owner, PacketId};
+use engine::wire::partial;
 use engine::{Effects, Engine, Hook, Host, Now, Packet, Verdict};
 use libxt::family::Af;
 use nfnl::queue::{
-    ACCEPT, DROP, Message, PacketMessage, Queue, SKB_CHECKSUM_NOT_READY, SKB_CHECKSUM_NOT_VERIFIED, SKB_GSO, Verdicts,
+    ACCEPT, Changes, DROP, Message, PacketMessage, Queue, SKB_CHECKSUM_NOT_READY, SKB_CHECKSUM_NOT_VERIFIED, SKB_GSO,
+    Verdicts,
 };
 
+use crate::clock;
 use crate::deliver::{self, Delivery};
 use crate::host::{Machine, Tables, View};
 use crate::namespace::Ids;
 use crate::receive::{BATCH, Ring};
 use crate::state::{Counts, State, count};
-use crate::{checksum, clock};
 
 /// How long a worker waits for a packet before it looks whether it is to end.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(200);
@@ -50,7 +52,7 @@ struct Outcome {
     id: u32,
     verdict: Verdict,
     af: Af,
-    mark: Option<u32>,
+    changes: Changes,
     /// The packet's place in its slot, if it must be written back.
     payload: Option<Range<usize>>,
     partial: bool,
@@ -171,14 +173,14 @@ impl Worker {
             if let (ACCEPT, Some(place)) = (verdict, outcome.payload) {
                 if outcome.partial {
                     let (slot, _) = self.ring.slot(index);
-                    checksum::complete(outcome.af, slot.get_mut(place.clone()).unwrap_or(&mut []));
+                    partial::complete(outcome.af, slot.get_mut(place.clone()).unwrap_or(&mut []));
                 }
                 count(&counts.rewritten, 1);
                 make_room(&mut self.verdicts, VERDICT + place.len(), queue, &self.ring)?;
-                self.verdicts.push_apart(queue.number(), outcome.id, outcome.mark, Ring::place(index, place));
+                self.verdicts.push_apart(queue.number(), outcome.id, outcome.changes, Ring::place(index, place));
             } else {
                 make_room(&mut self.verdicts, VERDICT, queue, &self.ring)?;
-                self.verdicts.push(queue.number(), outcome.id, verdict, outcome.mark, None);
+                self.verdicts.push(queue.number(), outcome.id, verdict, outcome.changes, None);
             }
         }
         match queue.send(&self.verdicts, self.ring.bytes()) {
@@ -222,7 +224,7 @@ impl Taken<'_> {
             id: message.id,
             verdict,
             af,
-            mark: None,
+            changes: Changes::default(),
             payload: None,
             partial: false,
             released: before..before,
@@ -249,6 +251,7 @@ impl Taken<'_> {
             in_port: device(message.in_port),
             out_port: device(message.out_port),
             mark: message.mark,
+            priority: None,
             checksum: match message.skb_info {
                 _ if partial => Checksum::Partial,
                 info if info & SKB_CHECKSUM_NOT_VERIFIED != 0 => Checksum::Unverified,
@@ -278,7 +281,7 @@ impl Taken<'_> {
             id: message.id,
             verdict,
             af,
-            mark: (packet.mark != message.mark).then_some(packet.mark),
+            changes: Changes { mark: (packet.mark != message.mark).then_some(packet.mark), priority: packet.priority },
             payload: changed.then(|| start..start + packet.data.len()),
             partial,
             released: before..out.releases.len(),

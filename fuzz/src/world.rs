@@ -97,6 +97,7 @@ impl World {
             in_port: None,
             out_port: None,
             mark: u32::from(time),
+            priority: None,
             checksum,
             gso: hook & 64 != 0,
             owner: None,

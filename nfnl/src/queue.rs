@@ -126,6 +126,15 @@ pub struct Verdicts {
     apart_len: usize,
 }
 
+/// What a verdict changes of a packet besides its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// `skb->mark`.
+    pub mark: Option<u32>,
+    /// `skb->priority`; kernels before 5.18 leave it as it is.
+    pub priority: Option<u32>,
+}
+
 /// A payload that is not among the bytes.
 #[derive(Debug)]
 struct Apart {
@@ -324,10 +333,10 @@ impl Verdicts {
 
     /// Adds a verdict ([`ACCEPT`] or [`DROP`]) on packet `id` of `queue`. `payload` replaces the packet from the
     /// network header on and may be no longer than [`COPY_RANGE`]; a longer one makes the packet drop.
-    pub fn push(&mut self, queue: u16, id: u32, verdict: u32, mark: Option<u32>, payload: Option<&[u8]>) {
+    pub fn push(&mut self, queue: u16, id: u32, verdict: u32, changes: Changes, payload: Option<&[u8]>) {
         let oversized = payload.is_some_and(|payload| payload.len() > COPY_RANGE as usize);
         let verdict = if oversized { DROP } else { verdict };
-        let mut message = begin(queue, id, verdict, mark, &mut self.bytes);
+        let mut message = begin(queue, id, verdict, changes, &mut self.bytes);
         if let (Some(payload), true) = (payload, verdict != DROP) {
             message.put(NFQA_PAYLOAD, payload);
         }
@@ -338,13 +347,13 @@ impl Verdicts {
 
     /// As [`push`](Self::push) to accept with a payload, which is not copied: it lies at `place` of the room that
     /// [`Queue::send`] is given.
-    pub fn push_apart(&mut self, queue: u16, id: u32, mark: Option<u32>, place: Range<usize>) {
+    pub fn push_apart(&mut self, queue: u16, id: u32, changes: Changes, place: Range<usize>) {
         let payload = place.len();
         if payload > COPY_RANGE as usize {
-            return self.push(queue, id, DROP, None, None);
+            return self.push(queue, id, DROP, Changes::default(), None);
         }
         let first = self.bytes.len();
-        let mut message = begin(queue, id, ACCEPT, mark, &mut self.bytes);
+        let mut message = begin(queue, id, ACCEPT, changes, &mut self.bytes);
         let ([a, b], [c, d]) = ((4 + payload as u16).to_ne_bytes(), NFQA_PAYLOAD.to_ne_bytes());
         message.raw(&[a, b, c, d]);
         if message.finish().is_err() {
@@ -417,12 +426,14 @@ fn place(part: &[u8], whole: &[u8]) -> Range<usize> {
 }
 
 /// Opens a verdict's message and writes all but its payload.
-fn begin(queue: u16, id: u32, verdict: u32, mark: Option<u32>, out: &mut Vec<u8>) -> Builder<'_> {
+fn begin(queue: u16, id: u32, verdict: u32, changes: Changes, out: &mut Vec<u8>) -> Builder<'_> {
     let mut message = start(MSG_VERDICT, flag::REQUEST, id, queue, out);
     let ([a, b, c, d], [e, f, g, h]) = (verdict.to_be_bytes(), id.to_be_bytes());
     message.put(NFQA_VERDICT_HDR, &[a, b, c, d, e, f, g, h]);
-    if let (Some(mark), true) = (mark, verdict != DROP) {
-        message.be32(NFQA_MARK, mark);
+    for (kind, value) in [(NFQA_MARK, changes.mark), (NFQA_PRIORITY, changes.priority)] {
+        if let (Some(value), true) = (value, verdict != DROP) {
+            message.be32(kind, value);
+        }
     }
     message
 }
@@ -466,6 +477,7 @@ const NFQA_UID: u16 = 16;
 const NFQA_GID: u16 = 17;
 const NFQA_VLAN: u16 = 19;
 const NFQA_L2HDR: u16 = 20;
+const NFQA_PRIORITY: u16 = 21;
 const VLAN_PROTO: u16 = 1;
 const VLAN_TCI: u16 = 2;
 
@@ -533,20 +545,21 @@ mod tests {
     #[test]
     fn the_padding_of_a_payload_is_not_counted_in_its_length() {
         let mut verdicts = Verdicts::default();
-        verdicts.push(1, 2, ACCEPT, Some(5), Some(b"12345"));
+        verdicts.push(1, 2, ACCEPT, Changes { mark: Some(5), priority: Some(0x1_0002) }, Some(b"12345"));
         assert_eq!(verdicts.bytes.len() % 4, 0);
         let message = Messages::new(&verdicts.bytes).next().unwrap().unwrap();
         let (nfgen, attributes) = message.netfilter().unwrap();
         assert_eq!(nfgen.resource, 1);
         assert_eq!(attributes.find(NFQA_PAYLOAD).unwrap().unwrap().payload, b"12345");
         assert_eq!(attributes.find(NFQA_MARK).unwrap().unwrap().be32(), Ok(5));
+        assert_eq!(attributes.find(NFQA_PRIORITY).unwrap().unwrap().be32(), Ok(0x1_0002));
     }
 
     #[test]
     fn verdicts_follow_one_another_in_one_batch() {
         let mut verdicts = Verdicts::default();
         for id in 0..5 {
-            verdicts.push(3, id, DROP, Some(1), Some(b"never sent"));
+            verdicts.push(3, id, DROP, Changes { mark: Some(1), ..Changes::default() }, Some(b"never sent"));
         }
         assert_eq!((verdicts.len(), verdicts.bytes.len()), (5, 5 * 32));
         assert_eq!(Messages::new(&verdicts.bytes).count(), 5);
@@ -555,7 +568,7 @@ mod tests {
     #[test]
     fn a_payload_that_no_attribute_holds_drops_the_packet() {
         let mut verdicts = Verdicts::default();
-        verdicts.push(1, 2, ACCEPT, None, Some(&[0; 0x1_0000]));
+        verdicts.push(1, 2, ACCEPT, Changes::default(), Some(&[0; 0x1_0000]));
         assert_eq!(verdicts.bytes.len(), 32);
         assert_eq!(verdicts.bytes[24..28], DROP.to_be_bytes());
     }
@@ -565,11 +578,11 @@ mod tests {
         let room: Vec<u8> = (0..200).collect();
         let (mut apart, mut copied) = (Verdicts::default(), Verdicts::default());
         for (id, place) in [10..15, 15..15, 100..164, 3..200].into_iter().enumerate() {
-            let (id, mark) = (id as u32, (id % 2 == 0).then_some(7));
-            apart.push_apart(4, id, mark, place.clone());
-            copied.push(4, id, ACCEPT, mark, Some(&room[place]));
+            let changes = Changes { mark: (id % 2 == 0).then_some(7), ..Changes::default() };
+            apart.push_apart(4, id as u32, changes, place.clone());
+            copied.push(4, id as u32, ACCEPT, changes, Some(&room[place]));
             for verdicts in [&mut apart, &mut copied] {
-                verdicts.push(4, 90, DROP, None, None);
+                verdicts.push(4, 90, DROP, Changes::default(), None);
             }
         }
         let sent: Vec<u8> = apart.pieces(&room).iter().flat_map(|piece| piece.iter().copied()).collect();
@@ -580,7 +593,7 @@ mod tests {
     #[test]
     fn a_payload_apart_that_no_attribute_holds_drops_the_packet() {
         let mut verdicts = Verdicts::default();
-        verdicts.push_apart(1, 2, None, 0..0x1_0000);
+        verdicts.push_apart(1, 2, Changes::default(), 0..0x1_0000);
         assert_eq!((verdicts.size(), verdicts.pieces(&[]).len()), (32, 1));
     }
 

@@ -188,6 +188,7 @@ impl Road {
                 in_port: None,
                 out_port: None,
                 mark,
+                priority: None,
                 checksum: Checksum::Verified,
                 gso: false,
                 owner: None,

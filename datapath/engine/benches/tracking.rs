@@ -85,6 +85,7 @@ impl Router {
             in_port: None,
             out_port: None,
             mark: 0,
+            priority: None,
             checksum: Checksum::Verified,
             gso: false,
             owner: None,

@@ -47,6 +47,8 @@ pub struct Release {
     pub bytes: Option<Range<usize>>,
     /// Its new mark, if that changed.
     pub mark: Option<u32>,
+    /// Its new priority, if a rule gave it one.
+    pub priority: Option<u32>,
 }
 
 /// A line for the log.

@@ -293,6 +293,7 @@ impl Engine {
             tracked,
             template: None,
             answer,
+            strayed: false,
             traced,
             hotdrop: false,
             now,
@@ -318,7 +319,7 @@ impl Engine {
                 break;
             }
         }
-        let (tracked, traced, headers) = (scene.tracked, scene.traced, scene.headers);
+        let (tracked, traced, strayed, headers) = (scene.tracked, scene.traced, scene.strayed, scene.headers);
         packet.hook = taken;
         packet.in_device = in_device;
         packet.out_device = out_device;
@@ -332,6 +333,7 @@ impl Engine {
         }
         let leaves = matches!(taken, Hook::Input) || taken == Hook::Postrouting && !goes_round(out_device);
         let unspoken = matches!(tracked, Tracked::Untracked | Tracked::Invalid)
+            || strayed
             || is_answer(note, tracked)
             || tracker.is_over(tracked);
         let keep = verdict == Verdict::Accept

@@ -84,7 +84,7 @@ pub struct LinkHeader {
 
 /// A packet at a hook.
 ///
-/// The engine changes `data` and `mark` in place; whoever took the packet from the kernel writes back what changed.
+/// The engine changes `data`, `mark` and `priority` in place; whoever took the packet from the kernel writes back what changed.
 #[derive(Debug)]
 pub struct Packet<'a> {
     /// The kernel's number of it, which a later [`effects::Release`](crate::effects::Release) names.
@@ -103,6 +103,8 @@ pub struct Packet<'a> {
     pub out_port: Option<&'a Device>,
     /// `skb->mark`.
     pub mark: u32,
+    /// What a rule made of `skb->priority`.
+    pub priority: Option<u32>,
     /// The state of the transport checksum.
     pub checksum: Checksum,
     /// Whether it is a super-packet that the kernel will segment (`NFQA_SKB_GSO`).

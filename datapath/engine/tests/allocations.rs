@@ -50,6 +50,7 @@ fn judged(router: &mut Router, hook: engine::Hook, devices: (u32, u32), bytes: &
         in_port: None,
         out_port: None,
         mark: 0,
+        priority: None,
         checksum: engine::packet::Checksum::Unverified,
         gso: false,
         owner: None,

@@ -212,7 +212,7 @@ fn find(packet: &[u8], begin: usize, all: &mut Vec<Spot>, outer: &[Sum]) {
         (ICMP, Some(0 | 14)) | (ICMPV6, Some(129)) if packet.len() >= at + 6 => {
             all.push(spot(at + 4, sums(at + 2, false), destination, source, None, 1));
         }
-        (ICMP, Some(3 | 4 | 5 | 11 | 12)) | (ICMPV6, Some(1..=4)) if begin == 0 => {
+        (ICMP, Some(3 | 4 | 5 | 11 | 12)) | (ICMPV6, Some(1..=4 | 100)) if begin == 0 => {
             find(packet, at + 8, all, &[Sum { at: at + 2, optional: false }]);
         }
         _ => {}

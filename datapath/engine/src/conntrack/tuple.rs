@@ -56,6 +56,17 @@ pub enum Ports {
     None,
 }
 
+impl Ports {
+    /// What stands where a tuple has its ports: `u.all` of both ends.
+    pub const fn ends(self) -> (u16, u16) {
+        match self {
+            Self::Ports { source, destination } | Self::Keys { source, destination } => (source, destination),
+            Self::Icmp { kind, code, id } => (id, u16::from_be_bytes([kind, code])),
+            Self::None => (0, 0),
+        }
+    }
+}
+
 /// Transport protocol numbers that tracking knows.
 pub mod protocol {
     /// ICMP.

@@ -31,6 +31,8 @@ pub struct Scene<'a, 'p> {
     pub template: Option<Template>,
     /// What REJECT made it as, if it is an answer of this machine's own to a packet it refused.
     pub(crate) answer: Option<Answer>,
+    /// A rule changed addresses past what its connection knows: no tuple says any more whose packet it is.
+    pub(crate) strayed: bool,
     /// `-j TRACE` was met (`skb->nf_trace`).
     pub traced: bool,
     /// A match found the packet unfit to be judged: it is dropped.

@@ -202,7 +202,13 @@ impl Datagram {
     /// Drops all pieces.
     pub(super) fn give_up(self, out: &mut Effects) {
         for piece in self.pieces {
-            out.releases.push(Release { id: piece.id, verdict: Verdict::Drop, bytes: None, mark: None });
+            out.releases.push(Release {
+                id: piece.id,
+                verdict: Verdict::Drop,
+                bytes: None,
+                mark: None,
+                priority: None,
+            });
         }
     }
 

@@ -118,7 +118,7 @@ impl Datagram {
             let written = parts.next().and_then(|part| cut::write(&self, bytes, header, part, df, &mut out.bytes));
             let release = match written {
                 Some(()) => piece.go(start, whole, out),
-                None => Release { id: piece.id, verdict: Verdict::Drop, bytes: None, mark: None },
+                None => Release { id: piece.id, verdict: Verdict::Drop, bytes: None, mark: None, priority: None },
             };
             out.releases.push(release);
         }
@@ -173,6 +173,7 @@ impl Piece {
             verdict: Verdict::Accept,
             bytes: (!same).then_some(start..out.bytes.len()),
             mark: (self.mark != whole.mark).then_some(whole.mark),
+            priority: whole.priority,
         }
     }
 }
@@ -180,6 +181,7 @@ impl Piece {
 /// Makes these the packet's bytes, unless they are.
 fn answer(last: &mut Packet<'_>, whole: &Packet<'_>, bytes: &[u8]) -> Verdict {
     last.mark = whole.mark;
+    last.priority = whole.priority;
     if last.data.bytes() == bytes {
         return Verdict::Accept;
     }

@@ -179,6 +179,7 @@ fn a_partial_checksum_follows_the_addresses_only() {
         in_port: None,
         out_port: None,
         mark: 0,
+        priority: None,
         checksum: Checksum::Partial,
         gso: true,
         owner: None,

@@ -135,6 +135,7 @@ impl Router {
             in_port: None,
             out_port: None,
             mark,
+            priority: None,
             checksum: Checksum::Unverified,
             gso: false,
             owner: None,

@@ -1,6 +1,7 @@
 //! Random rule sets and random packet sequences: whole cases for the twins, each from its seed alone.
 
 mod acts;
+mod computing;
 mod fragments;
 mod headers;
 mod options;
@@ -47,7 +48,11 @@ pub fn play(oracle: &mut Subject, seed: u64, torn: u64, patient: bool) -> io::Re
     if let Err(e) = oracle.load(&script) {
         return Ok(Played::Refused(script, e.to_string()));
     }
-    let ways = packets::Ways { short: rules::breaks_sums(&script), tracked: rules::tracks(&script.rules), torn };
+    let ways = packets::Ways {
+        short: rules::breaks_sums(&script),
+        tracked: rules::tracks(&script.rules),
+        torn: rules::torn(&script.rules, torn),
+    };
     let mut talk = packets::Talk::new(&mut random, six, ways);
     let mut left: Vec<Vec<Crossing>> = Vec::new();
     for number in 0..talk.rounds(&mut random) {

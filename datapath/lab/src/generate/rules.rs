@@ -1,6 +1,6 @@
 //! Random rules over the extensions that the datapath judges, valid for the table and chain they are for.
 
-use super::{options, translation};
+use super::{computing, options, translation};
 use crate::{
     random::Random,
     twin::{Rules, Script, built_in},
@@ -64,11 +64,25 @@ pub(super) fn rules(random: &mut Random, six: bool) -> Rules {
             lines.push((table, line));
         }
     }
+    if six && random.one_in(12) {
+        lines.extend(computing::prefixes(random));
+    }
     // Some cases track nothing: no fragment waits for its siblings, and every protocol is as good as another.
     if random.one_in(6) {
         lines.retain(|(table, line)| !needs_tracking(table, line));
     }
+    if lines.iter().any(|(table, _)| *table == "nat") {
+        for (_, line) in lines.iter_mut().filter(|(_, line)| line.contains("-j HMARK")) {
+            *line = line.replace(",sport,dport", "");
+        }
+    }
     Rules { lines }
+}
+
+/// One packet in so many leaves in fragments; none where prefixes are translated: the kernel does so in the error that a
+/// fragment quotes only as far as the first of them reaches.
+pub(super) fn torn(rules: &Rules, torn: u64) -> u64 {
+    if rules.lines.iter().any(|(_, line)| line.contains("-j DNPT")) { u64::MAX } else { torn }
 }
 
 /// Whether some rule needs connections.
@@ -146,7 +160,8 @@ fn join(some: &str, target: &str) -> String {
 
 fn mangle(random: &mut Random, chain: &str, six: bool) -> String {
     let number = random.below(8);
-    match random.below(8) {
+    match random.below(10) {
+        8 | 9 => computing::target(random, chain, six),
         0 => format!("-j MARK --set-xmark 0x{number:x}/0x{:x}", random.choose(&[7u32, 0xff, u32::MAX])),
         1 => format!("-j MARK --or-mark {number}"),
         2 => {

@@ -1,11 +1,15 @@
-//! Matches that read rarer headers, the clock, or what a program asks for.
+//! Matches that read rarer headers, the clock, or what a program asks for; and targets that compute.
+
+use std::io;
 
 use lab::{
     frame::{Ip, extend6},
-    suite::Test,
+    router::{Judge, built},
+    suite::{self, Test},
+    twin::{Rules, Script, Subject},
 };
 
-use super::{arrives, client, play, play6, vanishes};
+use super::{arrives, claim, client, fail, icmp_answer, play, play6, server, vanishes};
 
 fn client6() -> Ip {
     Ip::between([0xfd01, 0, 0, 0, 0, 0, 0, 2], [0xfd02, 0, 0, 0, 0, 0, 0, 2])
@@ -342,4 +346,120 @@ pub(crate) const TESTS: &[Test] = &[
             vanishes(&s.lan(client6().packet(135, &[59, 0, 5, 0, 0]))?)
         })
     }),
+    ("hmark_gives_both_ways_of_a_flow_one_mark", || {
+        play(
+            &[
+                "-t mangle -A FORWARD -j HMARK --hmark-tuple src,dst,sport,dport --hmark-rnd 0xcafe --hmark-mod 5 --hmark-offset 1",
+                "-A FORWARD -m mark --mark 1",
+                "-A FORWARD -m mark --mark 2",
+                "-A FORWARD -m mark --mark 3",
+                "-A FORWARD -m mark --mark 4",
+                "-A FORWARD -m mark --mark 5",
+                "-A FORWARD -m mark --mark 0",
+                "-t mangle -A POSTROUTING -j HMARK --hmark-tuple ct,src,dst,sport,dport --hmark-rnd 1 --hmark-mod 1000 --hmark-proto-mask 0xff",
+                "-t mangle -A POSTROUTING -j CONNMARK --save-mark",
+            ],
+            |s| {
+                for port in 1..9 {
+                    let packet = client().udp(port, 53, b"x");
+                    arrives(&s.lan(packet.clone())?)?;
+                    arrives(&s.wan(server().udp(53, port, b"y"))?)?;
+                    arrives(&s.wan(server().icmp(3, 3, 0, &packet))?)?;
+                }
+                let mut sum = 0;
+                for mark in 1..=5 {
+                    let count = s.count(&format!("--mark 0x{mark}"))?;
+                    assert_eq!(count % 3, 0, "mark {mark}");
+                    sum += count;
+                }
+                assert_eq!(sum, 24);
+                s.counted("--mark 0x0", 0)
+            },
+        )
+    }),
+    ("hmark_folds_ipv6_addresses_and_takes_spis_for_ports", || {
+        play6(
+            &[
+                "-t mangle -A PREROUTING -j HMARK --hmark-tuple src,dst,spi --hmark-rnd 1 --hmark-mod 1000",
+                "-t mangle -A POSTROUTING -j CONNMARK --save-mark",
+            ],
+            |s| {
+                arrives(&s.lan(client6().udp(1, 53, b""))?)?;
+                arrives(&s.lan(client6().packet(50, &[0, 0, 0, 7, 0, 0, 0, 1]))?)?;
+                let ah = vec![0, 4, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+                arrives(&s.lan(extend6(&client6().udp(2, 53, b""), &[(51, ah)]))?)?;
+                arrives(&s.lan(client6().icmp(128, 0, 7, b""))?).map(drop)
+            },
+        )
+    }),
+    ("prefixes_are_translated_both_ways_and_in_what_errors_quote", || {
+        play6(
+            &[
+                "-t mangle -A POSTROUTING -s fd01::/64 -o wan0 -j SNPT --src-pfx fd01::/64 --dst-pfx fd88:1::/64",
+                "-t mangle -A PREROUTING -d fd88:1::/64 -i wan0 -j DNPT --src-pfx fd88:1::/64 --dst-pfx fd01::/64",
+                "-A FORWARD -m conntrack --ctstate NEW",
+                "-A FORWARD -m conntrack --ctstate INVALID",
+            ],
+            |s| {
+                let outside = [0xfd88, 1, 0, 0, 0xff77, 0, 0, 2];
+                let left = s.lan(client6().udp(1, 53, b"there"))?;
+                let there = arrives(&left)?.packet.clone();
+                assert_eq!(
+                    there,
+                    Ip { ttl: 63, ..Ip::between(outside, [0xfd02, 0, 0, 0, 0, 0, 0, 2]) }.udp(1, 53, b"there")
+                );
+                let back = Ip::between([0xfd02, 0, 0, 0, 0, 0, 0, 2], outside);
+                arrives(&s.wan(back.udp(53, 1, b"back"))?)?;
+                arrives(&s.wan(back.icmp(1, 4, 0, &there))?)?;
+                arrives(&s.wan(back.icmp(128, 0, 7, b"ping"))?)?;
+                arrives(&s.lan(client6().icmp(129, 0, 7, b"ping"))?)?;
+                // No word of this address takes the adjustment: its sender is told so.
+                let full =
+                    Ip::between([0xfd02, 0, 0, 0, 0, 0, 0, 2], [0xfd88, 1, 0, 0, 0xffff, 0xffff, 0xffff, 0xffff]);
+                icmp_answer(&s.wan(full.udp(1, 53, b""))?, 4, 0).map(drop)
+            },
+        )
+    }),
+    ("a_prefix_longer_than_64_bits_or_with_bits_behind_it_is_refused", || {
+        refused6("-t mangle -A POSTROUTING -j SNPT --src-pfx fd01::/96 --dst-pfx fd88::/64")?;
+        refused6("-t mangle -A POSTROUTING -j SNPT --src-pfx fd01::1/64 --dst-pfx fd88::/64")
+    }),
+    ("classify_gives_packets_a_priority", || {
+        claim(
+            &[
+                "-t mangle -A FORWARD -p udp --dport 53 -j CLASSIFY --set-class 1:2",
+                "-t mangle -A POSTROUTING -p udp --dport 54 -j CLASSIFY --set-class 3:4",
+            ],
+            |s| {
+                let seen = "table ip seen { chain last { type filter hook postrouting priority 1000; \
+                            meta priority 1:2 counter\n meta priority 3:4 counter\n}\n}\n";
+                s.must_with(&["nft", "-f", "-"], seen)?;
+                for port in [53, 54, 55] {
+                    arrives(&s.lan(client().udp(1, port, b"x"))?)?;
+                    // Written back as well.
+                    arrives(&s.lan(client().udp(2, port, &[7; 300]))?)?;
+                }
+                let text = s.must_with(&["nft", "list", "table", "ip", "seen"], "")?;
+                let counted = text.matches("counter packets 2 ").count();
+                if counted == 2 { Ok(()) } else { fail(text) }
+            },
+        )
+    }),
+    ("checksum_goes_on_and_counts", || {
+        play(&["-t mangle -A POSTROUTING -p udp -j CHECKSUM --checksum-fill"], |s| {
+            arrives(&s.lan(client().udp(1, 53, b"x"))?)?;
+            s.counted("-j CHECKSUM", 1)
+        })
+    }),
 ];
+
+/// Neither judge takes a rule.
+fn refused6(rule: &str) -> io::Result<()> {
+    let script = Script { six: true, rules: Rules::from_commands(&[rule]), ..Script::default() };
+    for judge in [Some(Judge::Kernel), suite::subject()].into_iter().flatten() {
+        if Subject::new(judge, &built())?.load(&script).is_ok() {
+            return fail(format!("{} takes {rule}", judge.name()));
+        }
+    }
+    Ok(())
+}

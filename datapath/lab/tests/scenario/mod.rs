@@ -146,6 +146,11 @@ impl Stage {
         Ok(())
     }
 
+    /// Runs a command in the router, with some input, and returns what it says.
+    pub(crate) fn must_with(&mut self, words: &[&str], input: &str) -> io::Result<String> {
+        self.oracle.bench().router.must_with(words, input)
+    }
+
     /// `conntrack -L`, without the marks of the lab.
     pub(crate) fn entries(&mut self) -> io::Result<Vec<String>> {
         let text = self.oracle.bench().router.must(&["conntrack", "-L"])?;

@@ -81,6 +81,7 @@ fn one_call_of_expire_does_bounded_work() {
             in_port: None,
             out_port: None,
             mark: 0,
+            priority: None,
             checksum: Checksum::Verified,
             gso: false,
             owner: None,

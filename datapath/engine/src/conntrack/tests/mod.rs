@@ -114,6 +114,7 @@ impl Box {
             in_port: None,
             out_port: None,
             mark: 0,
+            priority: None,
             checksum: Checksum::Unverified,
             gso: false,
             owner: None,

@@ -5,7 +5,6 @@ use libxt::ext::matches::conntrack::{Conntrack, Direction as Way, State};
 use libxt::value::condition::Condition;
 
 use super::Match;
-use crate::conntrack::tuple::Ports;
 use crate::conntrack::{Direction, Relation, Tracked, status};
 use crate::ext::{Maker, Scene};
 
@@ -61,7 +60,7 @@ pub(super) fn matches(wanted: &Conntrack, scene: &Scene<'_, '_>) -> bool {
         return false;
     }
     let ((orig_source, orig_destination), (reply_source, reply_destination)) =
-        (ends(original.ports), ends(reply.ports));
+        (original.ports.ends(), reply.ports.ends());
     for (ports, port) in [
         (&wanted.orig_source_port, orig_source),
         (&wanted.orig_destination_port, orig_destination),
@@ -83,13 +82,4 @@ pub(super) fn matches(wanted: &Conntrack, scene: &Scene<'_, '_>) -> bool {
 
 fn fails<T>(condition: &Option<Condition<T>>, fits: impl Fn(&T) -> bool) -> bool {
     condition.as_ref().is_some_and(|condition| !condition.holds(fits(&condition.value)))
-}
-
-/// What stands where a tuple has its ports: `u.all` of both ends.
-fn ends(ports: Ports) -> (u16, u16) {
-    match ports {
-        Ports::Ports { source, destination } | Ports::Keys { source, destination } => (source, destination),
-        Ports::Icmp { kind, code, id } => (id, u16::from_be_bytes([kind, code])),
-        Ports::None => (0, 0),
-    }
 }

@@ -8,12 +8,16 @@ use crate::nat;
 use crate::packet::Verdict;
 use crate::ruleset::{Refused, SetUse};
 
+mod checksum;
+mod classify;
 mod connmark;
 mod ct;
 mod dnat;
+mod dnpt;
 mod dscp;
 mod ecn;
 mod hl;
+mod hmark;
 mod log;
 mod mark;
 mod masquerade;
@@ -23,6 +27,7 @@ mod redirect;
 mod reject;
 mod set;
 mod snat;
+pub mod snpt;
 mod tcpmss;
 mod tcpoptstrip;
 mod tos;
@@ -32,20 +37,28 @@ mod ttl;
 /// A compiled target that is not the standard one.
 #[derive(Debug)]
 pub enum Target {
+    /// `-j CHECKSUM`.
+    Checksum,
+    /// `-j CLASSIFY`.
+    Classify(libxt::ext::targets::classify::Classify),
     /// `-j CONNMARK`.
     Connmark(libxt::ext::targets::connmark::Connmark),
-    /// A target in a mode that nobody knows: the kernel loads it, and it does nothing.
-    Idle,
     /// `-j CT`.
     Ct(Box<Lay>),
     /// `-j DNAT`.
     Dnat(nat::Range),
+    /// `-j DNPT`.
+    Dnpt(Box<snpt::Mapping>),
     /// `-j DSCP`.
     Dscp(libxt::ext::targets::dscp::Dscp),
     /// `-j ECN`.
     Ecn(libxt::ext::targets::ecn::Ecn),
     /// `-j HL`.
     Hl(libxt::ext::targets::hl::Hl),
+    /// `-j HMARK`.
+    Hmark(Box<libxt::ext::targets::hmark::Hmark>),
+    /// A target in a mode that nobody knows: the kernel loads it, and it does nothing.
+    Idle,
     /// `-j LOG`.
     Log(libxt::ext::targets::log::Log),
     /// `-j MARK`.
@@ -64,6 +77,8 @@ pub enum Target {
     Set(Box<libxt::ext::targets::set::Set>),
     /// `-j SNAT`.
     Snat(nat::Range),
+    /// `-j SNPT`.
+    Snpt(Box<snpt::Mapping>),
     /// `-j TCPMSS`.
     Tcpmss(libxt::ext::targets::tcpmss::Tcpmss),
     /// `-j TCPOPTSTRIP`.
@@ -94,12 +109,16 @@ pub enum Outcome {
 
 /// Every target, in the order of the alphabet.
 pub const MAKERS: &[Maker<Target>] = &[
+    checksum::MAKER,
+    classify::MAKER,
     connmark::MAKER,
     ct::MAKER,
     dnat::MAKER,
+    dnpt::MAKER,
     dscp::MAKER,
     ecn::MAKER,
     hl::MAKER,
+    hmark::MAKER,
     log::MAKER,
     mark::MAKER,
     masquerade::MAKER,
@@ -109,6 +128,7 @@ pub const MAKERS: &[Maker<Target>] = &[
     reject::MAKER,
     set::MAKER,
     snat::MAKER,
+    snpt::MAKER,
     tcpmss::MAKER,
     tcpoptstrip::MAKER,
     tos::MAKER,
@@ -119,18 +139,13 @@ pub const MAKERS: &[Maker<Target>] = &[
 /// The targets that the commands know and the datapath refuses to load, and why.
 pub const REFUSED: &[(&str, &str)] = &[
     ("AUDIT", "AUDIT: the datapath does not write audit records yet"),
-    ("CHECKSUM", "CHECKSUM: the datapath does not fill checksums in yet"),
-    ("CLASSIFY", "CLASSIFY: the datapath cannot set a packet's priority yet"),
     ("CLUSTERIP", "CLUSTERIP: the datapath does not share addresses in a cluster"),
     ("CONNSECMARK", "CONNSECMARK: the datapath does not keep security marks yet"),
-    ("DNPT", "DNPT: the datapath does not rewrite IPv6 prefixes yet"),
-    ("HMARK", "HMARK: the datapath does not hash packets into marks yet"),
     ("IDLETIMER", "IDLETIMER: the datapath keeps no idle timers yet"),
     ("LED", "LED: the datapath does not drive lights yet"),
     ("NFLOG", "NFLOG: the datapath does not serve log groups yet"),
     ("NFQUEUE", "NFQUEUE: the datapath does not pass packets on to other programs yet"),
     ("SECMARK", "SECMARK: the datapath does not set security marks yet"),
-    ("SNPT", "SNPT: the datapath does not rewrite IPv6 prefixes yet"),
     ("SYNPROXY", "SYNPROXY: the datapath does not answer for servers yet"),
     ("TEE", "TEE: the datapath does not copy packets yet"),
     ("TPROXY", "TPROXY: the datapath does not hand packets to local sockets yet"),
@@ -141,13 +156,17 @@ impl Target {
     /// Does what the target does.
     pub fn act(&mut self, scene: &mut Scene<'_, '_>) -> Outcome {
         match self {
+            Self::Checksum => checksum::act(scene),
+            Self::Classify(value) => classify::act(value, scene),
             Self::Connmark(value) => connmark::act(value, scene),
             Self::Ct(value) => ct::act(value, scene),
             Self::Dnat(value) => dnat::act(value, scene),
-            Self::Idle => Outcome::Continue,
+            Self::Dnpt(value) => dnpt::act(value, scene),
             Self::Dscp(value) => dscp::act(value, scene),
             Self::Ecn(value) => ecn::act(value, scene),
             Self::Hl(value) => hl::act(value, scene),
+            Self::Hmark(value) => hmark::act(value, scene),
+            Self::Idle => Outcome::Continue,
             Self::Log(value) => log::act(value, scene),
             Self::Mark(value) => mark::act(value, scene),
             Self::Masquerade(value) => masquerade::act(value, scene),
@@ -157,6 +176,7 @@ impl Target {
             Self::Reject(with) => reject::act(*with, scene),
             Self::Set(value) => set::act(value, scene),
             Self::Snat(value) => snat::act(value, scene),
+            Self::Snpt(value) => snpt::act(value, scene),
             Self::Tcpmss(value) => tcpmss::act(value, scene),
             Self::Tcpoptstrip(value) => tcpoptstrip::act(value, scene),
             Self::Tos(value) => tos::act(value, scene),

@@ -13,7 +13,15 @@ use crate::packet::Hook;
 use crate::wire::checksum::{Sum, checksum};
 use crate::wire::{icmp, icmpv6, ipv4, ipv6, set_u16, tcp};
 
-/// Sends it, unless the packet must not be answered.
+/// An ICMP error: its type, its code and the second word of its header.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Error {
+    pub(super) kind: u8,
+    pub(super) code: u8,
+    pub(super) rest: u32,
+}
+
+/// Sends «destination unreachable», unless the packet must not be answered.
 pub(super) fn send(scene: &mut Scene<'_, '_>, code: u8) -> Option<()> {
     let headers = scene.headers;
     if headers.fragment_offset() != 0 || headers.cut || scene.segment().is_empty() && headers.af == Af::V6 {
@@ -22,10 +30,19 @@ pub(super) fn send(scene: &mut Scene<'_, '_>, code: u8) -> Option<()> {
     if is_summed(headers.protocol, scene.segment()) && !was_summed(scene) && !sums_up(scene) {
         return None;
     }
+    let kind = if headers.af == Af::V4 { icmp::kind::UNREACHABLE } else { icmpv6::kind::UNREACHABLE };
+    send_error(scene, Error { kind, code, rest: 0 })
+}
+
+/// Sends an error, unless the packet must not be answered with one. As icmp_send() and icmp6_send().
+pub(super) fn send_error(scene: &mut Scene<'_, '_>, error: Error) -> Option<()> {
     if is_answered_never(scene) {
         return None;
     }
+    let headers = scene.headers;
     let af = headers.af;
+    let [rest0, rest1, rest2, rest3] = error.rest.to_be_bytes();
+    let message = [error.kind, error.code, 0, 0, rest0, rest1, rest2, rest3];
     let sender = headers.source.ip(af);
     let route = scene.host.route(sender, None, 0, None)?;
     let loopback = scene.host.device(route.device).is_some_and(|device| device.loopback);
@@ -59,7 +76,7 @@ pub(super) fn send(scene: &mut Scene<'_, '_>, code: u8) -> Option<()> {
             out.extend_from_slice(source.0.get(..4)?);
             out.extend_from_slice(headers.source.0.get(..4)?);
             out.extend_from_slice(echoed.bytes());
-            out.extend_from_slice(&[icmp::kind::UNREACHABLE, code, 0, 0, 0, 0, 0, 0]);
+            out.extend_from_slice(&message);
             out.extend_from_slice(quote);
             let (header, message) = out.get_mut(start..)?.split_at_mut_checked(header)?;
             if let Some((at, sum)) = unfinished {
@@ -76,7 +93,7 @@ pub(super) fn send(scene: &mut Scene<'_, '_>, code: u8) -> Option<()> {
             out.extend_from_slice(&[0x60, 0, 0, 0, high, low, 58, HOPS]);
             out.extend_from_slice(&source.0);
             out.extend_from_slice(&headers.source.0);
-            out.extend_from_slice(&[icmpv6::kind::UNREACHABLE, code, 0, 0, 0, 0, 0, 0]);
+            out.extend_from_slice(&message);
             out.extend_from_slice(quote);
             let message = out.get_mut(start + ipv6::HEADER..)?;
             let sum = Sum::default().pseudo_header(af, source, headers.source, 58, message.len());

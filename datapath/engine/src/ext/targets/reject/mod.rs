@@ -14,7 +14,7 @@ use crate::ext::{Maker, Scene, bit};
 use crate::packet::{Checksum, Hook, Verdict};
 use crate::ruleset::Refused;
 use crate::wire::checksum::{Sum, verify};
-use crate::wire::u16_at;
+use crate::wire::{icmpv6, u16_at};
 
 pub(super) const MAKER: Maker<Target> = Maker::of::<Reject>(Families::Both, |revision, info, site| {
     // The kernel loads a kind of answer that it does not know, and gives none.
@@ -42,6 +42,11 @@ pub(super) fn act(with: Option<With>, scene: &mut Scene<'_, '_>) -> Outcome {
         None => None,
     };
     Outcome::Verdict(Verdict::Drop)
+}
+
+/// Tells the sender that a field of the IPv6 header, so many bytes from its start, cannot be dealt with.
+pub(super) fn parameter_problem(scene: &mut Scene<'_, '_>, pointer: u32) -> Option<()> {
+    icmp::send_error(scene, icmp::Error { kind: icmpv6::kind::PARAMETER_PROBLEM, code: 0, rest: pointer })
 }
 
 /// The code of a «destination unreachable» of the family.

@@ -1,14 +1,16 @@
-//! The transport checksum that the kernel still owes a packet, computed before the packet is written back.
+//! The transport checksum that the kernel still owes a packet, computed before the packet is written back or where a rule
+//! wants it.
 //!
 //! The kernel hands over local and aggregated packets with `CHECKSUM_PARTIAL` and takes what is written back as
 //! `CHECKSUM_NONE`: with the field as it came the packet would be dropped by whoever receives it.
 
-use engine::wire::checksum::Sum;
 use libxt::family::Af;
+
+use super::checksum::Sum;
 
 /// Computes the checksum of a packet whose field holds only the pseudo-header's sum. A protocol without a checksum in a
 /// known place, and a packet too short for one, stay as they are.
-pub(crate) fn complete(af: Af, packet: &mut [u8]) {
+pub fn complete(af: Af, packet: &mut [u8]) {
     let _ = try_complete(af, packet);
 }
 
@@ -111,7 +113,7 @@ mod tests {
     /// A receiver adds all words, the checksum's too, and must get all ones.
     fn verifies(pseudo: &[u8], segment: &[u8], protocol: u8) -> bool {
         let sum = Sum::default().bytes(pseudo).word(u16::from(protocol)).word(segment.len() as u16);
-        engine::wire::checksum::verify(sum, segment)
+        crate::wire::checksum::verify(sum, segment)
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Backend for InMemory<'_> {
         self.engine.get(self.af, what, value).map_err(|refused| io::Error::from_raw_os_error(refused.errno))
     }
 
-    fn replace(&mut self, blob: &[u8], old: &mut [Counters]) -> io::Result<()> {
+    fn replace(&mut self, blob: &mut [u8], old: &mut [Counters]) -> io::Result<()> {
         let mut counters = Vec::new();
         self.engine
             .replace(self.af, blob, &mut counters)

@@ -72,6 +72,13 @@ pub fn entry_at(af: Af, table: &[u8], offset: usize) -> Result<Entry<'_>, Malfor
 }
 
 impl<'a> Entry<'a> {
+    /// The entry that `bytes` are, which [`entry_at`] has found sound before; `None` if there are too few. Of others it
+    /// shows what it can.
+    pub fn again(af: Af, bytes: &'a [u8]) -> Option<Self> {
+        let (header, offsets) = abi::read_entry(af, bytes)?;
+        Some(Self { offset: 0, header, offsets, bytes, af })
+    }
+
     /// The matches.
     pub fn matches(&self) -> Matches<'a> {
         let rest = self.bytes.get(abi::entry_len(self.af)..self.offsets.target.into()).unwrap_or_default();

@@ -31,7 +31,7 @@ pub(crate) fn load(router: &Namespace, table: &str, rules: &[&str]) -> io::Resul
         blob.extend_from_slice(&[0; 8]);
         blob.extend_from_slice(&entries);
         datapath
-            .replace(&blob, &mut vec![Counters::default(); replaced as usize])
+            .replace(&mut blob, &mut vec![Counters::default(); replaced as usize])
             .map_err(|error| io::Error::other(format!("replace: {error} {}", datapath.reason().unwrap_or_default())))
     })?
 }

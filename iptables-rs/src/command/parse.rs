@@ -286,8 +286,7 @@ impl<'s, 'a> Reader<'s, 'a> {
     fn extension(&mut self, loaded: usize, option: usize, argument: &'a str) -> Result<(), Failure> {
         let around = self.header.surroundings();
         let inverted = self.inverted;
-        let Some(&(kind, name)) = self.grammar.loaded.get(loaded) else { return Ok(()) };
-        let Some(object) = self.grammar.open_instance(kind, name) else { return Ok(()) };
+        let Some(object) = self.grammar.instance_mut(loaded) else { return Ok(()) };
         let second = if object.option(option).second { self.scanner.take_operand() } else { None };
         let given = Given::new(argument, inverted, around).with_second(second);
         object.set(option, &given).map_err(from_problem)

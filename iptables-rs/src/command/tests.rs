@@ -1,5 +1,7 @@
 //! Command lines read in-process: no table, no backend.
 
+use std::time::{Duration, Instant};
+
 use libxt::abi::Counters;
 use libxt::family::Af;
 use libxt::lock::Wait;
@@ -132,6 +134,21 @@ fn a_restore_knows_one_table_and_skips_the_other_family() {
 fn nat_drops_nothing() {
     assert!(refusal(IPTABLES, "iptables -t nat -A PREROUTING -j DROP").contains("inhibited"));
     assert!(refusal(IPTABLES, "iptables -P PREROUTING DROP -t nat").contains("inhibited"));
+}
+
+#[test]
+fn the_time_for_many_matches_grows_as_their_number_does() {
+    let time = |count| {
+        let words: Vec<&str> =
+            "iptables -A INPUT".split(' ').chain(["-m", "mark", "--mark", "1"].repeat(count)).collect();
+        let began = Instant::now();
+        let Ok(Parsed::Run(command)) = read_words(IPTABLES, &words) else { panic!("{count} matches") };
+        assert_eq!(command.rule.matches.len(), count);
+        began.elapsed()
+    };
+    // With their square it would be 400 times as much.
+    let [few, many] = [time(5_000), time(100_000)];
+    assert!(many < few * 100 + Duration::from_secs(1), "{few:?}, {many:?}");
 }
 
 #[test]

@@ -41,9 +41,9 @@ impl Datapath {
         Ok(Self { af, socket: socket.into(), reason: None })
     }
 
-    fn call(&mut self, call: Call, data: Vec<u8>) -> io::Result<Vec<u8>> {
+    fn call(&mut self, call: Call, data: &[u8]) -> io::Result<Vec<u8>> {
         self.reason = None;
-        let question = Frame { call, af: self.af, errno: 0, reason: String::new(), data };
+        let question = Frame { call, af: self.af, errno: 0, reason: String::new(), data: data.into() };
         let answer = frame::send(self.socket.as_fd(), &question).and_then(|()| frame::receive(self.socket.as_fd()));
         let answer = match answer {
             Ok(Received::Frame(answer)) => answer,
@@ -71,7 +71,7 @@ impl Datapath {
             }
             return Err(io::Error::from_raw_os_error(answer.errno));
         }
-        Ok(answer.data)
+        Ok(answer.data.into_owned())
     }
 
     fn fail(&mut self, errno: i32, reason: String) -> io::Error {
@@ -90,7 +90,7 @@ impl Backend for Datapath {
         let mut question = value.clone();
         // The question is the struct without the room for its answer.
         question.resize(if what == Get::Entries { frame::GET_ENTRIES } else { len }, 0);
-        let answer = self.call(Call::Get(what), question)?;
+        let answer = self.call(Call::Get(what), &question)?;
         if answer.len() != len {
             return Err(self.fail(libc::EPROTO, "the datapath answered another length than asked for".to_owned()));
         }
@@ -98,8 +98,8 @@ impl Backend for Datapath {
         Ok(())
     }
 
-    fn replace(&mut self, blob: &[u8], old: &mut [Counters]) -> io::Result<()> {
-        let counters = self.call(Call::Replace, blob.to_vec())?;
+    fn replace(&mut self, blob: &mut [u8], old: &mut [Counters]) -> io::Result<()> {
+        let counters = self.call(Call::Replace, blob)?;
         if counters.len() != size_of_val(old) {
             return Err(self.fail(libc::EPROTO, "the datapath answered another number of counters".to_owned()));
         }
@@ -108,11 +108,11 @@ impl Backend for Datapath {
     }
 
     fn add_counters(&mut self, blob: &[u8]) -> io::Result<()> {
-        self.call(Call::AddCounters, blob.to_vec()).map(drop)
+        self.call(Call::AddCounters, blob).map(drop)
     }
 
     fn table_names(&mut self) -> io::Result<Vec<String>> {
-        let names = self.call(Call::TableNames, Vec::new())?;
+        let names = self.call(Call::TableNames, &[])?;
         Ok(String::from_utf8_lossy(&names).lines().map(str::to_owned).collect())
     }
 

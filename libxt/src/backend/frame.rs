@@ -5,6 +5,7 @@
 //! ```
 //! Every length in a frame is checked against what really came, and against [`MAX_DATA`], before it is believed.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -32,20 +33,20 @@ pub(super) enum Call {
 
 /// A frame, taken apart.
 #[derive(Debug)]
-pub(super) struct Frame {
+pub(super) struct Frame<'a> {
     pub(super) call: Call,
     pub(super) af: Af,
     /// 0, or why not: in answers only.
     pub(super) errno: i32,
     /// More words on `errno`.
     pub(super) reason: String,
-    pub(super) data: Vec<u8>,
+    pub(super) data: Cow<'a, [u8]>,
 }
 
 /// What came out of the socket.
 #[derive(Debug)]
 pub(super) enum Received {
-    Frame(Frame),
+    Frame(Frame<'static>),
     /// Not a frame; why.
     Garbage(&'static str),
     /// The other end is gone.
@@ -53,7 +54,7 @@ pub(super) enum Received {
 }
 
 /// Sends a frame as one packet.
-pub(super) fn send(socket: BorrowedFd<'_>, frame: &Frame) -> io::Result<()> {
+pub(super) fn send(socket: BorrowedFd<'_>, frame: &Frame<'_>) -> io::Result<()> {
     let reason = frame.reason.as_bytes();
     let reason = reason.get(..MAX_REASON).unwrap_or(reason);
     let in_memfd = frame.data.len() > MAX_INLINE;
@@ -168,7 +169,7 @@ struct Header {
     data_len: u64,
 }
 
-fn take_apart(packet: &[u8], mut fds: Vec<OwnedFd>) -> Result<Frame, &'static str> {
+fn take_apart(packet: &[u8], mut fds: Vec<OwnedFd>) -> Result<Frame<'static>, &'static str> {
     let (header, rest) = Header::read_from_prefix(packet).map_err(|_| "a frame shorter than its header")?;
     if header.magic != MAGIC {
         return Err("a frame of another protocol or version");
@@ -193,7 +194,7 @@ fn take_apart(packet: &[u8], mut fds: Vec<OwnedFd>) -> Result<Frame, &'static st
         };
         read_sealed(fd, data_len)?
     };
-    Ok(Frame { call, af, errno: header.errno, reason, data })
+    Ok(Frame { call, af, errno: header.errno, reason, data: data.into() })
 }
 
 /// Nobody can change the data any more: what is checked is what is used.

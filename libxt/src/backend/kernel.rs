@@ -52,7 +52,11 @@ impl Backend for Kernel {
     }
 
     fn get(&mut self, what: Get, value: &mut Vec<u8>) -> io::Result<()> {
-        value.resize(frame::answer_len(what, value)?, 0);
+        // Fresh zeroes are pages that the kernel's answer is the first to touch.
+        let mut answer = vec![0; frame::answer_len(what, value)?];
+        let question = value.get(..value.len().min(answer.len())).unwrap_or_default();
+        answer[..question.len()].copy_from_slice(question);
+        *value = answer;
         let mut len = libc::socklen_t::try_from(value.len()).map_err(|_| errno(libc::ENOMEM))?;
         let option = match (what, self.af) {
             (Get::Info, _) => SO_GET_INFO,
@@ -73,17 +77,16 @@ impl Backend for Kernel {
         Ok(())
     }
 
-    fn replace(&mut self, blob: &[u8], old: &mut [Counters]) -> io::Result<()> {
+    fn replace(&mut self, blob: &mut [u8], old: &mut [Counters]) -> io::Result<()> {
         if blob.len() < REPLACE_HEADER {
             return Err(errno(libc::EINVAL));
         }
         let count = u32::try_from(old.len()).map_err(|_| errno(libc::ENOMEM))?;
-        let mut blob = blob.to_vec();
         // The kernel writes `num_counters` counters through the pointer: both are set here, together, from one slice.
         blob[NUM_COUNTERS..COUNTERS].copy_from_slice(&count.to_ne_bytes());
         blob[COUNTERS..REPLACE_HEADER].copy_from_slice(&old.as_mut_bytes().as_mut_ptr().addr().to_ne_bytes());
         old.as_mut_bytes().as_mut_ptr().expose_provenance();
-        self.set(SO_SET_REPLACE, &blob)
+        self.set(SO_SET_REPLACE, blob)
     }
 
     fn add_counters(&mut self, blob: &[u8]) -> io::Result<()> {
@@ -145,7 +148,7 @@ mod tests {
         assert_eq!(error.raw_os_error(), Some(libc::EPROTONOSUPPORT));
         let mut unknown = b"no_such_table".to_vec();
         assert_eq!(kernel.get(Get::Info, &mut unknown).unwrap_err().raw_os_error(), Some(libc::ENOENT));
-        assert_eq!(kernel.replace(&[0; 4], &mut []).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+        assert_eq!(kernel.replace(&mut [0; 4], &mut []).unwrap_err().raw_os_error(), Some(libc::EINVAL));
         kernel.table_names().unwrap();
     }
 }

@@ -39,8 +39,9 @@ pub trait Backend {
     /// As `getsockopt`; `value` comes back as long as the answer.
     fn get(&mut self, what: Get, value: &mut Vec<u8>) -> io::Result<()>;
     /// As `IPT_SO_SET_REPLACE`: `blob` is `struct ipt_replace` with its entries; the counters of the old table's
-    /// entries come back in `old`, which is as long as the old table had entries.
-    fn replace(&mut self, blob: &[u8], old: &mut [Counters]) -> io::Result<()>;
+    /// entries come back in `old`, which is as long as the old table had entries. The blob's own fields for them,
+    /// `num_counters` and `counters`, are the backend's to fill in.
+    fn replace(&mut self, blob: &mut [u8], old: &mut [Counters]) -> io::Result<()>;
     /// As `IPT_SO_SET_ADD_COUNTERS`: `blob` is `struct xt_counters_info` with its counters.
     fn add_counters(&mut self, blob: &[u8]) -> io::Result<()>;
     /// Names of the tables in use, newest registered first, as `/proc/net/ip_tables_names` has them.

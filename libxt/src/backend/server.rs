@@ -1,5 +1,6 @@
 //! The datapath's end of the tables protocol: a listener, its connections, and the trait the daemon answers with.
 
+use std::borrow::Cow;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -132,7 +133,7 @@ impl Connection {
             Ok(Received::Garbage(why)) => {
                 let reason = format!("the datapath received {why}");
                 let call = Call::TableNames;
-                return self.answer(Frame { call, af: Af::V4, errno: libc::EPROTO, reason, data: Vec::new() });
+                return self.answer(Frame { call, af: Af::V4, errno: libc::EPROTO, reason, data: Cow::default() });
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Served::Idle,
             Err(_) => return Served::Closed,
@@ -147,18 +148,18 @@ impl Connection {
         self.answer(match answer {
             Ok(data) if data.len() > frame::MAX_DATA => {
                 let reason = "the answer is too large".to_owned();
-                Frame { call, af, errno: libc::EMSGSIZE, reason, data: Vec::new() }
+                Frame { call, af, errno: libc::EMSGSIZE, reason, data: Cow::default() }
             }
-            Ok(data) => Frame { call, af, errno: 0, reason: String::new(), data },
+            Ok(data) => Frame { call, af, errno: 0, reason: String::new(), data: data.into() },
             // An errno of 0 would be read as success.
             Err(Refused { errno, reason }) => {
-                Frame { call, af, errno: if errno > 0 { errno } else { libc::EIO }, reason, data: Vec::new() }
+                Frame { call, af, errno: if errno > 0 { errno } else { libc::EIO }, reason, data: Cow::default() }
             }
         })
     }
 
     /// A caller that does not take its answers loses its connection: the datapath waits for nobody.
-    fn answer(&self, answer: Frame) -> Served {
+    fn answer(&self, answer: Frame<'_>) -> Served {
         match frame::send(self.socket.as_fd(), &answer) {
             Ok(()) => Served::Answered,
             Err(_) => Served::Closed,
@@ -252,7 +253,7 @@ mod tests {
             assert_eq!(entries.len(), 40 + size as usize);
             assert_eq!(entries[1_000_000], 1_000_000_u32 as u8);
             let mut old = [Counters::default(); 3];
-            client.replace(&entries, &mut old).unwrap();
+            client.replace(&mut entries, &mut old).unwrap();
             assert_eq!(old[2].packets, u64::from(size) + 40);
         });
     }
@@ -260,12 +261,12 @@ mod tests {
     #[test]
     fn a_refusal_carries_errno_and_reason() {
         pair(|mut client| {
-            let error = client.replace(&[1], &mut []).unwrap_err();
+            let error = client.replace(&mut [1], &mut []).unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::ELOOP));
             assert_eq!(client.reason().as_deref(), Some("chains call each other"));
-            assert_eq!(client.replace(&[1, 2], &mut []).unwrap_err().raw_os_error(), Some(libc::EIO));
+            assert_eq!(client.replace(&mut [1, 2], &mut []).unwrap_err().raw_os_error(), Some(libc::EIO));
             assert_eq!(client.reason(), None);
-            assert!(client.replace(&[0; 5], &mut []).is_err(), "another number of counters is no answer");
+            assert!(client.replace(&mut [0; 5], &mut []).is_err(), "another number of counters is no answer");
         });
     }
 
@@ -306,7 +307,7 @@ mod tests {
             assert_eq!(answer.errno, libc::EPROTO, "{garbage:?}");
             assert!(answer.reason.starts_with("the datapath received "), "{}", answer.reason);
         }
-        assert_eq!(frame_of(&good(7, 0, 0, 0)).data, b"nat\nv2");
+        assert_eq!(frame_of(&good(7, 0, 0, 0)).data[..], *b"nat\nv2");
     }
 
     #[test]

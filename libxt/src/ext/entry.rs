@@ -117,10 +117,34 @@ pub fn find_kernel(kind: Kind, name: &str, af: Af) -> Option<&'static Entry> {
 
 /// The entries of a name, one for each family or one for both.
 fn named(kind: Kind, name: &str) -> impl Iterator<Item = &'static Entry> {
-    let all = entries(kind);
-    let first = all.partition_point(|entry| entry.name < name);
-    all.iter().skip(first).take_while(move |entry| entry.name == name)
+    let index = match kind {
+        Kind::Match => &MATCHES,
+        Kind::Target => &TARGETS,
+    };
+    let initial = usize::from(name.as_bytes().first().copied().unwrap_or_default()).min(ASCII - 1);
+    let same_initial = entries(kind).get(index[initial]..index[initial + 1]).unwrap_or_default();
+    same_initial.iter().filter(move |entry| entry.name == name)
 }
+
+/// How many names begin with a lower byte, for each byte: a decode looks for its extension in every rule.
+static MATCHES: [usize; ASCII + 1] = index(matches::ENTRIES);
+static TARGETS: [usize; ASCII + 1] = index(targets::ENTRIES);
+
+/// The entries follow the alphabet.
+const fn index(entries: &[Entry]) -> [usize; ASCII + 1] {
+    let mut index = [0; ASCII + 1];
+    let (mut initial, mut at) = (0, 0);
+    while initial <= ASCII {
+        while at < entries.len() && (entries[at].name.as_bytes()[0] as usize) < initial {
+            at += 1;
+        }
+        index[initial] = at;
+        initial += 1;
+    }
+    index
+}
+
+const ASCII: usize = 128;
 
 #[derive(Clone, Debug)]
 struct Instance<E> {

@@ -23,11 +23,12 @@ impl Table {
             return Err(Refused::new(During::Commit, libc::EAGAIN));
         }
         let plan = self.plan().ok_or_else(|| Refused::new(During::Commit, libc::ENOMEM))?;
-        let blob = self.blob(&plan).ok_or_else(|| Refused::new(During::Commit, libc::ENOMEM))?;
+        let mut blob = self.blob(&plan).ok_or_else(|| Refused::new(During::Commit, libc::ENOMEM))?;
         let mut old = vec![Counters::default(); self.info.num_entries as usize];
-        if let Err(error) = backend.replace(&blob, &mut old) {
+        if let Err(error) = backend.replace(&mut blob, &mut old) {
             return Err(Refused::from_io(During::Commit, &error, backend.reason()));
         }
+        drop(blob);
         let counters = self.counters(&plan, &old).ok_or_else(|| Refused::new(During::Commit, libc::ENOMEM))?;
         match backend.add_counters(&counters) {
             Ok(()) => Ok(()),

@@ -246,8 +246,8 @@ impl Table {
         let same = |stored: &Stored| {
             usize::from(stored.len) == rule.bytes.len()
                 && stored.leads == leads
-                && blob::entry_at(self.af, self.bytes_of(*stored), 0)
-                    .is_ok_and(|entry| is_same(&entry, &wanted, leads, rule.user_sizes))
+                && Entry::again(self.af, self.bytes_of(*stored))
+                    .is_some_and(|entry| is_same(&entry, &wanted, leads, rule.user_sizes))
         };
         // Upstream looks the target up among the chains first, and then forgets what it was doing.
         let missing = match leads {

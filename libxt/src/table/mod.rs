@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::abi::{self, Counters, GetInfo};
-use crate::blob::{self, Entry};
+use crate::blob::Entry;
 use crate::family::Af;
 
 mod commit;
@@ -176,7 +176,7 @@ impl Table {
     }
 
     fn rule(&self, stored: Stored) -> Option<Rule<'_>> {
-        let entry = blob::entry_at(self.af, self.bytes_of(stored), 0).ok()?;
+        let entry = Entry::again(self.af, self.bytes_of(stored))?;
         let target = match stored.leads {
             Leads::Next => "",
             Leads::Verdict => entry.verdict().map_or("", verdict_name),

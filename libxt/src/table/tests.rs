@@ -77,7 +77,7 @@ impl Backend for Memory {
         Ok(())
     }
 
-    fn replace(&mut self, blob: &[u8], old: &mut [Counters]) -> io::Result<()> {
+    fn replace(&mut self, blob: &mut [u8], old: &mut [Counters]) -> io::Result<()> {
         let (head, entries) = Replace::read_from_prefix(blob).unwrap();
         old.copy_from_slice(&self.counters());
         self.entries = entries.to_vec();

@@ -22,6 +22,16 @@ impl Ports {
         self.min <= port && port <= self.max
     }
 
+    /// Writes `min` alone, or `min:max`.
+    pub fn save(self, w: &mut dyn fmt::Write) -> fmt::Result {
+        number::write(w, self.min.into())?;
+        if self.min != self.max {
+            w.write_str(":")?;
+            number::write(w, self.max.into())?;
+        }
+        Ok(())
+    }
+
     /// How a listing shows them: `spt:22` or `spts:!1:1024`; with `protocol`, known ports by name.
     pub fn listed(self, w: &mut dyn fmt::Write, label: &str, inverted: bool, protocol: Option<&str>) -> fmt::Result {
         let not = if inverted { "!" } else { "" };
@@ -40,10 +50,10 @@ impl Default for Ports {
     }
 }
 
-/// `min` alone, or `min:max`.
+/// As [`Ports::save`].
 impl fmt::Display for Ports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.min == self.max { write!(f, "{}", self.min) } else { write!(f, "{}:{}", self.min, self.max) }
+        self.save(f)
     }
 }
 

@@ -64,12 +64,16 @@ impl fmt::Display for Quoted<'_> {
             return f.write_str(self.0);
         }
         f.write_str("\"")?;
-        for character in self.0.chars() {
-            if matches!(character, '"' | '\\' | '\'') {
-                f.write_str("\\")?;
+        let mut rest = self.0;
+        while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | b'\'')) {
+            let (plain, special) = rest.split_at(at);
+            let (special, after) = special.split_at(1);
+            for piece in [plain, "\\", special] {
+                f.write_str(piece)?;
             }
-            write!(f, "{character}")?;
+            rest = after;
         }
+        f.write_str(rest)?;
         f.write_str("\"")
     }
 }
@@ -90,5 +94,6 @@ mod tests {
         assert_eq!(Quoted("").to_string(), "\"\"");
         assert_eq!(Quoted("it's").to_string(), "\"it\\'s\"");
         assert_eq!(Quoted("a:b").to_string(), "\"a:b\"");
+        assert_eq!(Quoted("\"\u{e9}\\").to_string(), "\"\\\"\u{e9}\\\\\"");
     }
 }

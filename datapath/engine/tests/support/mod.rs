@@ -86,9 +86,9 @@ impl Router {
             ["-A", chain, rule @ ..] => append(&mut table, af, chain, rule),
             _ => panic!("{line}"),
         }
-        let blob = table.to_blob().unwrap();
+        let mut blob = table.to_blob().unwrap();
         let mut old = vec![Counters::default(); 4096];
-        socket.replace(&blob, &mut old).map_err(|error| error.raw_os_error().unwrap())
+        socket.replace(&mut blob, &mut old).map_err(|error| error.raw_os_error().unwrap())
     }
 
     /// Many rules at the end of one chain of the filter table, in one replace.
@@ -98,8 +98,8 @@ impl Router {
         for rule in rules {
             append(&mut table, af, chain, &rule.split_whitespace().collect::<Vec<_>>());
         }
-        let blob = table.to_blob().unwrap();
-        socket.replace(&blob, &mut []).unwrap();
+        let mut blob = table.to_blob().unwrap();
+        socket.replace(&mut blob, &mut []).unwrap();
     }
 
     /// Packets and bytes of each entry of a table.
@@ -206,7 +206,7 @@ impl Backend for Socket<'_> {
         self.1.get(self.0, what, value).map_err(error)
     }
 
-    fn replace(&mut self, blob: &[u8], old: &mut [Counters]) -> io::Result<()> {
+    fn replace(&mut self, blob: &mut [u8], old: &mut [Counters]) -> io::Result<()> {
         let mut counters = Vec::new();
         self.1.replace(self.0, blob, &mut counters).map_err(error)?;
         for (to, from) in old.iter_mut().zip(counters) {

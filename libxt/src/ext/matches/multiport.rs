@@ -104,7 +104,8 @@ impl Extension for Multiport {
         let not = if self.inverted { " !" } else { "" };
         write!(w, "{not} --{}", self.which.word())?;
         for (index, ports) in self.ports.iter().enumerate() {
-            write!(w, "{}{ports}", if index == 0 { " " } else { "," })?;
+            w.write_str(if index == 0 { " " } else { "," })?;
+            ports.save(w)?;
         }
         Ok(())
     }

@@ -88,9 +88,11 @@ impl Extension for Tcp {
     }
 
     fn save(&self, w: &mut dyn Write, _around: &Surroundings) -> fmt::Result {
-        for (name, ports) in [("sport", self.source), ("dport", self.destination)] {
+        for (option, ports) in [(" --sport ", self.source), (" --dport ", self.destination)] {
             if ports.value != Ports::ALL {
-                write!(w, "{} --{name} {}", ports.not(), ports.value)?;
+                w.write_str(ports.not())?;
+                w.write_str(option)?;
+                ports.value.save(w)?;
             }
         }
         if self.option.value != 0 || self.option.inverted {

@@ -47,9 +47,11 @@ impl Extension for Udp {
     }
 
     fn save(&self, w: &mut dyn Write, _around: &Surroundings) -> fmt::Result {
-        for (name, ports) in [("sport", self.source), ("dport", self.destination)] {
+        for (option, ports) in [(" --sport ", self.source), (" --dport ", self.destination)] {
             if ports.value != Ports::ALL {
-                write!(w, "{} --{name} {}", ports.not(), ports.value)?;
+                w.write_str(ports.not())?;
+                w.write_str(option)?;
+                ports.value.save(w)?;
             }
         }
         Ok(())

@@ -116,7 +116,8 @@ fn write_names(f: &mut fmt::Formatter<'_>, bits: u16, names: &[(&str, u16)]) -> 
     let mut comma = "";
     for (name, bit) in names {
         if bits & bit != 0 {
-            write!(f, "{comma}{name}")?;
+            f.write_str(comma)?;
+            f.write_str(name)?;
             comma = ",";
         }
     }

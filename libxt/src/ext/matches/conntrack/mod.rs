@@ -117,8 +117,9 @@ impl Extension for Conntrack {
 
     fn save(&self, w: &mut dyn Write, around: &Surroundings) -> fmt::Result {
         if let Some(state) = self.state {
+            w.write_str(state.not())?;
             let option = if self.alias { "state" } else { "ctstate" };
-            write!(w, "{} --{option} {}", state.not(), state.value)?;
+            write!(w, " --{option} {}", state.value)?;
         }
         if self.alias { Ok(()) } else { self.write_rest(w, around, "--", true) }
     }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
+mod commands;
+
 use std::{
     fmt::Write as _,
     fs,
@@ -16,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use commands::COST;
 use lab::{
     frame::{Ip, ethernet},
     namespace::Namespace,
@@ -33,6 +36,15 @@ const AHEAD: [usize; 4] = [0, 100, 1_000, 10_000];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((COST, words)) = words.split_first().map(|(first, words)| (first.as_str(), words)) {
+        return match commands::cost(words) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(e) => {
+                eprintln!("{e}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let has = |name: &str| words.iter().any(|w| w == name);
     let other = if has("--kernel") { Judge::Kernel } else { Judge::Datapath };
     let run = || -> io::Result<()> {
@@ -44,7 +56,7 @@ fn main() -> ExitCode {
             if sandbox.rootless { "rootless" } else { "as root" }
         );
         traffic(other)?;
-        rules(other)?;
+        commands::rules()?;
         connections(other)?;
         println!("\n{:.0} s in all", began.elapsed().as_secs_f64());
         Ok(())
@@ -198,32 +210,6 @@ fn fresh(chain: &Chain) -> io::Result<f64> {
 fn connect(chain: &Chain, to: &str) -> io::Result<TcpStream> {
     let to: SocketAddr = to.parse().map_err(io::Error::other)?;
     chain.client.within(move || TcpStream::connect_timeout(&to, Duration::from_secs(3)))?
-}
-
-fn rules(other: Judge) -> io::Result<()> {
-    let benches = [Bench::new(Judge::Kernel, &built())?, Bench::new(other, &built())?];
-    header("rules, seconds");
-    for count in [1_000, 10_000, 100_000] {
-        let text = rule_text(count);
-        let times = both(&benches, if count < 100_000 { 3 } else { 1 }, |router| {
-            let began = Instant::now();
-            router.must_with(&["iptables-restore"], &text)?;
-            Ok(began.elapsed())
-        })?;
-        line(&format!("iptables-restore of {count}"), times);
-    }
-    for bench in &benches {
-        bench.router.must(&["iptables", "-F"])?;
-    }
-    let script: String =
-        (0..1_000).map(|n| format!("iptables -A FORWARD -s 172.16.{}.{} -j DROP\n", n / 256, n % 256)).collect();
-    let times = both(&benches, 1, |router| {
-        let began = Instant::now();
-        router.must_with(&["sh", "-s", "-e"], &script)?;
-        Ok(began.elapsed())
-    })?;
-    line("1000 single iptables -A", times);
-    Ok(())
 }
 
 fn connections(other: Judge) -> io::Result<()> {

@@ -10,6 +10,7 @@ use libxt::backend::{Counters, Get};
 use libxt::family::Af;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::ctnetlink::timeout;
 use crate::state::State;
 use crate::store::Store;
 
@@ -58,6 +59,21 @@ impl Calls {
     pub(crate) fn new(state: Arc<State>, store: Option<Store>) -> Self {
         Self { state, store }
     }
+
+    /// Takes over timeout policies that rules name and only the kernel has, where `nfct` has made them.
+    fn fetch_timeouts(&self, prepared: &Prepared) {
+        let missing = |name: &[u8]| self.state.engine().tracker().find_policy(name).is_none();
+        let wanted: Vec<&[u8]> = prepared.timeouts().filter(|name| missing(name)).collect();
+        if wanted.is_empty() {
+            return;
+        }
+        // Without an answer the names stay unknown, and the table is refused for that.
+        for policy in nfnl::timeout::of_kernel().unwrap_or_default() {
+            if policy.name.as_deref().is_some_and(|name| wanted.contains(&name)) {
+                let _ = timeout::put(&mut self.state.engine(), &policy);
+            }
+        }
+    }
 }
 
 impl Tables for Calls {
@@ -71,6 +87,7 @@ impl Tables for Calls {
         let mut old = Vec::new();
         let prepared = Prepared::new(af, blob).map_err(refused)?;
         self.state.sets.check(prepared.sets()).map_err(refused)?;
+        self.fetch_timeouts(&prepared);
         self.state.engine().install(prepared, &mut old).map_err(refused)?;
         if let Some(store) = &self.store {
             // The table is in force; that a crash would lose it is no reason to refuse it.

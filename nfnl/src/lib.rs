@@ -18,4 +18,5 @@ pub mod nftables;
 pub mod queue;
 pub mod request;
 pub mod route;
+pub mod timeout;
 pub mod transport;

@@ -5,6 +5,7 @@ use libxt::family::Af;
 
 use crate::conntrack::error::ERROR_HEADER;
 use crate::conntrack::keep::{Record, Restored};
+use crate::conntrack::policy::PolicyId;
 use crate::conntrack::{Relation, Settings, Template, Tracked, Tracker};
 use crate::effects::Effects;
 use crate::ext::Scene;
@@ -158,6 +159,7 @@ impl Engine {
     /// of a replace that needs the engine: it is short, whatever the table's size.
     pub fn install(&mut self, mut prepared: Prepared, old: &mut Vec<Counters>) -> Result<(), Refused> {
         let at = index(prepared.af());
+        prepared.find_timeouts(&self.tracker)?;
         self.stack.reserve(prepared.depth());
         // What the old table names is there until the new one stands.
         self.stores.begin();
@@ -223,6 +225,13 @@ impl Engine {
             family.passes = family.plan();
         }
         restored
+    }
+
+    /// How many rules name a timeout policy.
+    pub fn policy_uses(&self, id: PolicyId) -> u32 {
+        let tables = self.families.iter().flat_map(|family| family.tables.iter());
+        let named = tables.flat_map(|table| table.lays()).filter(|lay| lay.timeouts() == Some(id));
+        named.count().try_into().unwrap_or(u32::MAX)
     }
 
     /// The connections.

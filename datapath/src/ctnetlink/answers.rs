@@ -10,7 +10,7 @@ use nfnl::message::{Builder, Header, Message, Nfgen, flag, kind, netfilter, subs
 use nfnl::transport::server::{Handler, Outcome, PART, Peer, Refusal};
 
 use super::expect::{self, Of};
-use super::{Home, convert};
+use super::{Home, convert, timeout};
 use crate::clock;
 
 /// The dumps under way, by client.
@@ -37,6 +37,8 @@ enum What {
     Stats,
     /// The statistics of expectations.
     ExpectStats,
+    /// All timeout policies.
+    Policies,
     /// Expectations from this place on: of a family, or of a master.
     Expectations { family: u8, master: Option<ConnId>, place: u32 },
     /// A table that is always empty.
@@ -110,6 +112,20 @@ impl Handler for At<'_> {
                     _ => Err(errno(libc::EINVAL)),
                 }
             }
+            (subsystem::CTNETLINK_TIMEOUT, number) => {
+                let asked = nfnl::timeout::Policy::parse(attributes).map_err(|_| errno(libc::EINVAL))?;
+                match number {
+                    nfnl::timeout::NEW => self.make_policy(request, &asked),
+                    nfnl::timeout::GET if wants_dump => self.dump(peer, request, What::Policies),
+                    nfnl::timeout::GET => self.policy(request, asked.name.as_deref(), reply),
+                    nfnl::timeout::DELETE => self.delete_policies(asked.name.as_deref()),
+                    nfnl::timeout::DEFAULT_GET => self.default_policy(request, &asked, reply),
+                    nfnl::timeout::DEFAULT_SET => {
+                        Err(Refusal { errno: libc::EOPNOTSUPP, text: Some("the sysctls set what holds for all") })
+                    }
+                    _ => Err(errno(libc::EINVAL)),
+                }
+            }
             _ => Err(Refusal { errno: libc::EINVAL, text: Some("no such netfilter subsystem here") }),
         }
     }
@@ -129,6 +145,10 @@ impl Handler for At<'_> {
                 let mut builder = Builder::netfilter(header, Nfgen::default(), reply);
                 expect::stats(&self.home.engine()).emit(&mut builder);
                 let _ = builder.finish();
+                true
+            }
+            What::Policies => {
+                timeout::write_all(request, &self.home.engine(), reply);
                 true
             }
             What::Expectations { family, master, place } => {

@@ -9,6 +9,7 @@ mod convert;
 mod expect;
 #[cfg(test)]
 mod tests;
+pub(crate) mod timeout;
 
 use std::collections::VecDeque;
 use std::io;

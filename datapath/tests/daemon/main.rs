@@ -7,6 +7,7 @@ mod oracle;
 mod process;
 mod rewriting;
 mod settings;
+mod timeouts;
 
 use std::io;
 use std::io::Write;
@@ -53,6 +54,8 @@ const TESTS: &[Test] = &[
     ("random_conntrack_lines_do_on_the_datapath_what_they_do_on_the_kernel", connections::random_lines),
     ("conntrack_follows_its_table_as_the_original_follows_the_kernels", connections::events),
     ("conntrack_names_the_same_statistics", connections::statistics),
+    ("a_timeout_policy_that_a_rule_names_says_how_long_connections_live", timeouts::policies),
+    ("messages_about_timeout_policies_are_answered_as_by_the_kernel", timeouts::messages),
 ];
 
 /// Client, router and server without a judge; the server knows the way back.

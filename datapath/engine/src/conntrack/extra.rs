@@ -2,13 +2,14 @@
 
 use super::connection::Connection;
 use super::expect::{CLASSES, Link};
+use super::policy::PolicyId;
 use super::table::{NONE, Table};
 use super::{ConnId, Direction, Refusal, Tracker, Tuple, status};
 use crate::helper::sequence::Shift;
 use crate::helper::{self, Helper, HelperId, Memory};
 use crate::{Effects, Now};
 
-/// `struct nf_conn_help`, `struct nf_conn_seqadj` and `ct->master`.
+/// `struct nf_conn_help`, `struct nf_conn_seqadj`, `struct nf_conn_timeout` and `ct->master`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Extra {
     /// `nfct_help(ct)`: the connection has room for a helper, and perhaps one.
@@ -21,6 +22,8 @@ pub(super) struct Extra {
     pub(super) expectations: Link,
     /// How many of each class.
     pub(super) expecting: [u8; CLASSES],
+    /// The policy that says how long it lives.
+    pub(super) timeouts: Option<PolicyId>,
     /// How sequence numbers of each direction are moved.
     pub(super) shifts: Option<[Shift; 2]>,
 }

@@ -13,6 +13,7 @@ mod extra;
 mod hash;
 pub mod keep;
 mod lookup;
+pub mod policy;
 mod proto;
 pub mod settings;
 mod table;

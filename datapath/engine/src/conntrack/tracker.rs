@@ -4,6 +4,7 @@ use super::connection::{Connection, Place, event};
 use super::error::{Message, Quote, classify};
 use super::expect::Expectations;
 use super::lookup::{Stage, relation};
+use super::policy::{Policies, PolicyId};
 use super::proto::{self, Judgement, View};
 use super::table::{NONE, ORIGINAL, REPLY, Table};
 use super::{ConnId, Direction, ProtocolState, Relation, Settings, Tracked, Tuple, status};
@@ -24,6 +25,7 @@ pub struct Tracker {
     pub(super) statistics: Statistics,
     labelling: bool,
     pub(super) expectations: Expectations,
+    pub(super) policies: Policies,
     /// Somebody listens to news of expectations.
     pub(super) awaiting_news: bool,
     /// Changes are noted.
@@ -43,6 +45,8 @@ pub struct Template {
     pub expect_events: Option<u16>,
     /// `--helper`.
     pub helper: Option<HelperId>,
+    /// `--timeout`.
+    pub timeouts: Option<PolicyId>,
 }
 
 impl Template {
@@ -113,6 +117,7 @@ impl Tracker {
             statistics: Statistics::default(),
             labelling: false,
             expectations: Expectations::default(),
+            policies: Policies::default(),
             awaiting_news: false,
             keeping: false,
             changed: Vec::new(),
@@ -186,8 +191,10 @@ impl Tracker {
             let relation = relation(self.table.at(index), direction);
             let before = self.table.at(index).deadline;
             let moved = self.table.extra(index).and_then(|extra| Some(extra.shifts?[direction.opposite() as usize]));
+            let own = self.own_settings(index);
+            let settings = own.as_ref().unwrap_or(&self.settings);
             let connection = self.table.at_mut(index);
-            let judgement = proto::packet(connection, direction, &view, fresh, &self.settings, moved, now);
+            let judgement = proto::packet(connection, direction, &view, fresh, settings, moved, now);
             if let Judgement::Refresh(_) | Judgement::Kill = judgement {
                 connection.count(direction, view.length);
             }
@@ -359,6 +366,9 @@ impl Tracker {
         self.table.enter_limbo(index, now.monotonic);
         self.table.link(index, ORIGINAL);
         self.table.link(index, REPLY);
+        if let Some(timeouts) = template.and_then(|template| template.timeouts) {
+            self.table.add_extra(index).timeouts = Some(timeouts);
+        }
         let expected = !self.expectations.is_empty() && self.fulfil(index, now, out);
         if let (false, Some(helper)) = (expected, template.and_then(|template| template.helper)) {
             // As __nf_ct_try_assign_helper().

@@ -12,9 +12,10 @@ use super::refused::errno;
 use super::rule::{Head, Pairs, Rule, Shared, Step};
 use super::trace::{self, Place};
 use super::{Refused, tables};
+use crate::conntrack::Tracker;
 use crate::ext::matches::{self, Match};
 use crate::ext::stores::Stores;
-use crate::ext::targets::{self, Target};
+use crate::ext::targets::{self, Lay, Target};
 use crate::ext::{Maker, Site};
 use crate::packet::{Hook, Verdict};
 
@@ -114,6 +115,16 @@ impl Prepared {
     /// Which table it is.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// The timeout policies that its rules name.
+    pub fn timeouts(&self) -> impl Iterator<Item = &[u8]> {
+        self.table.lays().filter_map(Lay::named_timeouts)
+    }
+
+    /// Has its rules find their timeout policies.
+    pub(crate) fn find_timeouts(&mut self, tracker: &Tracker) -> Result<(), Refused> {
+        self.table.find_timeouts(tracker)
     }
 
     /// Has its rules name what they keep. As the checks of matches and targets that look for it.
@@ -253,6 +264,23 @@ impl Table {
             .unwrap_or(Ok(()))?;
         }
         Ok(())
+    }
+
+    /// The rules with `-j CT`.
+    pub(crate) fn lays(&self) -> impl Iterator<Item = &Lay> {
+        self.targets.iter().filter_map(|target| match target {
+            Target::Ct(lay) => Some(&**lay),
+            _ => None,
+        })
+    }
+
+    /// Has its rules find their timeout policies.
+    pub(crate) fn find_timeouts(&mut self, tracker: &Tracker) -> Result<(), Refused> {
+        let af = self.af;
+        self.targets.iter_mut().try_for_each(|target| match target {
+            Target::Ct(lay) => lay.find_timeouts(tracker, af),
+            _ => Ok(()),
+        })
     }
 
     /// Whether a rule of it needs connections to have labels.

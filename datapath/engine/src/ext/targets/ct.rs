@@ -13,7 +13,7 @@ use crate::ruleset::refused::errno;
 /// `CT --notrack` alone does not start tracking, everything else does.
 pub(super) const MAKER: Maker<Target> = Maker::of::<Ct>(Families::Both, |revision, info, site| {
     let value: Ct = site.decode(revision, info)?;
-    // As xt_ct_tg_check(). Timeout policies have no home here yet, so no name of one is known.
+    // As xt_ct_tg_check(). The policy of a timeout's name is looked for when the table is installed.
     let mut helper = None;
     if !value.notrack && !value.helper.is_empty() {
         let Some(protocol) = site.protocol() else {
@@ -24,17 +24,18 @@ pub(super) const MAKER: Maker<Target> = Maker::of::<Ct>(Families::Both, |revisio
             return Err(Refused::new(errno::ENOENT, "CT: no such helper"));
         }
     }
-    if !value.notrack && !value.timeout.is_empty() {
-        return Err(Refused::new(errno::ENOENT, "CT: no such timeout policy"));
+    if !value.notrack && !value.timeout.is_empty() && site.protocol().is_none() {
+        return Err(Refused::invalid("CT: a timeout policy needs a rule that names a protocol, not inverted"));
     }
-    Ok(Target::Ct(Box::new(Lay { value, helper })))
+    let protocol = site.protocol().unwrap_or(0);
+    Ok(Target::Ct(Box::new(Lay { value, helper, protocol, timeouts: None })))
 })
 .table("raw")
 .kept(|revision| if revision == 0 { 32 } else { 64 })
 .tracks();
 
 /// As xt_ct_target(): a packet that is known already stays what it is.
-pub(super) fn act(Lay { value, helper }: &Lay, scene: &mut Scene<'_, '_>) -> Outcome {
+pub(super) fn act(Lay { value, helper, timeouts, .. }: &Lay, scene: &mut Scene<'_, '_>) -> Outcome {
     if scene.tracked != Tracked::Unseen || scene.template.is_some() {
         return Outcome::Continue;
     }
@@ -47,6 +48,6 @@ pub(super) fn act(Lay { value, helper }: &Lay, scene: &mut Scene<'_, '_>) -> Out
     let zones = [if both || value.zone.original { zone } else { 0 }, if both || value.zone.reply { zone } else { 0 }];
     let events = (value.events != 0).then_some(value.events as u16);
     let expect_events = (value.expectation_events != 0).then_some(value.expectation_events as u16);
-    scene.template = Some(Template { zones, events, expect_events, helper: *helper });
+    scene.template = Some(Template { zones, events, expect_events, helper: *helper, timeouts: *timeouts });
     Outcome::Continue
 }

@@ -96,6 +96,36 @@ pub enum Target {
 pub struct Lay {
     value: libxt::ext::targets::ct::Ct,
     helper: Option<crate::helper::HelperId>,
+    /// The protocol that the rule names, for which its timeout policy must be.
+    protocol: u8,
+    timeouts: Option<crate::conntrack::policy::PolicyId>,
+}
+
+impl Lay {
+    /// The timeout policy that the rule names.
+    pub(crate) fn named_timeouts(&self) -> Option<&[u8]> {
+        let name = self.value.timeout.as_bytes();
+        (!self.value.notrack && !name.is_empty()).then_some(name)
+    }
+
+    /// The policy that it has found.
+    pub(crate) fn timeouts(&self) -> Option<crate::conntrack::policy::PolicyId> {
+        self.timeouts
+    }
+
+    /// Finds its timeout policy. As xt_ct_set_timeout().
+    pub(crate) fn find_timeouts(&mut self, tracker: &crate::conntrack::Tracker, af: Af) -> Result<(), Refused> {
+        use crate::ruleset::refused::errno;
+        let Some(name) = self.named_timeouts() else { return Ok(()) };
+        let Some((id, policy)) = tracker.find_policy(name) else {
+            return Err(Refused::new(errno::ENOENT, "CT: no such timeout policy"));
+        };
+        if policy.af != af || policy.protocol != crate::conntrack::policy::tracked_as(self.protocol) {
+            return Err(Refused::invalid("CT: the timeout policy is for another family or protocol"));
+        }
+        self.timeouts = Some(id);
+        Ok(())
+    }
 }
 
 /// What a target makes of the walk.

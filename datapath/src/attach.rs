@@ -5,7 +5,7 @@ use std::fmt;
 
 use engine::{Hook, Passes};
 use libxt::family::Af;
-use nfnl::nftables::{Change, Error, Method, NfTables, QueueChain, QueueRange};
+use nfnl::nftables::{Change, Error, Handover, Method, NfTables, QueueChain, QueueRange};
 
 use crate::config::{Config, Without};
 
@@ -17,6 +17,9 @@ pub(crate) struct Attachment {
     families: Vec<Af>,
     range: QueueRange,
     attached: BTreeSet<QueueChain>,
+    /// The chains that have one behind them, and what those do, by family.
+    followed: BTreeSet<QueueChain>,
+    handed: Vec<(Af, Vec<Handover>)>,
     /// Detached by command: nothing is attached until told otherwise.
     detached: bool,
 }
@@ -55,7 +58,16 @@ impl Attachment {
             }
         }
         let Some(method) = method else { return Err(Unattached(NO_QUEUE.to_owned())) };
-        Ok(Self { tables, method, families, range, attached: BTreeSet::new(), detached: false })
+        Ok(Self {
+            tables,
+            method,
+            families,
+            range,
+            attached: BTreeSet::new(),
+            followed: BTreeSet::new(),
+            handed: Vec::new(),
+            detached: false,
+        })
     }
 
     /// Clears away what an earlier datapath left and attaches what is needed, at once.
@@ -79,6 +91,34 @@ impl Attachment {
             Err(error) if error.errno() == libc::ENOENT => self.start_over(wanted),
             Err(error) => Err(Unattached(explain(&error))),
         }
+    }
+
+    /// Has the kernel do what packets are handed over for, behind every chain of ours.
+    pub(crate) fn hand(&mut self, wanted: Vec<(Af, Vec<Handover>)>) -> Result<(), Unattached> {
+        self.followed.retain(|chain| self.attached.contains(chain));
+        for (af, handovers) in &wanted {
+            let chains = self.attached.iter().filter(|chain| chain.family == af.number());
+            let same = self.handed.iter().any(|(known, handed)| known == af && handed == handovers);
+            let chains: Vec<_> = chains
+                .filter(|chain| match self.followed.contains(chain) {
+                    true => !same,
+                    false => !handovers.is_empty(),
+                })
+                .copied()
+                .collect();
+            self.tables.set_handovers(handovers.clone());
+            let changes: Vec<_> = chains.iter().map(|&chain| Change::Follow(chain)).collect();
+            if let Err(error) = self.tables.change(&changes) {
+                self.handed.clear();
+                return Err(Unattached(format!(
+                    "{error}\nNFLOG, NFQUEUE and TEE are the kernel's own: they need nft_compat (CONFIG_NFT_COMPAT) and the \
+                     target's module."
+                )));
+            }
+            self.followed.extend(chains);
+        }
+        self.handed = wanted;
+        Ok(())
     }
 
     /// Takes packets from now on, or leaves them alone, whatever the tables need.
@@ -116,6 +156,7 @@ impl Attachment {
         changes.extend(wanted.iter().map(|&chain| Change::Add(chain, self.range, self.method)));
         self.tables.change(&changes).map_err(|error| Unattached(explain(&error)))?;
         self.attached = wanted;
+        self.followed.clear();
         Ok(())
     }
 

@@ -86,12 +86,7 @@ pub(crate) fn run(read_config: &Reader) -> Result<(), String> {
         listings.keep(&shared);
         Ok(())
     })?);
-    let all = lock(&state.config).all_hooks;
-    let attached = {
-        let mut attachment = lock(&state.attachment);
-        let needed = state.needed();
-        attachment.take_over(&needed, all)
-    };
+    let attached = state.restore_chains();
     warn_of_kernel_tables();
     let ended = attached.map_err(|error| error.to_string()).and_then(|()| {
         say_ready(folder.path().join("tables"));

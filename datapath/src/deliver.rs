@@ -1,7 +1,9 @@
 //! What a packet causes beyond its verdict is done here, outside the engine's lock.
 
 use engine::effects::{Effects, Release};
+use engine::packet::Tasks;
 use engine::{Host, Verdict};
+use nfnl::nftables::tag;
 use nfnl::queue::{ACCEPT, Changes, DROP, Verdicts};
 
 use crate::inject::Injector;
@@ -51,12 +53,30 @@ impl Delivery {
     }
 }
 
+/// The priority that a packet gets with its verdict, if it is another than it has: the word for the chain behind ours, or its
+/// own again.
+pub(crate) fn priority(had: u32, tasks: Tasks, verdict: Verdict, copied: bool) -> Option<u32> {
+    let own = if had & tag::MASK == tag::COPY || tag::is(had) { had & tag::OWN } else { had };
+    let numbers = tasks.for_verdict(verdict);
+    let word = if numbers == [0; 3] {
+        // A copy is one at POSTROUTING, too.
+        if copied { tag::COPY | own & tag::OWN } else { own }
+    } else {
+        let slots = numbers.into_iter().zip(0..).fold(0, |all, (number, slot)| all | tag::slot(slot, number));
+        let what = if verdict == Verdict::Drop { tag::DROP } else { tag::GO_ON };
+        // A priority beyond the usual ones is lost: there is no room for it.
+        what | slots | if own > tag::OWN { 0 } else { own }
+    };
+    (word != had).then_some(word)
+}
+
 /// Adds a held packet's verdict to a batch of its queue.
 pub(crate) fn push(release: &Release, bytes: &[u8], queue: u16, counts: &Counts, verdicts: &mut Verdicts) {
     let payload = release.bytes.clone().and_then(|range| bytes.get(range));
     let accepted = release.verdict == Verdict::Accept;
     let verdict = if accepted { ACCEPT } else { DROP };
-    let changes = Changes { mark: release.mark, priority: release.priority };
-    verdicts.push(queue, release.id.number, verdict, changes, payload);
+    let had = release.priority.unwrap_or(0);
+    let priority = priority(had, release.tasks, release.verdict, false).or(release.priority);
+    verdicts.push(queue, release.id.number, verdict, Changes { mark: release.mark, priority }, payload);
     count(if accepted { &counts.accepted } else { &counts.dropped }, 1);
 }

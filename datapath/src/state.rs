@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use engine::effects::Event;
 use engine::{Engine, Passes};
 use libxt::family::Af;
+use nfnl::nftables::Handover;
 use nfnl::queue::Queue;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
@@ -85,7 +86,22 @@ impl State {
         let all = lock(&self.config).all_hooks;
         let mut attachment = lock(&self.attachment);
         let needed = self.needed();
-        attachment.apply(&needed, all)
+        attachment.apply(&needed, all)?;
+        self.hand(&mut attachment)
+    }
+
+    /// Has the kernel do what packets are handed over for; only then are they.
+    fn hand(&self, attachment: &mut Attachment) -> Result<(), Unattached> {
+        let (wanted, numbers) = {
+            let engine = self.engine();
+            let wanted = [Af::V4, Af::V6].map(|af| (af, engine.handovers(af).into_iter().map(handover).collect()));
+            let numbers = [Af::V4, Af::V6]
+                .map(|af| engine.handovers(af).into_iter().map(|(number, _)| number).collect::<Vec<_>>());
+            (wanted, numbers)
+        };
+        attachment.hand(wanted.into())?;
+        self.engine().set_handing(numbers.concat());
+        Ok(())
     }
 
     /// Attaches from the beginning, after somebody else deleted our chains.
@@ -93,7 +109,8 @@ impl State {
         let all = lock(&self.config).all_hooks;
         let mut attachment = lock(&self.attachment);
         let needed = self.needed();
-        attachment.take_over(&needed, all)
+        attachment.take_over(&needed, all)?;
+        self.hand(&mut attachment)
     }
 
     /// Writes down what changed among the connections. Call it while the engine is locked.
@@ -174,6 +191,11 @@ impl Outbox {
     pub(crate) fn bell(&self) -> &EventFd {
         &self.bell
     }
+}
+
+fn handover((number, handover): (u8, &engine::ext::handover::Handover)) -> Handover {
+    let engine::ext::handover::Handover { target, revision, info, last, .. } = handover;
+    Handover { number, target, revision: *revision, info: info.clone(), last: *last }
 }
 
 /// One more.

@@ -74,6 +74,15 @@ impl Calls {
             }
         }
     }
+
+    /// What a rule queues must not come back here.
+    fn check_queues(&self, prepared: &Prepared) -> Result<(), Refused> {
+        let ours = |number: u16| self.state.queues.iter().any(|queue| queue.number() == number);
+        if prepared.queues().any(|mut named| named.any(ours)) {
+            return Err(Refused::new(libc::EINVAL, "NFQUEUE: this queue is the datapath's own, see its --queue-base"));
+        }
+        Ok(())
+    }
 }
 
 impl Tables for Calls {
@@ -88,6 +97,7 @@ impl Tables for Calls {
         let prepared = Prepared::new(af, blob).map_err(refused)?;
         self.state.sets.check(prepared.sets()).map_err(refused)?;
         self.fetch_timeouts(&prepared);
+        self.check_queues(&prepared)?;
         self.state.engine().install(prepared, &mut old).map_err(refused)?;
         if let Some(store) = &self.store {
             // The table is in force; that a crash would lose it is no reason to refuse it.

@@ -15,6 +15,7 @@ use engine::packet::{Buffer, Checksum, LinkHeader, Owner, PacketId};
 use engine::wire::partial;
 use engine::{Effects, Engine, Hook, Host, Now, Packet, Verdict};
 use libxt::family::Af;
+use nfnl::nftables::tag;
 use nfnl::queue::{
     ACCEPT, Changes, DROP, Message, PacketMessage, Queue, SKB_CHECKSUM_NOT_READY, SKB_CHECKSUM_NOT_VERIFIED, SKB_GSO,
     Verdicts,
@@ -53,6 +54,8 @@ struct Outcome {
     verdict: Verdict,
     af: Af,
     changes: Changes,
+    /// Accepted only for the chain behind ours, which drops it.
+    handed: bool,
     /// The packet's place in its slot, if it must be written back.
     payload: Option<Range<usize>>,
     partial: bool,
@@ -180,6 +183,7 @@ impl Worker {
                 self.verdicts.push_apart(queue.number(), outcome.id, outcome.changes, Ring::place(index, place));
             } else {
                 make_room(&mut self.verdicts, VERDICT, queue, &self.ring)?;
+                let verdict = if outcome.handed { ACCEPT } else { verdict };
                 self.verdicts.push(queue.number(), outcome.id, verdict, outcome.changes, None);
             }
         }
@@ -225,6 +229,7 @@ impl Taken<'_> {
             verdict,
             af,
             changes: Changes::default(),
+            handed: false,
             payload: None,
             partial: false,
             released: before..before,
@@ -262,6 +267,8 @@ impl Taken<'_> {
                 let [users, groups] = &*IDS;
                 Owner { uid: users.inside(uid), gid: groups.inside(gid) }
             }),
+            copied: tag::is(message.priority) || message.priority & tag::MASK == tag::COPY,
+            tasks: engine::packet::Tasks::default(),
             link,
             data: Buffer::new(room, length),
         };
@@ -271,6 +278,9 @@ impl Taken<'_> {
             // What it had set free before it failed must not be forgotten.
             return Outcome { released: before..out.releases.len(), ..pass(Verdict::Drop, af) };
         };
+        let copied = packet.copied && hook == Hook::Output;
+        let own = packet.priority.unwrap_or(message.priority);
+        let priority = deliver::priority(own, packet.tasks, verdict, copied).or(packet.priority);
         let changed = packet.data.changed();
         if changed && message.whole_length.is_some_and(|whole| whole as usize > length) && verdict == Verdict::Accept {
             // What was cut off would be lost: what is written back replaces the whole packet.
@@ -281,7 +291,8 @@ impl Taken<'_> {
             id: message.id,
             verdict,
             af,
-            changes: Changes { mark: (packet.mark != message.mark).then_some(packet.mark), priority: packet.priority },
+            changes: Changes { mark: (packet.mark != message.mark).then_some(packet.mark), priority },
+            handed: verdict == Verdict::Drop && priority.is_some_and(tag::is),
             payload: changed.then(|| start..start + packet.data.len()),
             partial,
             released: before..out.releases.len(),

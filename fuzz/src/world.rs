@@ -101,6 +101,8 @@ impl World {
             checksum,
             gso: hook & 64 != 0,
             owner: None,
+            copied: false,
+            tasks: engine::packet::Tasks::default(),
             link: LinkHeader::default(),
             data: Buffer::new(&mut room, bytes.len()),
         };

@@ -9,6 +9,8 @@ use std::io;
 use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
+mod follow;
+
 use crate::message::{Builder, Header, Messages, Nfgen, flag, kind, netfilter, subsystem};
 
 /// A base chain with one rule, which queues all it sees.
@@ -55,6 +57,8 @@ pub enum Change {
     Add(QueueChain, QueueRange, Method),
     /// Takes a chain away.
     Remove(QueueChain),
+    /// Makes sure that behind a chain, at the same hook, there is another that carries out [`NfTables::set_handovers`].
+    Follow(QueueChain),
     /// Makes sure that the family has the table, and tries whether a rule can queue, without touching any packet.
     Probe(u8, QueueRange, Method),
 }
@@ -65,6 +69,49 @@ pub struct NfTables {
     socket: Socket,
     table: &'static str,
     sequence: u32,
+    handovers: Vec<Handover>,
+}
+
+/// What the kernel's own x_tables target does to packets that a verdict marked for it, see [`tag`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handover {
+    /// Its number in [`tag::slot`].
+    pub number: u8,
+    /// The target's name.
+    pub target: &'static str,
+    /// Its revision.
+    pub revision: u8,
+    /// Its info, `XT_ALIGN`ed.
+    pub info: Vec<u8>,
+    /// It ends the packet's way here (NFQUEUE): dropped packets do not meet it.
+    pub last: bool,
+}
+
+/// How `skb->priority` says between a verdict and the chain behind what is still to be done. The lowest four bits are the
+/// packet's own priority, which it gets back.
+pub mod tag {
+    /// The bits that say that it is such a word.
+    pub const MASK: u32 = 0xf000_0000;
+    /// What follows is to be done, and the packet goes on.
+    pub const GO_ON: u32 = 0xa000_0000;
+    /// What follows is to be done, and the packet is dropped.
+    pub const DROP: u32 = 0xb000_0000;
+    /// The packet is a copy that TEE made.
+    pub const COPY: u32 = 0xc000_0000;
+    /// The packet's own priority.
+    pub const OWN: u32 = 0xf;
+    /// How many numbers one word holds.
+    pub const SLOTS: u32 = 3;
+
+    /// A number in a slot.
+    pub const fn slot(slot: u32, number: u8) -> u32 {
+        (number as u32) << (4 + 8 * slot)
+    }
+
+    /// Whether a priority is a word that was meant for the chain behind.
+    pub const fn is(priority: u32) -> bool {
+        matches!(priority & MASK, GO_ON | DROP)
+    }
 }
 
 /// Why a change was not made; nothing of it is in force then.
@@ -82,6 +129,12 @@ pub enum Error {
 }
 
 impl QueueChain {
+    /// The name of the chain behind it.
+    pub(crate) fn name_behind(&self) -> &'static str {
+        let names = ["prerouting-2", "input-2", "forward-2", "output-2", "postrouting-2"];
+        names.get(usize::from(self.hook)).unwrap_or(&"unknown-2")
+    }
+
     /// The chain's name, after its hook.
     pub fn name(&self) -> &'static str {
         ["prerouting", "input", "forward", "output", "postrouting"].get(usize::from(self.hook)).unwrap_or(&"unknown")
@@ -95,7 +148,12 @@ impl NfTables {
         socket.bind_auto()?;
         let _ = socket.set_cap_ack(true);
         socket.set_non_blocking(true)?;
-        Ok(Self { socket, table, sequence: 0 })
+        Ok(Self { socket, table, sequence: 0, handovers: Vec::new() })
+    }
+
+    /// What chains do that are made with [`Change::Follow`] from now on.
+    pub fn set_handovers(&mut self, handovers: Vec<Handover>) {
+        self.handovers = handovers;
     }
 
     /// Makes all changes or none.
@@ -193,6 +251,23 @@ impl NfTables {
                     });
                     add(MSG_DELCHAIN, 0, family, &chain);
                 }
+                Change::Follow(chain) => {
+                    let family = chain.family;
+                    let behind = QueueChain { priority: chain.priority.saturating_add(1), ..chain };
+                    add(MSG_NEWCHAIN, flag::CREATE, family, &|builder| {
+                        put_base_chain(builder, self.table, chain.name_behind(), behind);
+                    });
+                    let named = |builder: &mut Builder<'_>| {
+                        builder.text(RULE_TABLE, self.table).text(RULE_CHAIN, chain.name_behind());
+                    };
+                    add(MSG_DELRULE, 0, family, &named);
+                    for rule in follow::rules(&self.handovers) {
+                        add(MSG_NEWRULE, flag::CREATE | flag::APPEND, family, &|builder| {
+                            named(builder);
+                            rule.put(builder, &self.handovers);
+                        });
+                    }
+                }
                 Change::Remove(chain) => add(MSG_DELCHAIN, 0, chain.family, &|builder| {
                     builder.text(CHAIN_TABLE, self.table).text(CHAIN_NAME, chain.name());
                 }),
@@ -247,6 +322,7 @@ impl fmt::Display for Error {
                     Some(Change::Add(chain, _, Method::Compat)) => write!(f, "chain {} with NFQUEUE", chain.name())?,
                     Some(Change::Probe(_, _, Method::Native)) => write!(f, "a rule with `queue`")?,
                     Some(Change::Probe(_, _, Method::Compat)) => write!(f, "a rule with NFQUEUE")?,
+                    Some(Change::Follow(chain)) => write!(f, "what follows chain {}", chain.name())?,
                     Some(Change::Remove(chain)) => write!(f, "to delete chain {}", chain.name())?,
                     None => write!(f, "the batch")?,
                 }
@@ -265,9 +341,13 @@ fn mark_batch(message: u16, sequence: u32, out: &mut Vec<u8>) {
 }
 
 fn put_chain(builder: &mut Builder<'_>, table: &str, chain: QueueChain) {
+    put_base_chain(builder, table, chain.name(), chain);
+}
+
+fn put_base_chain(builder: &mut Builder<'_>, table: &str, name: &str, chain: QueueChain) {
     builder
         .text(CHAIN_TABLE, table)
-        .text(CHAIN_NAME, chain.name())
+        .text(CHAIN_NAME, name)
         .nest(CHAIN_HOOK, |hook| {
             hook.be32(HOOK_NUMBER, u32::from(chain.hook)).be32(HOOK_PRIORITY, chain.priority.cast_unsigned());
         })
@@ -316,6 +396,7 @@ const MSG_DELTABLE: u8 = 2;
 const MSG_NEWCHAIN: u8 = 3;
 const MSG_DELCHAIN: u8 = 5;
 const MSG_NEWRULE: u8 = 6;
+const MSG_DELRULE: u8 = 8;
 
 const NF_ACCEPT: u32 = 1;
 const TABLE_NAME: u16 = 1;
@@ -365,7 +446,12 @@ mod tests {
 
     #[test]
     fn a_batch_numbers_its_messages_and_stands_between_begin_and_end() {
-        let tables = NfTables { socket: Socket::new(NETLINK_NETFILTER).unwrap(), table: "t", sequence: 0 };
+        let tables = NfTables {
+            socket: Socket::new(NETLINK_NETFILTER).unwrap(),
+            table: "t",
+            sequence: 0,
+            handovers: Vec::new(),
+        };
         let changes = [Change::FreshTable(2), Change::Add(CHAIN, RANGE, Method::Native), Change::Remove(CHAIN)];
         let (bytes, steps) = tables.batch(&changes, 1);
         let messages: Vec<_> = Messages::new(&bytes).map(Result::unwrap).collect();

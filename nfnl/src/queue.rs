@@ -78,6 +78,8 @@ pub struct PacketMessage {
     pub hook: u8,
     /// `skb->mark`, 0 if the message has none.
     pub mark: u32,
+    /// `skb->priority` (`NFQA_PRIORITY`, Linux 6.0), 0 if it is not told.
+    pub priority: u32,
     /// The input device's index, 0 if there is none.
     pub in_device: u32,
     /// The output device's index, 0 if there is none.
@@ -276,6 +278,7 @@ impl Message {
                     has_header = true;
                 }
                 NFQA_MARK => packet.mark = attribute.be32()?,
+                NFQA_PRIORITY => packet.priority = attribute.be32()?,
                 NFQA_IFINDEX_INDEV => packet.in_device = attribute.be32()?,
                 NFQA_IFINDEX_OUTDEV => packet.out_device = attribute.be32()?,
                 NFQA_IFINDEX_PHYSINDEV => packet.in_port = attribute.be32()?,

@@ -192,6 +192,8 @@ impl Road {
                 checksum: Checksum::Verified,
                 gso: false,
                 owner: None,
+                copied: false,
+                tasks: engine::packet::Tasks::default(),
                 link: LinkHeader::default(),
                 data: Buffer::new(bytes, len),
             };

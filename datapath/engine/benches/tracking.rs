@@ -89,6 +89,8 @@ impl Router {
             checksum: Checksum::Verified,
             gso: false,
             owner: None,
+            copied: false,
+            tasks: engine::packet::Tasks::default(),
             link: LinkHeader::default(),
             data: Buffer::new(bytes, len),
         };

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use libxt::family::Af;
 
-use crate::packet::{PacketId, Verdict};
+use crate::packet::{PacketId, Tasks, Verdict};
 
 /// Everything that must happen outside the engine, in order within each kind.
 #[derive(Debug, Default)]
@@ -49,6 +49,8 @@ pub struct Release {
     pub mark: Option<u32>,
     /// Its new priority, if a rule gave it one.
     pub priority: Option<u32>,
+    /// What the kernel's own targets are to do with it.
+    pub tasks: Tasks,
 }
 
 /// A line for the log.

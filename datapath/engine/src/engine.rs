@@ -9,6 +9,7 @@ use crate::conntrack::policy::PolicyId;
 use crate::conntrack::{Relation, Settings, Template, Tracked, Tracker};
 use crate::effects::Effects;
 use crate::ext::Scene;
+use crate::ext::handover::{self, Handover};
 use crate::ext::rates::Rates;
 use crate::ext::scene::Random;
 use crate::ext::stores::{Listing, Stores};
@@ -129,6 +130,7 @@ impl Engine {
                     Some(headers) => self.judge(&mut reassembled, headers, now, host, out),
                     None => Verdict::Drop,
                 };
+                packet.tasks = reassembled.tasks;
                 self.fragments.release(datagram, packet, &mut reassembled, verdict, now, out)
             }
         };
@@ -190,6 +192,24 @@ impl Engine {
     /// `IPT_SO_SET_ADD_COUNTERS`: `blob` is `struct xt_counters_info` with its counters.
     pub fn add_counters(&mut self, af: Af, blob: &[u8]) -> Result<(), Refused> {
         self.families[index(af)].tables.add_counters(blob)
+    }
+
+    /// What packets of a family may be handed over to the kernel's own targets for, by the numbers in a packet's
+    /// [`Tasks`](crate::packet::Tasks). Ask again after every [`Self::install`].
+    pub fn handovers(&self, af: Af) -> Vec<(u8, &Handover)> {
+        let numbered = self.stores.handovers.iter().filter(|(_, handover)| handover.af == af);
+        numbered.filter_map(|(index, handover)| Some((handover::number(index)?, handover))).collect()
+    }
+
+    /// The kernel does now what these numbers of [`Self::handovers`] stand for; until then packets are not handed over.
+    pub fn set_handing(&mut self, numbers: impl IntoIterator<Item = u8>) {
+        let handing = &mut self.stores.handing;
+        handing.resize(usize::from(u8::MAX), false);
+        for number in numbers {
+            if let Some(ready) = usize::from(number).checked_sub(1).and_then(|index| handing.get_mut(index)) {
+                *ready = true;
+            }
+        }
     }
 
     /// What rules keep and the kernel would list under `/proc/net`.
@@ -271,6 +291,8 @@ impl Engine {
         let starts = begins && in_device.is_none();
         let tracked = match note {
             _ if !family.tracked => Tracked::Unseen,
+            // As nf_dup_ipv4() leaves it.
+            _ if packet.copied => Tracked::Untracked,
             Some(note) if starts && answer.is_some() => note.tracked,
             Some(note) if note.tracked != Tracked::Unseen && (!begins || looped) => note.tracked,
             _ if starts && packet.owner.is_none() && carries_connection(&headers, packet.data.bytes()) => {
@@ -341,7 +363,7 @@ impl Engine {
             }
         }
         let leaves = matches!(taken, Hook::Input) || taken == Hook::Postrouting && !goes_round(out_device);
-        let unspoken = matches!(tracked, Tracked::Untracked | Tracked::Invalid)
+        let unspoken = !packet.copied && matches!(tracked, Tracked::Untracked | Tracked::Invalid)
             || strayed
             || is_answer(note, tracked)
             || tracker.is_over(tracked);
@@ -351,7 +373,7 @@ impl Engine {
                 || traced
                 || answer.is_some());
         // A packet that looked the same and died on its way may have left a note.
-        if keep || note.is_some() || begins {
+        if !packet.copied && (keep || note.is_some() || begins) {
             notes.put(packet.data.bytes(), &headers, keep.then_some(Note { tracked, traced, answer }), now);
         }
         verdict
@@ -448,8 +470,10 @@ impl Family {
                 .all(|kind| self.tables.table(kind).is_none_or(|table| table.is_idle(hook)))
         };
         let active = |hook: Hook| used(hook) || self.tracked && hook != Hook::Forward;
-        let waits = |hook: Hook| !self.translated && idle(hook);
-        let postrouting = active(Hook::Postrouting) || active(Hook::Forward) && active(Hook::Output);
+        // What the kernel does with a packet it must do at the hook of the rule that says so.
+        let hands = self.tables.iter().any(|table| table.hands());
+        let waits = |hook: Hook| !hands && !self.translated && idle(hook);
+        let postrouting = !hands && (active(Hook::Postrouting) || active(Hook::Forward) && active(Hook::Output));
         let forward = if postrouting { Hook::Postrouting } else { Hook::Forward };
         let output = if postrouting && waits(Hook::Output) { Hook::Postrouting } else { Hook::Output };
         if active(Hook::Prerouting) {

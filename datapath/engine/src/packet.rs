@@ -111,6 +111,10 @@ pub struct Packet<'a> {
     pub gso: bool,
     /// Who sent it, for local packets.
     pub owner: Option<Owner>,
+    /// It is a copy that the kernel's TEE made: no connection is its own.
+    pub copied: bool,
+    /// What the kernel's own targets are to do with it once it has its verdict; the engine writes it.
+    pub tasks: Tasks,
     /// The link-layer header.
     pub link: LinkHeader,
     /// The bytes.
@@ -124,6 +128,44 @@ impl<'a> Packet<'a> {
         'a: 'b,
     {
         Packet { data: Buffer::new(&mut [], 0), ..*self }
+    }
+}
+
+/// Numbers of what the engine hands over to the kernel's own targets, see
+/// [`Engine::handovers`](crate::Engine::handovers).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tasks {
+    numbers: [u8; 3],
+    /// Which of them end the packet's way at this hook.
+    last: [bool; 3],
+}
+
+impl Tasks {
+    /// Adds a number that is not 0; twice the same is once. `false` if there is no room.
+    pub(crate) fn add(&mut self, number: u8, last: bool) -> bool {
+        for (place, is_last) in self.numbers.iter_mut().zip(&mut self.last) {
+            if *place == 0 || *place == number {
+                (*place, *is_last) = (number, last);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The numbers for a packet with this verdict: what is dropped is handed to nobody for good.
+    pub fn for_verdict(self, verdict: Verdict) -> [u8; 3] {
+        let mut numbers = self.numbers;
+        for (number, last) in numbers.iter_mut().zip(self.last) {
+            if verdict == Verdict::Drop && last {
+                *number = 0;
+            }
+        }
+        numbers
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(self) -> bool {
+        self.numbers == [0; 3]
     }
 }
 

@@ -54,6 +54,8 @@ fn judged(router: &mut Router, hook: engine::Hook, devices: (u32, u32), bytes: &
         checksum: engine::packet::Checksum::Unverified,
         gso: false,
         owner: None,
+        copied: false,
+        tasks: engine::packet::Tasks::default(),
         link: engine::packet::LinkHeader::default(),
         data: engine::packet::Buffer::new(bytes, len),
     };

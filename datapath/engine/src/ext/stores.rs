@@ -10,6 +10,7 @@ use libxt::family::Af;
 use siphasher::sip::SipHasher13;
 
 use crate::conntrack::{Address, Tracker};
+use crate::ext::handover::Handover;
 use crate::ext::matches::connlimit::Clients;
 use crate::ext::matches::hashlimit::Groups;
 use crate::ext::matches::recent::Lists;
@@ -30,6 +31,10 @@ pub struct Stores {
     pub(crate) groups: Shelf<Groups>,
     /// What each rule with `-m connlimit` counts.
     pub(crate) clients: Shelf<Clients>,
+    /// What is handed over to the kernel's own targets.
+    pub(crate) handovers: Shelf<Handover>,
+    /// For each of them, whether the kernel is ready for it.
+    pub(crate) handing: Vec<bool>,
     /// The estimators of `-j RATEEST`.
     pub(crate) estimators: Shelf<Estimator>,
 }
@@ -41,6 +46,8 @@ impl Stores {
             recent: Lists::default(),
             groups: Shelf::default(),
             clients: Shelf::default(),
+            handovers: Shelf::default(),
+            handing: Vec::new(),
             estimators: Shelf::default(),
         }
     }
@@ -50,6 +57,7 @@ impl Stores {
         self.recent.begin();
         self.groups.begin();
         self.clients.begin();
+        self.handovers.begin();
         self.estimators.begin();
     }
 
@@ -58,6 +66,7 @@ impl Stores {
         self.recent.end();
         self.groups.end();
         self.clients.end();
+        self.handovers.end();
         self.estimators.end();
     }
 

@@ -4,7 +4,7 @@ use libxt::family::Af;
 
 use super::piece::{Flow, Piece, Place};
 use crate::effects::{Effects, Release};
-use crate::packet::{PacketId, Verdict};
+use crate::packet::{PacketId, Tasks, Verdict};
 use crate::wire::{ipv4, ipv6, set_u16};
 
 /// A datagram in pieces.
@@ -208,6 +208,7 @@ impl Datagram {
                 bytes: None,
                 mark: None,
                 priority: None,
+                tasks: Tasks::default(),
             });
         }
     }

@@ -10,7 +10,7 @@ use super::piece::Piece;
 use super::{CARRIED, Fragments, LIFETIME, Pulled};
 use crate::effects::{Effects, Release};
 use crate::host::Now;
-use crate::packet::{Hook, Packet, Verdict};
+use crate::packet::{Hook, Packet, Tasks, Verdict};
 use crate::wire::{Headers, ipv4, ipv6, set_u16, u16_at};
 
 impl Fragments {
@@ -118,7 +118,14 @@ impl Datagram {
             let written = parts.next().and_then(|part| cut::write(&self, bytes, header, part, df, &mut out.bytes));
             let release = match written {
                 Some(()) => piece.go(start, whole, out),
-                None => Release { id: piece.id, verdict: Verdict::Drop, bytes: None, mark: None, priority: None },
+                None => Release {
+                    id: piece.id,
+                    verdict: Verdict::Drop,
+                    bytes: None,
+                    mark: None,
+                    priority: None,
+                    tasks: Tasks::default(),
+                },
             };
             out.releases.push(release);
         }
@@ -174,6 +181,7 @@ impl Piece {
             bytes: (!same).then_some(start..out.bytes.len()),
             mark: (self.mark != whole.mark).then_some(whole.mark),
             priority: whole.priority,
+            tasks: whole.tasks,
         }
     }
 }

@@ -183,6 +183,8 @@ fn a_partial_checksum_follows_the_addresses_only() {
         checksum: Checksum::Partial,
         gso: true,
         owner: None,
+        copied: false,
+        tasks: crate::packet::Tasks::default(),
         link: crate::packet::LinkHeader::default(),
         data: crate::packet::Buffer::new(&mut bytes, len),
     };

@@ -41,6 +41,8 @@ pub mod errno {
     pub const ENOMEM: i32 = 12;
     /// Invalid argument.
     pub const EINVAL: i32 = 22;
+    /// No space left on device: a table of numbers is full.
+    pub const ENOSPC: i32 = 28;
     /// Numerical argument out of domain: a code point past 63.
     pub const EDOM: i32 = 33;
     /// Numerical result out of range.

@@ -1,5 +1,7 @@
 //! A table as it is loaded: the bytes that reads give back, and the rules compiled from them.
 
+use std::ops::RangeInclusive;
+
 use libxt::abi::{self, GetInfo, Replace, TargetHead};
 use libxt::backend::Counters;
 use libxt::blob::Part;
@@ -135,6 +137,14 @@ impl Prepared {
     /// The sets of ipset that its rules name: whoever installs it sees to it that they are there.
     pub fn sets(&self) -> &[SetUse] {
         &self.table.sets
+    }
+
+    /// The queues of other programs that its rules name.
+    pub fn queues(&self) -> impl Iterator<Item = RangeInclusive<u16>> {
+        self.table.targets.iter().filter_map(|target| match target {
+            Target::Handover(rule) => rule.queues(),
+            _ => None,
+        })
     }
 
     /// How deep its jumps can go.
@@ -281,6 +291,11 @@ impl Table {
             Target::Ct(lay) => lay.find_timeouts(tracker, af),
             _ => Ok(()),
         })
+    }
+
+    /// Whether a rule of it hands packets over to the kernel's own targets.
+    pub(crate) fn hands(&self) -> bool {
+        self.targets.iter().any(|target| matches!(target, Target::Handover(_)))
     }
 
     /// Whether a rule of it needs connections to have labels.

@@ -139,6 +139,8 @@ impl Router {
             checksum: Checksum::Unverified,
             gso: false,
             owner: None,
+            copied: false,
+            tasks: engine::packet::Tasks::default(),
             link: LinkHeader::default(),
             data: Buffer::new(&mut room, bytes.len()),
         };

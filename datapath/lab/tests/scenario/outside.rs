@@ -243,4 +243,83 @@ pub(crate) const TESTS: &[Test] = &[
             },
         )
     }),
+    ("a_copy_goes_to_another_host_and_belongs_to_no_connection", || {
+        play_after(
+            &[],
+            &[
+                "-t mangle -A PREROUTING -i lan0 -p udp --dport 53 -j TEE --gateway 10.2.0.7",
+                "-t mangle -A FORWARD -p udp --dport 54 -j TEE --gateway 10.1.0.7",
+                "-t mangle -A POSTROUTING -p udp --dport 55 -j TEE --gateway 10.2.0.7 --oif wan0",
+                "-A FORWARD -p udp --dport 54 -j DROP",
+                "-A OUTPUT -m conntrack --ctstate UNTRACKED -m comment --comment untracked",
+                "-A OUTPUT -m conntrack --ctstate NEW,ESTABLISHED -m comment --comment tracked",
+                "-t nat -A POSTROUTING -o wan0 -p tcp -j MASQUERADE",
+            ],
+            false,
+            |s| {
+                for port in [53, 54, 55] {
+                    for _ in 0..2 {
+                        s.lan(client().udp(1, port, b"data"))?;
+                    }
+                    s.wan(server().udp(port, 1, b"data"))?;
+                }
+                Ok(())
+            },
+        )
+    }),
+    ("an_ipv6_copy_goes_to_another_host", || {
+        play_after(
+            &[],
+            &[
+                "-t mangle -A PREROUTING -i lan0 -p udp -j TEE --gateway fd02::7",
+                "-A OUTPUT -p udp -m comment --comment out",
+            ],
+            true,
+            |s| {
+                let ip = Ip::between([0xfd01, 0, 0, 0, 0, 0, 0, 2], [0xfd02, 0, 0, 0, 0, 0, 0, 2]);
+                s.lan(ip.udp(1, 53, b"data")).map(drop)
+            },
+        )
+    }),
+    ("a_packet_for_a_program_that_is_not_there_is_dropped_unless_it_may_pass", || {
+        play_after(
+            &[],
+            &[
+                // The last table of the hook: what comes after it would see the packet before the program does.
+                "-t security -A FORWARD -p udp --dport 53 -j NFQUEUE --queue-num 4711",
+                "-A FORWARD -p udp --dport 54 -j NFQUEUE --queue-num 4711 --queue-bypass",
+                "-A FORWARD -p udp --dport 55 -j NFQUEUE --queue-balance 4711:4714 --queue-bypass --queue-cpu-fanout",
+                "-A FORWARD -p udp --dport 54:55 -m comment --comment never",
+                "-t security -A FORWARD -p udp --dport 54 -m comment --comment later",
+                "-t mangle -A PREROUTING -p tcp -j NFQUEUE --queue-num 4711 --queue-bypass",
+                "-t nat -A PREROUTING -p tcp --dport 8080 -j DNAT --to-destination 10.2.0.2:80",
+            ],
+            false,
+            |s| {
+                for port in [53, 54, 55] {
+                    s.lan(client().udp(1, port, b"data"))?;
+                }
+                s.lan(client().tcp(&Tcp::segment(1, 8080, Tcp::SYN, 1, 0), b""))?;
+                counted(s, &[("never", 0), ("later", 1)])
+            },
+        )
+    }),
+    ("packets_are_logged_to_groups_that_nobody_reads", || {
+        play_after(
+            &[],
+            &[
+                "-A FORWARD -p udp -j NFLOG --nflog-group 5 --nflog-prefix first",
+                "-A FORWARD -p udp --dport 53 -j NFLOG --nflog-size 40",
+                "-A FORWARD -p udp --dport 54 -j DROP",
+                "-A FORWARD -p udp -m comment --comment after",
+                "-t mangle -A FORWARD -p udp -j NFLOG --nflog-threshold 2",
+            ],
+            false,
+            |s| {
+                arrives(&s.lan(client().udp(1, 53, b"data"))?)?;
+                s.lan(client().udp(1, 54, b"data"))?;
+                counted(s, &[("after", 1)])
+            },
+        )
+    }),
 ];

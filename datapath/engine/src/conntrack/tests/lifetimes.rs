@@ -85,6 +85,8 @@ fn one_call_of_expire_does_bounded_work() {
             checksum: Checksum::Verified,
             gso: false,
             owner: None,
+            copied: false,
+            tasks: crate::packet::Tasks::default(),
             link: LinkHeader::default(),
             data: Buffer::new(&mut packet, len),
         };

@@ -118,6 +118,8 @@ impl Box {
             checksum: Checksum::Unverified,
             gso: false,
             owner: None,
+            copied: false,
+            tasks: crate::packet::Tasks::default(),
             link: LinkHeader::default(),
             data: Buffer::new(bytes, len),
         };

@@ -2,6 +2,7 @@
 
 use libxt::family::Af;
 
+use super::handover;
 use super::stores::Stores;
 use super::{Maker, Scene, Site};
 use crate::nat;
@@ -22,6 +23,8 @@ mod log;
 mod mark;
 mod masquerade;
 mod netmap;
+mod nflog;
+mod nfqueue;
 pub mod rateest;
 mod redirect;
 mod reject;
@@ -30,6 +33,7 @@ mod snat;
 pub mod snpt;
 mod tcpmss;
 mod tcpoptstrip;
+mod tee;
 mod tos;
 mod trace;
 mod ttl;
@@ -53,6 +57,8 @@ pub enum Target {
     Dscp(libxt::ext::targets::dscp::Dscp),
     /// `-j ECN`.
     Ecn(libxt::ext::targets::ecn::Ecn),
+    /// `-j NFLOG`, `-j NFQUEUE`, `-j TEE`.
+    Handover(handover::Rule),
     /// `-j HL`.
     Hl(libxt::ext::targets::hl::Hl),
     /// `-j HMARK`.
@@ -153,6 +159,8 @@ pub const MAKERS: &[Maker<Target>] = &[
     mark::MAKER,
     masquerade::MAKER,
     netmap::MAKER,
+    nflog::MAKER,
+    nfqueue::MAKER,
     rateest::MAKER,
     redirect::MAKER,
     reject::MAKER,
@@ -161,6 +169,7 @@ pub const MAKERS: &[Maker<Target>] = &[
     snpt::MAKER,
     tcpmss::MAKER,
     tcpoptstrip::MAKER,
+    tee::MAKER,
     tos::MAKER,
     trace::MAKER,
     ttl::MAKER,
@@ -173,11 +182,8 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("CONNSECMARK", "CONNSECMARK: the datapath does not keep security marks yet"),
     ("IDLETIMER", "IDLETIMER: the datapath keeps no idle timers yet"),
     ("LED", "LED: the datapath does not drive lights yet"),
-    ("NFLOG", "NFLOG: the datapath does not serve log groups yet"),
-    ("NFQUEUE", "NFQUEUE: the datapath does not pass packets on to other programs yet"),
     ("SECMARK", "SECMARK: the datapath does not set security marks yet"),
     ("SYNPROXY", "SYNPROXY: the datapath does not answer for servers yet"),
-    ("TEE", "TEE: the datapath does not copy packets yet"),
     ("TPROXY", "TPROXY: the datapath does not hand packets to local sockets yet"),
     ("ULOG", "ULOG: the datapath does not send packets to log daemons yet"),
 ];
@@ -194,6 +200,7 @@ impl Target {
             Self::Dnpt(value) => dnpt::act(value, scene),
             Self::Dscp(value) => dscp::act(value, scene),
             Self::Ecn(value) => ecn::act(value, scene),
+            Self::Handover(rule) => handover::act(rule, scene),
             Self::Hl(value) => hl::act(value, scene),
             Self::Hmark(value) => hmark::act(value, scene),
             Self::Idle => Outcome::Continue,
@@ -217,12 +224,13 @@ impl Target {
 
     /// Whether it keeps something beside its table, see [`open`](Self::open).
     pub(crate) fn keeps(&self) -> bool {
-        matches!(self, Self::Rateest(_))
+        matches!(self, Self::Handover(_) | Self::Rateest(_))
     }
 
     /// Names what it keeps, or makes it.
     pub(crate) fn open(&mut self, stores: &mut Stores) -> Result<(), Refused> {
         match self {
+            Self::Handover(rule) => rule.open(stores),
             Self::Rateest(rule) => rule.open(stores),
             _ => Ok(()),
         }

@@ -1,0 +1,154 @@
+//! Targets that only the kernel itself can carry out: NFLOG, NFQUEUE, TEE.
+//!
+//! A rule notes its number with the packet. Once the packet has its verdict, a chain behind the datapath's own, at the same
+//! hook, does what the number stands for with the kernel's own target: after all tables of that hook, with the packet as they
+//! left it.
+
+use std::ops::RangeInclusive;
+
+use libxt::family::Af;
+
+use super::stores::Stores;
+use super::targets::Outcome;
+use super::{Scene, Site};
+use crate::packet::Verdict;
+use crate::ruleset::Refused;
+use crate::ruleset::refused::errno;
+
+/// One of the kernel's targets with its info.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handover {
+    /// The family.
+    pub af: Af,
+    /// The target's name.
+    pub target: &'static str,
+    /// Its revision.
+    pub revision: u8,
+    /// The info, with the kernel's own fields zero.
+    pub info: Vec<u8>,
+    /// The packet's way through the rules ends with it, as NFQUEUE's does.
+    pub last: bool,
+}
+
+/// A rule's use of it.
+#[derive(Debug)]
+pub struct Rule {
+    handover: Handover,
+    index: Option<usize>,
+}
+
+impl Rule {
+    /// A rule with this target, of whose info the kernel keeps what follows `kept` bytes for itself.
+    pub(crate) fn new(
+        target: &'static str,
+        revision: u8,
+        info: &[u8],
+        kept: usize,
+        last: bool,
+        site: &Site<'_>,
+    ) -> Self {
+        let mut info = info.to_vec();
+        if let Some(tail) = info.get_mut(kept..) {
+            tail.fill(0);
+        }
+        Self { handover: Handover { af: site.af, target, revision, info, last }, index: None }
+    }
+
+    /// The queues that an NFQUEUE names.
+    pub(crate) fn queues(&self) -> Option<RangeInclusive<u16>> {
+        let Handover { target, revision, info, .. } = &self.handover;
+        let word = |at: usize| info.get(at..)?.first_chunk().map(|word| u16::from_ne_bytes(*word));
+        let first = word(0).filter(|_| *target == QUEUE)?;
+        let total = if *revision == 0 { 1 } else { word(2)? };
+        Some(first..=first.saturating_add(total.saturating_sub(1)))
+    }
+
+    /// Finds or takes a number.
+    pub(crate) fn open(&mut self, stores: &mut Stores) -> Result<(), Refused> {
+        if self.index.is_some_and(|index| stores.handovers.name(index)) {
+            return Ok(());
+        }
+        let index = match stores.handovers.position(|handover| *handover == self.handover) {
+            Some(index) => {
+                stores.handovers.name(index);
+                index
+            }
+            None => {
+                let index = stores.handovers.put(self.handover.clone());
+                // It may have been another's.
+                if let Some(ready) = stores.handing.get_mut(index) {
+                    *ready = false;
+                }
+                index
+            }
+        };
+        self.index = Some(index);
+        number(index).map(drop).ok_or(TOO_MANY)
+    }
+}
+
+/// Has the packet meet the target behind the datapath's chain.
+pub(crate) fn act(rule: &Rule, scene: &mut Scene<'_, '_>) -> Outcome {
+    if scene.packet.copied && rule.handover.target == TEE {
+        // As nf_dup_ipv4() with nf_skb_duplicated: no copies of copies.
+        return Outcome::Continue;
+    }
+    let ready = |index: &usize| scene.stores.handing.get(*index).copied().unwrap_or(false);
+    let number = rule.index.filter(ready).and_then(number);
+    let noted = number.is_some_and(|number| scene.packet.tasks.add(number, rule.handover.last));
+    match (rule.handover.last, noted) {
+        (false, _) => Outcome::Continue,
+        (true, true) => Outcome::Verdict(Verdict::Accept),
+        // Nobody could ask the program; the kernel drops what nobody takes.
+        (true, false) => Outcome::Verdict(Verdict::Drop),
+    }
+}
+
+/// The number of a place.
+pub(crate) fn number(index: usize) -> Option<u8> {
+    u8::try_from(index.checked_add(1)?).ok()
+}
+
+/// The target that makes copies.
+pub(crate) const TEE: &str = "TEE";
+
+/// The target that asks another program.
+pub(crate) const QUEUE: &str = "NFQUEUE";
+
+const TOO_MANY: Refused = Refused::new(
+    errno::ENOSPC,
+    "no more than 255 different targets can be handed over to the kernel (NFLOG, NFQUEUE, TEE)",
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::Tasks;
+
+    #[test]
+    fn a_dropped_packet_is_logged_and_not_queued() {
+        let mut tasks = Tasks::default();
+        assert!(tasks.is_empty());
+        assert!(tasks.add(7, false) && tasks.add(9, true) && tasks.add(7, false));
+        assert_eq!(tasks.for_verdict(Verdict::Accept), [7, 9, 0]);
+        assert_eq!(tasks.for_verdict(Verdict::Drop), [7, 0, 0]);
+        assert!(tasks.add(1, false) && !tasks.add(2, false));
+    }
+
+    #[test]
+    fn equal_targets_share_a_number_and_there_are_255() {
+        let mut stores = Stores::new([0; 16]);
+        let rule = |group: u16| {
+            let info = group.to_ne_bytes().to_vec();
+            Rule { handover: Handover { af: Af::V4, target: "NFLOG", revision: 0, info, last: false }, index: None }
+        };
+        let (mut first, mut second) = (rule(1), rule(1));
+        first.open(&mut stores).unwrap();
+        second.open(&mut stores).unwrap();
+        assert_eq!(first.index, second.index);
+        for group in 2..=255 {
+            rule(group).open(&mut stores).unwrap();
+        }
+        assert_eq!(rule(256).open(&mut stores).unwrap_err().errno, errno::ENOSPC);
+    }
+}

@@ -121,7 +121,7 @@ impl Tables for Calls {
 }
 
 fn refused(refused: engine::Refused) -> Refused {
-    Refused::new(refused.errno, refused.reason)
+    Refused::new(refused.errno, refused.to_string())
 }
 
 /// Commands at a time; more wait in the listener's queue.

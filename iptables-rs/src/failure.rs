@@ -1,6 +1,7 @@
 //! The one error type of the commands: upstream's text and upstream's exit code.
 
 use libxt::errno;
+use libxt::ext::Problem;
 use libxt::table::Refused;
 
 use crate::program::{Program, VERSION};
@@ -63,6 +64,12 @@ impl Failure {
                 text
             }
         }
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        if problem.is_usage { Self::Usage(problem.text) } else { Self::Other(problem.text) }
     }
 }
 

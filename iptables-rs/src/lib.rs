@@ -9,6 +9,7 @@ mod failure;
 mod modprobe;
 mod options;
 mod program;
+mod reason;
 mod restore;
 mod save;
 mod translate;
@@ -153,7 +154,7 @@ fn run(program: Program, words: &[String]) -> Result<(), Failure> {
         let mut printed = Vec::new();
         let done = command
             .run(&mut session, &mut table, &mut *backend, &mut printed)
-            .and_then(|()| Ok(table.commit(&mut *backend)?));
+            .and_then(|()| table.commit(&mut *backend).map_err(|refused| reason::find(refused, &table).into()));
         attempts += 1;
         if matches!(&done, Err(Failure::Refused(refused)) if refused.is_stale()) && attempts < ATTEMPTS {
             continue;

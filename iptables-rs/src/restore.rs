@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::modprobe::open_table;
 use crate::options::{self, Item, Options, Takes};
 use crate::program::{Program, VERSION};
-use crate::{ATTEMPTS, say, tell};
+use crate::{ATTEMPTS, reason, say, tell};
 
 /// Does what `words` (the program's name first) ask for, and returns the exit code.
 pub(crate) fn run(program: Program, words: &[String]) -> u8 {
@@ -308,7 +308,7 @@ impl<'a> Restore<'a> {
                 Ok(()) => return Ok(Progress::Done),
                 Err(stale) if stale.is_stale() => refused = stale.reason,
                 Err(other) => {
-                    refused = other.reason;
+                    refused = reason::find(other, &table).reason;
                     break;
                 }
             }

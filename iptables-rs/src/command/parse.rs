@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use libxt::abi::{Counters, EXTENSION_NAME_LEN};
-use libxt::ext::{Given, Problem};
+use libxt::ext::Given;
 use libxt::family::Af;
 use libxt::getopt::{Item, Scanner};
 use libxt::lock::Wait;
@@ -59,7 +59,10 @@ pub(crate) fn parse<'a>(
                     reader.scanner.step_back();
                     continue;
                 }
-                let word = reader.scanner.previous();
+                // Upstream blanks a `!' once it is read.
+                let position = reader.scanner.position().checked_sub(1);
+                let is_bang = position.is_some_and(|position| reader.bangs.contains(&position));
+                let word = if is_bang { "" } else { reader.scanner.previous() };
                 return Err(Failure::Usage(match item {
                     Item::Missing => format!("option \"{word}\" requires an argument"),
                     _ => format!("unknown option \"{word}\""),
@@ -289,7 +292,7 @@ impl<'s, 'a> Reader<'s, 'a> {
         let Some(object) = self.grammar.instance_mut(loaded) else { return Ok(()) };
         let second = if object.option(option).second { self.scanner.take_operand() } else { None };
         let given = Given::new(argument, inverted, around).with_second(second);
-        object.set(option, &given).map_err(from_problem)
+        Ok(object.set(option, &given)?)
     }
 
     /// Loads the match of `-p` when an unknown option follows (`load_proto`); false if there is none or it was used.
@@ -484,10 +487,10 @@ impl<'s, 'a> Reader<'s, 'a> {
         }
         let around = self.header.surroundings();
         for one in &mut self.grammar.matches {
-            one.object.check(&around).map_err(from_problem)?;
+            one.object.check(&around)?;
         }
         if let Some((_, target)) = &mut self.grammar.target {
-            target.check(&around).map_err(from_problem)?;
+            target.check(&around)?;
         }
         if !self.scanner.is_at_end() {
             return Err(usage("unknown arguments found on commandline"));
@@ -602,10 +605,6 @@ const BITS: [u16; 128] = {
 
 pub(super) fn usage(text: &str) -> Failure {
     Failure::Usage(text.to_owned())
-}
-
-fn from_problem(problem: Problem) -> Failure {
-    if problem.is_usage { Failure::Usage(problem.text) } else { Failure::Other(problem.text) }
 }
 
 /// Protocol numbers that IPv6 knows only as extension headers (`is_exthdr()`).

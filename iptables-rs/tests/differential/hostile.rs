@@ -147,6 +147,30 @@ fn a_lock_file_on_a_full_disk_is_no_hindrance() {
 }
 
 #[test]
+fn a_lock_file_that_cannot_be_made_is_told_of_alike() {
+    // A full disk, and a /run that is read-only.
+    for (options, why) in [("size=4k,nr_inodes=1", "No space left on device"), ("ro", "Read-only file system")] {
+        let mut said = Vec::new();
+        for tool in [Tool::Theirs, under_test()] {
+            let namespace = Namespace::new();
+            let folder = namespace.mount("run", options);
+            for line in ["iptables -A INPUT -j ACCEPT", "iptables -w 1 -L -n", "iptables-restore"] {
+                let mut outcome =
+                    namespace.run_with_lock(tool, &split(line), "*filter\n-A INPUT\nCOMMIT\n", "run/xtables");
+                assert!(outcome.stderr.contains(why), "{options}: {line}: {outcome}");
+                outcome.stderr = outcome.stderr.replace(&folder, "RUN");
+                said.push((tool, outcome));
+            }
+            said.push((tool, namespace.run(tool, &split("iptables -S"), "")));
+        }
+        let half = said.len() / 2;
+        for (theirs, ours) in said[..half].iter().zip(&said[half..]) {
+            assert_eq!(theirs.1, ours.1, "{options}");
+        }
+    }
+}
+
+#[test]
 fn output_that_nobody_reads_or_that_has_no_room_ends_both_alike() {
     let rules: String = (0..5000).map(|n| format!("-A INPUT -s 10.0.{}.{} -j ACCEPT\n", n / 250, n % 250)).collect();
     let rules = format!("*filter\n{rules}COMMIT\n");

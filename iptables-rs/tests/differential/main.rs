@@ -27,6 +27,8 @@ mod oracle;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
+mod reasons;
+#[cfg(test)]
 mod restore;
 #[cfg(test)]
 mod translate;

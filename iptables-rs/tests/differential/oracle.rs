@@ -319,6 +319,21 @@ impl Namespace {
         self.folder.path().join("xtables.lock")
     }
 
+    /// Mounts a tmpfs for commands of the calling thread at `name` in the folder they run in, and returns where that is.
+    pub(crate) fn mount(&self, name: &str, options: &str) -> String {
+        let folder = self.folder.path().join(name);
+        fs::create_dir(&folder).expect("a folder");
+        unshare(CloneFlags::CLONE_NEWNS).expect("a mount namespace of this thread's own");
+        let run = |arguments: &[&OsStr]| {
+            let done = Command::new("mount").args(arguments).output().expect("mount(8)");
+            assert!(done.status.success(), "{arguments:?}: {done:?}");
+        };
+        run(&["--make-rprivate", "/"].map(OsStr::new));
+        let (kind, options) = (["-t", "tmpfs", "-o"].map(OsStr::new), OsStr::new(options));
+        run(&[kind[0], kind[1], kind[2], options, OsStr::new("tmpfs"), folder.as_os_str()]);
+        folder.display().to_string()
+    }
+
     /// A file in the folder that commands run in.
     pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.folder.path().join(name), text).expect("a file in the namespace's folder");

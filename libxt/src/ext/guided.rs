@@ -1,6 +1,7 @@
 //! Arguments of the standard types (`XTTYPE_*`), with the texts upstream's guided parser refuses them with.
 
 use super::{Given, Problem};
+use crate::value::address;
 use crate::value::mark::Masked;
 use crate::value::network::{self, Network};
 use crate::value::port::{self, Ports};
@@ -148,7 +149,7 @@ impl Given<'_> {
     /// One address of the rule's family (`XTTYPE_HOST`), as a `union nf_inet_addr`.
     pub fn host(&self) -> Result<[u8; 16], Problem> {
         network::resolve(self.value, self.around.af)
-            .map(network::bytes)
+            .map(address::to_bytes)
             .map_err(|refused| host_problem(refused, self.value))
     }
 

@@ -48,7 +48,7 @@ fn dump_entry(w: &mut dyn Write, af: Af, entry: &Entry<'_>) -> fmt::Result {
     for part in entry.matches() {
         writeln!(w, "Match name: `{}'", part.name)?;
     }
-    dump_target(w, &entry.target())?;
+    dump_target(w, af, &entry.target())?;
     w.write_char('\n')
 }
 
@@ -62,12 +62,13 @@ fn dump_range(w: &mut dyn Write, af: Af, name: &str, range: &Range) -> fmt::Resu
     }
 }
 
-fn dump_target(w: &mut dyn Write, target: &Part<'_>) -> fmt::Result {
+fn dump_target(w: &mut dyn Write, af: Af, target: &Part<'_>) -> fmt::Result {
     writeln!(w, "Target name: `{}' [{}]", target.name, target.info.len() + size_of::<abi::TargetHead>())?;
     match (target.verdict(), target.error_name()) {
         (Some(abi::ACCEPT), _) => writeln!(w, "verdict=NF_ACCEPT"),
         (Some(abi::DROP), _) => writeln!(w, "verdict=NF_DROP"),
-        (Some(abi::QUEUE), _) => writeln!(w, "verdict=NF_QUEUE"),
+        // libip6tc has no name for it.
+        (Some(abi::QUEUE), _) if af == Af::V4 => writeln!(w, "verdict=NF_QUEUE"),
         (Some(abi::RETURN), _) => writeln!(w, "verdict=RETURN"),
         (Some(verdict), _) if verdict < 0 => writeln!(w, "verdict=UNKNOWN"),
         (Some(offset), _) => writeln!(w, "verdict={offset}"),

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::{network, number, service};
+use super::address::{self, Text};
+use super::{number, service};
 use crate::family::Af;
 
 /// What a NAT target maps to (`struct nf_nat_range2`).
@@ -49,9 +50,9 @@ impl Range {
         if let Some((min, max)) = self.addresses {
             let bracketed = min.is_ipv6() && self.ports.is_some();
             w.write_str(if bracketed { "[" } else { "" })?;
-            write!(w, "{min}")?;
+            write!(w, "{}", Text(min))?;
             if max != min {
-                write!(w, "-{max}")?;
+                write!(w, "-{}", Text(max))?;
             }
             w.write_str(if bracketed { "]" } else { "" })?;
         }
@@ -107,7 +108,7 @@ impl Range {
     pub fn decode(info: &[u8], af: Af, base: bool) -> Option<Self> {
         let (fixed, rest) = Fixed::read_from_prefix(info).ok()?;
         let base = if base { U16::read_from_prefix(rest).ok()?.0.get() } else { 0 };
-        let (min, max) = (network::address(&fixed.min_addr, af), network::address(&fixed.max_addr, af));
+        let (min, max) = (address::to_ip(af, &fixed.min_addr), address::to_ip(af, &fixed.max_addr));
         Some(Self::from_parts(fixed.flags, min, max, fixed.min.get(), fixed.max.get(), base))
     }
 
@@ -136,7 +137,7 @@ impl Range {
     }
 
     fn fields(&self) -> ([u8; 16], [u8; 16]) {
-        self.addresses.map_or(([0; 16], [0; 16]), |(min, max)| (network::bytes(min), network::bytes(max)))
+        self.addresses.map_or(([0; 16], [0; 16]), |(min, max)| (address::to_bytes(min), address::to_bytes(max)))
     }
 
     fn flags(&self) -> u32 {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::family::Af;
 
+use super::address::{Text, mask_of, to_bytes, to_ip};
 use super::{number, resolve};
 
 /// An address field and its mask; IPv4 uses the first four bytes of each. The address is kept as typed, unmasked.
@@ -33,7 +34,7 @@ impl Network {
     /// As the tools have it, a mask with holes and an IPv4 length above 32 count as all ones.
     pub fn parse(text: &str, af: Af) -> Result<Self, Refused> {
         let (host, mask) = text.split_once('/').map_or((text, None), |(host, mask)| (host, Some(mask)));
-        let address = bytes(resolve(host, af)?);
+        let address = to_bytes(resolve(host, af)?);
         let mask = match mask {
             Some(mask) => parse_mask(mask, af).ok_or(Refused::Mask)?,
             None => [0xff; 16],
@@ -43,7 +44,7 @@ impl Network {
 
     /// The address in a family.
     pub fn address(&self, af: Af) -> IpAddr {
-        address(&self.address, af)
+        to_ip(af, &self.address)
     }
 
     /// Whether an address of a family lies in this network.
@@ -87,40 +88,20 @@ pub struct Shown<'a> {
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { network, af } = *self;
-        write!(f, "{}", network.address(af))?;
+        write!(f, "{}", Text(network.address(af)))?;
         match network.prefix_len(af) {
             Some(len) if len as usize == af.address_len() * 8 => Ok(()),
             Some(len) => write!(f, "/{len}"),
-            None => write!(f, "/{}", address(&network.mask, af)),
+            None => write!(f, "/{}", Text(to_ip(af, &network.mask))),
         }
-    }
-}
-
-/// The address in the first bytes of a `union nf_inet_addr`.
-pub fn address(field: &[u8; 16], af: Af) -> IpAddr {
-    match af {
-        Af::V4 => {
-            let [a, b, c, d, ..] = *field;
-            Ipv4Addr::new(a, b, c, d).into()
-        }
-        Af::V6 => Ipv6Addr::from(*field).into(),
-    }
-}
-
-/// A `union nf_inet_addr`; an IPv4 address leaves the rest zero.
-pub fn bytes(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(address) => {
-            let [a, b, c, d] = address.octets();
-            [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
-        }
-        IpAddr::V6(address) => address.octets(),
     }
 }
 
 /// One address of a host, by number or name; as `getaddrinfo` with the family given.
 pub fn resolve(host: &str, af: Af) -> Result<IpAddr, Refused> {
     if let Ok(address) = host.parse::<IpAddr>() {
+        // A mapped address is the IPv4 one that it holds.
+        let address = if af == Af::V4 { address.to_canonical() } else { address };
         let fits = address.is_ipv4() == (af == Af::V4);
         return if fits { Ok(address) } else { Err(Refused::Host(OTHER_FAMILY.to_owned())) };
     }
@@ -134,7 +115,7 @@ pub fn resolve(host: &str, af: Af) -> Result<IpAddr, Refused> {
 
 /// A mask as a length or dotted, as 16 bytes; oddities as in [`Network::parse`].
 pub fn parse_mask(text: &str, af: Af) -> Option<[u8; 16]> {
-    Some(parse_mask_len(text, af)?.map_or([0xff; 16], mask))
+    Some(parse_mask_len(text, af)?.map_or([0xff; 16], |len| mask_of(len as usize)))
 }
 
 /// The length of a mask given as such or dotted, in any form that `inet_aton` knows; `Some(None)` if it has holes.
@@ -146,7 +127,7 @@ pub fn parse_mask_len(text: &str, af: Af) -> Option<Option<u32>> {
         Af::V4 => aton(text)?.into(),
         Af::V6 => text.parse::<Ipv6Addr>().ok()?.into(),
     };
-    Some(prefix_len(&bytes(dotted)[..af.address_len()]))
+    Some(prefix_len(&to_bytes(dotted)[..af.address_len()]))
 }
 
 /// An IPv4 address of one to four numbers, each decimal, octal or hexadecimal, the last of which fills what is left; as
@@ -163,11 +144,6 @@ fn aton(text: &str) -> Option<Ipv4Addr> {
         address |= part(text, 255)? << (24 - 8 * place);
     }
     Some(Ipv4Addr::from_bits(address as u32))
-}
-
-/// The mask of the first `len` bits.
-pub fn mask(len: u32) -> [u8; 16] {
-    (!u128::MAX.checked_shr(len).unwrap_or(0)).to_be_bytes()
 }
 
 /// How many ones lead, if only zeros follow them.
@@ -219,9 +195,9 @@ mod tests {
 
     #[test]
     fn prefix_lengths_cover_both_ends() {
-        assert_eq!(mask(0), [0; 16]);
-        assert_eq!(mask(128), [0xff; 16]);
-        assert_eq!(prefix_len(&mask(10)), Some(10));
+        assert_eq!(mask_of(0), [0; 16]);
+        assert_eq!(mask_of(128), [0xff; 16]);
+        assert_eq!(prefix_len(&mask_of(10)), Some(10));
         assert_eq!(prefix_len(&[0xff, 0, 0xff, 0]), None);
     }
 }

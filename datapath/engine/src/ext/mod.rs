@@ -122,19 +122,19 @@ impl<J> Maker<J> {
         else {
             // What is registered once for every family is told from what is not there at all. As xt_find_match().
             let errno = if UNSPECIFIC.contains(&self.name) { errno::EPROTOTYPE } else { errno::ENOENT };
-            return Err(Refused::new(errno, "this revision of an extension is not known"));
+            return Err(Refused::new(errno, "this revision is not known").of(self.name));
         };
         if known.size.next_multiple_of(8) != info.len() {
-            return Err(Refused::invalid("an extension's size is not its revision's"));
+            return Err(Refused::invalid("its size is not its revision's").of(self.name));
         }
-        if self.table.is_some_and(|table| table != site.table) {
-            return Err(Refused::invalid("an extension may not stand in this table"));
+        if let Some(table) = self.table.filter(|table| *table != site.table) {
+            return Err(Refused::outside_table(self.name, table));
         }
         if self.hooks != 0 && site.hooks & !self.hooks != 0 {
-            return Err(Refused::invalid("an extension may not be reached from this hook"));
+            return Err(Refused::outside_hooks(self.name, self.hooks));
         }
-        if self.protocol.is_some_and(|protocol| site.protocol() != Some(protocol)) {
-            return Err(Refused::invalid("an extension needs its rule to name a protocol"));
+        if let Some(protocol) = self.protocol.filter(|protocol| site.protocol() != Some(*protocol)) {
+            return Err(Refused::without_protocol(self.name, protocol));
         }
         (self.make)(revision, info, site)
     }

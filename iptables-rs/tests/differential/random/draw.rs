@@ -71,7 +71,7 @@ impl Random {
         self.below(100) < percent
     }
 
-    fn one_of<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+    pub(super) fn one_of<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.below(of.len())]
     }
 }

@@ -10,10 +10,43 @@ pub(super) fn line(random: &mut Random) -> Line {
     let mut words: Vec<String> = Vec::new();
     let mut say = |text: &str| words.push(text.to_owned());
     if random.chance(30) {
-        say(random.pick(&["-t mangle", "-t filter", "--table mangle", "-tmangle", "-t nosuch", "--tab filter"]));
+        say(random.pick(&[
+            "-t mangle",
+            "-t filter",
+            "--table mangle",
+            "-tmangle",
+            "-t nosuch",
+            "--tab filter",
+            "-t raw",
+            "-t nat",
+            "-t security",
+            "-t raw -t mangle",
+        ]));
     }
     if random.chance(10) {
-        say(random.pick(&["-w", "-w 5", "-n", "-v", "--verbose", "--wait=2", "-x", "--line-numbers", "-4", "-6"]));
+        say(random.pick(&[
+            "-w",
+            "-w 5",
+            "-n",
+            "-v",
+            "--verbose",
+            "--wait=2",
+            "-x",
+            "--line-numbers",
+            "-4",
+            "-6",
+            "-vv",
+            "-v -v -v",
+            "-w -1",
+            "-w0x2",
+            "-W 5",
+            "-w 1 -W 5",
+            "-w 1 -W 1000000",
+            "-M x",
+            "--",
+            "-nx",
+            "--exact",
+        ]));
     }
     match random.below(20) {
         0..7 => {
@@ -25,14 +58,14 @@ pub(super) fn line(random: &mut Random) -> Line {
             say(random.pick(&["-I", "--insert"]));
             say(chain(random));
             if random.chance(60) {
-                say(random.pick(&["1", "2", "3", "9", "0", "x"]));
+                say(random.pick(&["1", "2", "3", "9", "0", "x", "-1", "+1", "01", "0x1", "4294967297", "1 2"]));
             }
             rule(random, af, &mut say);
         }
         9 => {
             say("-R");
             say(chain(random));
-            say(random.pick(&["1", "2", "9"]));
+            say(random.pick(&["1", "2", "9", "0", "", "x"]));
             rule(random, af, &mut say);
         }
         10 => {
@@ -43,13 +76,32 @@ pub(super) fn line(random: &mut Random) -> Line {
         11 => {
             say("-D");
             say(chain(random));
-            say(random.pick(&["1", "2", "3", "0", "99"]));
+            say(random.pick(&["1", "2", "3", "0", "99", "1 -j ACCEPT", "-1", "1x", "2147483648"]));
         }
         12..14 => {
             say(random.pick(&["-N", "--new-chain", "-N", "-X", "-F", "-Z", "--flush", "--zero"]));
             say(chain(random));
         }
-        14 => say(random.pick(&["-F", "-Z", "-X", "-vF", "-vX", "-Zv", "-L -Z -n"])),
+        14 => say(random.pick(&[
+            "-F",
+            "-Z",
+            "-X",
+            "-vF",
+            "-vX",
+            "-Zv",
+            "-L -Z -n",
+            "-vvF",
+            "-Z INPUT 1",
+            "-Z a 2",
+            "-Z INPUT 99",
+            "-L INPUT -Z INPUT 1 -n",
+            "-S -Z",
+            "-S INPUT 1 -Z",
+            "-L -F",
+            "-X a b",
+            "-F a 1",
+            "-vvZ",
+        ])),
         15 => {
             say("-E");
             say(chain(random));
@@ -58,17 +110,53 @@ pub(super) fn line(random: &mut Random) -> Line {
         16 => {
             say("-P");
             say(chain(random));
-            say(random.pick(&["ACCEPT", "DROP", "REJECT", "RETURN", "ACCEPT -c 1 2"]));
+            say(random.pick(&[
+                "ACCEPT",
+                "DROP",
+                "REJECT",
+                "RETURN",
+                "ACCEPT -c 1 2",
+                "DROP -c 5",
+                "drop",
+                "",
+                "ACCEPT -v",
+                "a",
+            ]));
         }
-        17 => say(random.pick(&["-S", "-S INPUT", "-S a 1", "-nvL", "-nL a", "-L -n -x -v", "-nL --line-numbers"])),
-        18 => say(random.pick(&["-S -v", "-L INPUT 1 -n", "-nLa", "-vnL b", "-L b -nvx", "--list-rules a", "-vS"])),
+        17 => say(random.pick(&[
+            "-S",
+            "-S INPUT",
+            "-S a 1",
+            "-nvL",
+            "-nL a",
+            "-L -n -x -v",
+            "-nL --line-numbers",
+            "-vvnL",
+            "-vvS",
+            "-vvvnxL a",
+        ])),
+        18 => say(random.pick(&[
+            "-S -v",
+            "-L INPUT 1 -n",
+            "-nLa",
+            "-vnL b",
+            "-L b -nvx",
+            "--list-rules a",
+            "-vS",
+            "-nL --line-numbers -v",
+            "-nxL",
+            "-nvL INPUT 2 --line-numbers",
+            "-S INPUT 0",
+            "-nL INPUT 0",
+            "-L -n a b",
+        ])),
         _ => {
             rule(random, af, &mut say);
             say(random.pick(&["-A INPUT", "-A FORWARD", "-I a", "-A b", ""]));
         }
     }
     let text = words.join(" ");
-    let table = if text.contains("mangle") { "mangle" } else { "filter" };
+    let table = ["mangle", "security", "nat", "raw"].into_iter().find(|table| text.contains(table)).unwrap_or("filter");
     Line { af, table: table.to_owned(), words: split(&text) }
 }
 

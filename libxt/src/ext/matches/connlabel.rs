@@ -67,8 +67,8 @@ fn set_label(to: &mut Connlabel, given: &Given<'_>) -> Result<(), Problem> {
         return Err(Problem::new("Argument must have a minimum length of 1 characters\n"));
     }
     to.inverted = given.inverted;
-    // A number is taken whatever its size, and its low half kept.
-    if let Some(bit) = number::parse(given.value, 0, u32::MAX.into()) {
+    // An int is taken whatever its size, and its low half kept.
+    if let Some(bit) = number::parse(given.value, 0, i32::MAX as u64) {
         to.bit = bit as u16;
         return Ok(());
     }

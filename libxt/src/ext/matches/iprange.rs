@@ -7,8 +7,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::ext::option::notice;
 use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
+use crate::value::address::{self, Text};
 use crate::value::condition::Condition;
-use crate::value::{address, network};
 
 /// Both conditions that are given must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Extension for Iprange {
     fn decode(_revision: u8, info: &[u8], around: &Surroundings) -> Result<Self, Malformed> {
         let (info, _) = Info1::read_from_prefix(info).map_err(|_| Malformed("iprange"))?;
         let range = |[first, last]: &[[u8; 16]; 2], flag, invert| {
-            let address = |field| network::address(field, around.af);
+            let address = |field| address::to_ip(around.af, field);
             let range = Range { first: address(first), last: address(last) };
             (info.flags & flag != 0).then(|| Condition::new(range, info.flags & invert != 0))
         };
@@ -63,7 +63,7 @@ impl Extension for Iprange {
         let mut range = |condition: Option<Condition<Range>>, flag, invert| match condition {
             Some(Condition { value: Range { first, last }, inverted }) => {
                 flags |= flag | if inverted { invert } else { 0 };
-                [network::bytes(first), network::bytes(last)]
+                [address::to_bytes(first), address::to_bytes(last)]
             }
             None => [[0; 16]; 2],
         };
@@ -101,7 +101,7 @@ impl Range {
 
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.first, self.last)
+        write!(f, "{}-{}", Text(self.first), Text(self.last))
     }
 }
 

@@ -156,7 +156,7 @@ fn parse(given: &Given<'_>, account: Account) -> Result<Ids, Problem> {
         (id < u32::MAX.into()).then_some((id as u32, rest))
     };
     let (min, rest) = id(given.value).ok_or_else(bad)?;
-    let (max, rest) = match rest.strip_prefix('-') {
+    let (max, rest) = match rest.strip_prefix(['-', ':']) {
         Some(max) => id(max).ok_or_else(bad)?,
         None => (min, rest),
     };

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
-use crate::value::network;
+use crate::value::address;
 use crate::value::text::Text;
 
 /// What to do with a list of addresses, and when that is a match.
@@ -158,7 +158,7 @@ impl Extension for Recent {
             write!(w, "{not} --{option}")?;
         }
         if self.seconds != 0 {
-            write!(w, " --seconds {}", self.seconds)?;
+            write!(w, " --seconds {}", self.seconds.cast_signed())?;
         }
         if self.reap {
             w.write_str(" --reap")?;
@@ -170,7 +170,7 @@ impl Extension for Recent {
             w.write_str(" --rttl")?;
         }
         let side = if self.destination { "rdest" } else { "rsource" };
-        write!(w, " --name {} --mask {} --{side}", self.name, network::address(&self.mask, around.af))
+        write!(w, " --name {} --mask {} --{side}", self.name, address::Text(address::to_ip(around.af, &self.mask)))
     }
 
     fn print(&self, w: &mut dyn Write, around: &Surroundings, _numeric: bool) -> fmt::Result {
@@ -179,7 +179,7 @@ impl Extension for Recent {
             write!(w, " {word}")?;
         }
         if self.seconds != 0 {
-            write!(w, " seconds: {}", self.seconds)?;
+            write!(w, " seconds: {}", self.seconds.cast_signed())?;
         }
         if self.reap {
             w.write_str(" reap")?;
@@ -191,7 +191,7 @@ impl Extension for Recent {
             w.write_str(" TTL-Match")?;
         }
         let side = if self.destination { "dest" } else { "source" };
-        write!(w, " name: {} side: {side} mask: {}", self.name, network::address(&self.mask, around.af))
+        write!(w, " name: {} side: {side} mask: {}", self.name, address::Text(address::to_ip(around.af, &self.mask)))
     }
 }
 

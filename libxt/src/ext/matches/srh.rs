@@ -6,8 +6,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::ext::{Extension, Families, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
 use crate::family::Af;
-use crate::value::address::Text;
-use crate::value::network::{self, Network};
+use crate::value::address::{self, Text};
+use crate::value::network::Network;
 
 /// Conditions that must all hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -183,7 +183,7 @@ impl Srh {
 
 /// Address and length, the length always.
 fn shown(segment: &Network) -> String {
-    let address = Text(network::address(&segment.address, Af::V6));
+    let address = Text(address::to_ip(Af::V6, &segment.address));
     format!("{address}/{}", segment.prefix_len(Af::V6).map_or(-1, u32::cast_signed))
 }
 

@@ -245,7 +245,7 @@ fn set_expectation_events(to: &mut Ct, given: &Given<'_>) -> Result<(), Problem>
 
 /// The three zone options add to each other, and the last number counts.
 fn set_zone(to: &mut Ct, given: &Given<'_>) -> Result<(), Problem> {
-    if given.value == "mark" {
+    if given.value.eq_ignore_ascii_case("mark") {
         to.zone.from_mark = true;
         return Ok(());
     }

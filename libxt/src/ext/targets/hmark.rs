@@ -6,6 +6,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
 use crate::family::Af;
+use crate::value::address::{self, Text};
 use crate::value::network;
 
 /// `mark = hash % modulus + offset`, and what is hashed.
@@ -213,7 +214,7 @@ fn halves([a, b, c, d]: [u8; 4]) -> [[u8; 2]; 2] {
 fn prefix(mask: &[u8; 16], af: Af) -> String {
     match network::prefix_len(&mask[..af.address_len()]) {
         Some(len) => len.to_string(),
-        None => network::address(mask, af).to_string(),
+        None => Text(address::to_ip(af, mask)).to_string(),
     }
 }
 

@@ -7,7 +7,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::ext::{Extension, Families, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
 use crate::family::Af;
-use crate::value::network;
+use crate::value::address::{self, Text};
 
 /// The network that addresses are moved to: its first and last address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,25 +75,15 @@ impl Extension for Netmap {
 impl Netmap {
     /// `first/length`, or `first/mask` where the range is not a network.
     fn network(&self) -> String {
-        let first = self.first;
-        match (first, self.last) {
-            (IpAddr::V4(low), IpAddr::V4(high)) => {
-                let mask = !(u32::from(low) ^ u32::from(high));
-                if mask.leading_ones() + mask.trailing_zeros() >= 32 {
-                    format!("{first}/{}", mask.leading_ones())
-                } else {
-                    format!("{first}/{}", Ipv4Addr::from(mask))
-                }
-            }
-            (IpAddr::V6(low), IpAddr::V6(high)) => {
-                let mask = !(u128::from(low) ^ u128::from(high));
-                if mask.leading_ones() + mask.trailing_zeros() >= 128 {
-                    format!("{first}/{}", mask.leading_ones())
-                } else {
-                    format!("{first}/{}", Ipv6Addr::from(mask))
-                }
-            }
-            _ => first.to_string(),
+        let af = if self.first.is_ipv4() { Af::V4 } else { Af::V6 };
+        let (first, last) = (address::to_bytes(self.first), address::to_bytes(self.last));
+        let mut mask = [0; 16];
+        for (mask, (first, last)) in mask.iter_mut().zip(first.iter().zip(last)).take(af.address_len()) {
+            *mask = !(first ^ last);
+        }
+        match address::mask_len(af, &mask) {
+            Some(len) => format!("{}/{len}", Text(self.first)),
+            None => format!("{}/{}", Text(self.first), Text(address::to_ip(af, &mask))),
         }
     }
 }
@@ -105,7 +95,7 @@ fn set_to(to: &mut Netmap, given: &Given<'_>) -> Result<(), Problem> {
         for (byte, mask) in bytes.iter_mut().zip(network.mask) {
             *byte = wanted(*byte, mask);
         }
-        network::address(&bytes, given.around.af)
+        address::to_ip(given.around.af, &bytes)
     };
     *to = Netmap { first: bound(|byte, mask| byte & mask), last: bound(|byte, mask| byte | !mask) };
     Ok(())

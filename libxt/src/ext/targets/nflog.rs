@@ -106,7 +106,7 @@ fn set_group(to: &mut Nflog, given: &Given<'_>) -> Result<(), Problem> {
 fn set_prefix(to: &mut Nflog, given: &Given<'_>) -> Result<(), Problem> {
     to.prefix = given.text(1)?;
     if given.value.contains('\n') {
-        return Err(Problem::new("Newlines not allowed in --nflog-prefix"));
+        return Err(Problem::new("Newlines not allowed in --log-prefix"));
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::fmt::{self, Write};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::ext::{Extension, Families, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
-use crate::value::address::Text;
-use crate::value::network::{self, Network};
+use crate::value::address::{self, Text};
+use crate::value::network::Network;
 
 /// Rewrites the source address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl Prefixes {
 
     fn write(&self, w: &mut dyn Write, around: &Surroundings, dashes: &str) -> fmt::Result {
         for (name, Prefix { address, len }) in [("src", self.from), ("dst", self.to)] {
-            write!(w, " {dashes}{name}-pfx {}/{len}", Text(network::address(&address, around.af)))?;
+            write!(w, " {dashes}{name}-pfx {}/{len}", Text(address::to_ip(around.af, &address)))?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::ext::{Extension, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
-use crate::value::network;
+use crate::value::address;
 use crate::value::text::Text;
 
 /// Where the copy goes.
@@ -37,12 +37,12 @@ impl Extension for Tee {
     }
 
     fn save(&self, w: &mut dyn Write, around: &Surroundings) -> fmt::Result {
-        write!(w, " --gateway {}", network::address(&self.gateway, around.af))?;
+        write!(w, " --gateway {}", address::Text(address::to_ip(around.af, &self.gateway)))?;
         if self.device.is_empty() { Ok(()) } else { write!(w, " --oif {}", self.device) }
     }
 
     fn print(&self, w: &mut dyn Write, around: &Surroundings, _numeric: bool) -> fmt::Result {
-        write!(w, " TEE gw:{}", network::address(&self.gateway, around.af))?;
+        write!(w, " TEE gw:{}", address::Text(address::to_ip(around.af, &self.gateway)))?;
         if self.device.is_empty() { Ok(()) } else { write!(w, " oif={}", self.device) }
     }
 }

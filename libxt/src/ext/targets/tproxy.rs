@@ -6,9 +6,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::ext::{Extension, Families, Given, Kind, Malformed, Opt, Problem, Revision, Surroundings};
 use crate::family::Af;
-use crate::value::address::Text;
+use crate::value::address::{self, Text};
 use crate::value::mark::Masked;
-use crate::value::network;
 
 /// The socket, and the mark for the route to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +79,7 @@ impl Extension for Tproxy {
 
 impl Tproxy {
     fn shown_address(&self, af: Af) -> Text {
-        Text(network::address(&self.address, af))
+        Text(address::to_ip(af, &self.address))
     }
 }
 

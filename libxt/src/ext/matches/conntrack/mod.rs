@@ -157,7 +157,12 @@ impl Conntrack {
             ("ctrepldstport", self.reply_destination_port),
         ] {
             if let Some(ports) = ports {
-                write!(w, "{} {dashes}{name} {}", ports.not(), ports.value)?;
+                let Ports { min, max } = ports.value;
+                write!(w, "{} {dashes}{name} {min}", ports.not())?;
+                // As dump_ports(), for which a range that ends with 0 has no end.
+                if max != 0 && max != min {
+                    write!(w, ":{max}")?;
+                }
             }
         }
         if let Some(status) = self.status {

@@ -150,13 +150,17 @@ impl<'a> Line<'a> {
                 Self::Chain { name, policy: fields.next(), counters: fields.next() }
             }
             (Some(b'['), true) => {
-                let (_, words) = line.split_once(']').ok_or(BadLine::Bracket)?;
-                // Two strtok()s: delimiters before a field are skipped, and the second field may start anywhere.
+                let start = line.find(']').ok_or(BadLine::Bracket)? + 1;
+                // Two strtok()s: delimiters before a field are skipped, the second field may start anywhere, and the
+                // line ends where a field does that goes beyond the bracket.
                 let inside = line[1..].trim_start_matches(':');
                 let (packets, rest) = inside.split_once(':').ok_or(BadLine::Bracket)?;
                 let rest = rest.trim_start_matches(']');
                 let bytes = rest.split(']').next().filter(|bytes| !bytes.is_empty()).ok_or(BadLine::Bracket)?;
-                Self::Command { counters: Some((packets, bytes)), words }
+                let after = line.len() - rest.len();
+                let ends = [line.len() - inside.len() + packets.len(), after + bytes.len()];
+                let end = ends.into_iter().filter(|end| *end >= start).min().unwrap_or(line.len());
+                Self::Command { counters: Some((packets, bytes)), words: &line[start..end] }
             }
             (_, true) => Self::Command { counters: None, words: line },
             (_, false) => Self::Stray,
@@ -345,6 +349,13 @@ mod tests {
         let rule = Line::Command { counters: Some(("1", "2 x")), words: "-A a\n" };
         assert_eq!(Line::parse("[1:2 x]-A a\n", true), Ok(rule));
         assert_eq!(Line::parse("[12] -A a\n", true), Err(BadLine::Bracket));
+        let cut = |line| match Line::parse(line, true) {
+            Ok(Line::Command { words, .. }) => words,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(cut("[] -A a -j DNAT --to 1.1.1.1:80\n"), " -A a -j DNAT --to 1.1.1.1");
+        assert_eq!(cut("[1:] -A a -j DNAT --to [::1]:80\n"), " -A a -j DNAT --to [::1");
+        assert_eq!(cut("[1:2] -A a -j DNAT --to [::1]:80\n"), " -A a -j DNAT --to [::1]:80\n");
         assert_eq!(Line::parse("[1:2 -A a\n", true), Err(BadLine::Bracket));
         // Seen with the real tool: the second strtok() skips the bracket.
         let odd = Line::Command { counters: Some(("1", " -A a\n")), words: " -A a\n" };

@@ -94,6 +94,16 @@ impl Known {
         }
     }
 
+    /// The same, for the match of `-p`, whose options are added even if `-m` added them before: beginnings of their names
+    /// are ambiguous from then on.
+    pub(super) fn add_protocol_match(&mut self, found: Extension) {
+        let (before, name) = (self.loaded.len(), found.name);
+        self.add_match(found);
+        if self.loaded.len() == before {
+            self.loaded.push((Kind::Match, name));
+        }
+    }
+
     pub(super) fn set_target(&mut self, Extension { name, object }: Extension) {
         self.target = Some((name, object));
         self.loaded.push(Loaded::Target);

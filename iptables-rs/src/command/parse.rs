@@ -307,7 +307,7 @@ impl<'s, 'a> Reader<'s, 'a> {
         let found = name.and_then(|name| self.library.find_match(self.program.af, &name, keeper));
         let Some(found) = found else { return false };
         self.protocol_match_used = true;
-        self.grammar.add_match(found);
+        self.grammar.add_protocol_match(found);
         true
     }
 

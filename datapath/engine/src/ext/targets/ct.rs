@@ -17,7 +17,7 @@ pub(super) const MAKER: Maker<Target> = Maker::of::<Ct>(Families::Both, |revisio
     let mut helper = None;
     if !value.notrack && !value.helper.is_empty() {
         let Some(protocol) = site.protocol() else {
-            return Err(Refused::invalid("CT: a helper needs a rule that names a protocol, not inverted"));
+            return Err(Refused::new(errno::ENOENT, "CT: a helper needs a rule that names a protocol, not inverted"));
         };
         helper = helper::find(value.helper.as_bytes(), site.af, protocol);
         if helper.is_none() {

@@ -100,7 +100,7 @@ impl Known {
         let (before, name) = (self.loaded.len(), found.name);
         self.add_match(found);
         if self.loaded.len() == before {
-            self.loaded.push((Kind::Match, name));
+            self.loaded.push(Loaded::Match(name, self.matches.len().saturating_sub(1)));
         }
     }
 

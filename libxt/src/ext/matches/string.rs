@@ -18,7 +18,7 @@ pub struct StringMatch {
     /// The algorithm's name: `bm` or `kmp`.
     pub algorithm: Text<16>,
     /// The pattern; bytes from `len` on are of no meaning.
-    pub pattern: [u8; 128],
+    pub pattern: [u8; PATTERN_LEN],
     /// How many bytes the pattern has.
     pub len: u8,
     /// Capital and small letters are the same.
@@ -33,7 +33,7 @@ impl Default for StringMatch {
             from: 0,
             to: u16::MAX,
             algorithm: Text::default(),
-            pattern: [0; 128],
+            pattern: [0; PATTERN_LEN],
             len: 0,
             ignore_case: false,
             inverted: false,
@@ -158,7 +158,7 @@ impl StringMatch {
 
     fn set(&mut self, bytes: &[u8], given: &Given<'_>) -> Result<(), Problem> {
         let room = self.pattern.get_mut(..bytes.len());
-        let room = room.ok_or_else(|| Problem::new(format!("STRING too long \"{}\"", given.value)))?;
+        let room = room.ok_or_else(|| too_long(given.value))?;
         room.copy_from_slice(bytes);
         self.len = bytes.len() as u8;
         self.inverted |= given.inverted;
@@ -196,14 +196,17 @@ fn set_ignore_case(to: &mut StringMatch, _given: &Given<'_>) -> Result<(), Probl
 
 /// Text with bytes in hexadecimal between bars; a backslash takes the next character as it is. As the tools have it, the
 /// character behind a closing bar is an ordinary one whatever it is, but for another bar within hexadecimal.
-fn parse(text: &str) -> Result<Vec<u8>, Problem> {
+fn parse(value: &str) -> Result<Vec<u8>, Problem> {
     let refused = |text: &str| Err(Problem::new(text));
-    let text = octets::bytes(text);
+    let text = octets::bytes(value);
     if text.is_empty() {
         return refused("STRING must contain at least one char");
     }
     let (mut bytes, mut rest, mut hexadecimal) = (Vec::new(), &*text, false);
     loop {
+        if bytes.len() >= PATTERN_LEN && !rest.is_empty() {
+            return Err(too_long(value));
+        }
         rest = match *rest {
             [] => return Ok(bytes),
             [b'\\', ..] if hexadecimal => return refused("Cannot include literals in hex data"),
@@ -241,6 +244,10 @@ fn parse(text: &str) -> Result<Vec<u8>, Problem> {
     }
 }
 
+fn too_long(value: &str) -> Problem {
+    Problem::new(format!("STRING too long \"{value}\""))
+}
+
 fn digit(byte: u8) -> Result<u8, Problem> {
     let character = char::from(byte);
     let digit = character.to_digit(16).ok_or_else(|| Problem::new(format!("Invalid hex char '{character}'")))?;
@@ -251,6 +258,8 @@ fn digit(byte: u8) -> Result<u8, Problem> {
 const STRING: u64 = 0b1000;
 const HEXADECIMAL: u64 = 0b1_0000;
 
+/// XT_STRING_MAX_PATTERN_SIZE.
+const PATTERN_LEN: usize = 128;
 const INVERT: u8 = 1;
 const IGNORE_CASE: u8 = 1 << 1;
 
@@ -261,7 +270,7 @@ struct Info1 {
     from: u16,
     to: u16,
     algorithm: [u8; 16],
-    pattern: [u8; 128],
+    pattern: [u8; PATTERN_LEN],
     len: u8,
     flags: u8,
     pad: [u8; 2],

@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::clock;
+use crate::pipes::Pipes;
 use crate::state::State;
 
 /// The folder of listings, which goes with it.
 #[derive(Debug)]
 pub(crate) struct Listings {
     folder: PathBuf,
+    pipes: Pipes,
     written: BTreeSet<PathBuf>,
 }
 
@@ -23,7 +25,8 @@ impl Listings {
     pub(crate) fn begin(run_folder: &Path) -> Self {
         let folder = run_folder.join("net");
         let _ = fs::remove_dir_all(&folder);
-        Self { folder, written: BTreeSet::new() }
+        let pipes = Pipes::make(&folder);
+        Self { folder, pipes, written: BTreeSet::new() }
     }
 
     /// Writes until the datapath ends.
@@ -35,6 +38,7 @@ impl Listings {
                 let _ = self.write(state);
                 next = Instant::now() + EVERY;
             }
+            self.pipes.serve(state);
             std::thread::sleep(LOOK);
         }
     }
@@ -74,5 +78,5 @@ impl Drop for Listings {
 
 /// How old a listing gets.
 const EVERY: Duration = Duration::from_secs(1);
-/// How often it is looked whether the datapath ends.
+/// How often it is looked whether somebody reads a pipe, or the datapath ends.
 const LOOK: Duration = Duration::from_millis(100);

@@ -18,6 +18,7 @@ mod ledger;
 mod listing;
 mod log;
 mod namespace;
+mod pipes;
 mod receive;
 mod routes;
 mod run_folder;

@@ -230,6 +230,28 @@ pub(crate) fn statistics() -> io::Result<()> {
     Ok(())
 }
 
+/// The texts that stand for files of `/proc/net`.
+pub(crate) fn texts() -> io::Result<()> {
+    let mut heard = Vec::new();
+    for judge in [Judge::Kernel, Judge::Datapath] {
+        let mut router = Router::new(judge)?;
+        router.traffic()?;
+        let namespace = &router.bench.router;
+        let made = format!("/run/xt-datapath/{}/net", namespace.inode()?);
+        let folder = if judge == Judge::Kernel { "/proc/thread-self/net" } else { &made };
+        let read = |name: &str| namespace.must(&["cat", &format!("{folder}/{name}")]);
+        let entries = read("nf_conntrack").map_err(|error| io::Error::other(format!("{folder}: {error}")))?;
+        let counts = read("stat/nf_conntrack")?;
+        // One line for each CPU there.
+        let counts: Vec<String> =
+            counts.lines().take(2).map(|line| line.replace(|c: char| c.is_ascii_digit(), "0")).collect();
+        heard.push((sorted(&entries), sorted(&read("nf_conntrack_expect")?), counts[0].clone(), counts[1].len()));
+    }
+    assert_eq!(heard[0], heard[1]);
+    assert!(heard[0].0.len() > 10 && heard[0].1.len() == 1, "{heard:#?}");
+    Ok(())
+}
+
 struct Router {
     bench: Bench,
 }

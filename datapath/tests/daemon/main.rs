@@ -54,6 +54,7 @@ const TESTS: &[Test] = &[
     ("random_conntrack_lines_do_on_the_datapath_what_they_do_on_the_kernel", connections::random_lines),
     ("conntrack_follows_its_table_as_the_original_follows_the_kernels", connections::events),
     ("conntrack_names_the_same_statistics", connections::statistics),
+    ("the_run_folder_has_the_texts_of_the_kernels_proc_files", connections::texts),
     ("a_timeout_policy_that_a_rule_names_says_how_long_connections_live", timeouts::policies),
     ("messages_about_timeout_policies_are_answered_as_by_the_kernel", timeouts::messages),
 ];

@@ -19,6 +19,7 @@ pub mod settings;
 mod table;
 #[cfg(test)]
 pub(crate) mod tests;
+mod text;
 mod timer;
 mod tracker;
 pub mod tuple;

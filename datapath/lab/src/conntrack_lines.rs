@@ -157,7 +157,7 @@ const OWN: &[(&str, &str, &str)] = &[
     ("gre", "--mask-key-src", "1"),
 ];
 
-/// A line that is worth a run: one of those that [`decided`] does not take out.
+/// A line that is worth a run: not one of those in which ours is meant to differ.
 pub fn line(random: &mut Random) -> String {
     loop {
         let line = draw(random);

@@ -273,7 +273,11 @@ impl Engine {
         host: &dyn Host,
         out: &mut Effects,
     ) -> Verdict {
-        let (taken, in_device, out_device) = (packet.hook, packet.in_device, packet.out_device);
+        let (taken, told_device, out_device) = (packet.hook, packet.in_device, packet.out_device);
+        // What crosses a bridge came by the bridge it leaves by, which behind FORWARD the kernel no longer says. As
+        // br_nf_forward() and br_nf_post_routing().
+        let crossed = taken == Hook::Postrouting && told_device.is_none() && packet.out_port.is_some();
+        let in_device = if crossed { out_device } else { told_device };
         let Self { tracker, families, notes, stores, random, rates, stack, whole, .. } = self;
         let family = &mut families[index(packet.af)];
         let judged = family.passes.at(taken);
@@ -343,7 +347,11 @@ impl Engine {
             scene.key = None;
             scene.hook = hook;
             scene.packet.hook = hook;
-            scene.packet.in_device = in_device.filter(|_| hook != Hook::Output);
+            scene.packet.in_device = match hook {
+                Hook::Output => None,
+                Hook::Postrouting => told_device,
+                _ => in_device,
+            };
             scene.packet.out_device = out_device.filter(|_| !matches!(hook, Hook::Prerouting | Hook::Input));
             verdict = family.hook(hook, &mut scene, stack);
             if verdict != Verdict::Accept {
@@ -352,7 +360,7 @@ impl Engine {
         }
         let (tracked, traced, strayed, headers) = (scene.tracked, scene.traced, scene.strayed, scene.headers);
         packet.hook = taken;
-        packet.in_device = in_device;
+        packet.in_device = told_device;
         packet.out_device = out_device;
         let answers = out.sends.get(first_sends..).unwrap_or_default();
         for answer in answers {
@@ -474,7 +482,9 @@ impl Family {
         let hands = self.tables.iter().any(|table| table.hands());
         let waits = |hook: Hook| !hands && !self.translated && idle(hook);
         let postrouting = !hands && (active(Hook::Postrouting) || active(Hook::Forward) && active(Hook::Output));
-        let forward = if postrouting { Hook::Postrouting } else { Hook::Forward };
+        // Behind FORWARD nobody says by which port of a bridge a packet came.
+        let ports = self.tables.iter().any(|table| table.asks_ports());
+        let forward = if postrouting && !ports { Hook::Postrouting } else { Hook::Forward };
         let output = if postrouting && waits(Hook::Output) { Hook::Postrouting } else { Hook::Output };
         if active(Hook::Prerouting) {
             if waits(Hook::Prerouting) {

@@ -74,6 +74,8 @@ pub(crate) struct Table {
     /// The sets of ipset that rules name.
     sets: Vec<SetUse>,
     translates: bool,
+    /// Some rule asks for bridge ports.
+    ports: bool,
 }
 
 /// A match or a target that keeps something, by its place among the table's.
@@ -189,6 +191,7 @@ impl Table {
             labels: false,
             sets: Vec::new(),
             translates: false,
+            ports: false,
         };
         for hook in 0..abi::HOOKS {
             // Hooks without a chain read as the kernel's fill, 0xffffffff.
@@ -211,6 +214,7 @@ impl Table {
                 }
                 table.sets.extend(judge.set());
                 table.labels |= matches!(judge, Match::Connlabel(_));
+                table.ports |= matches!(judge, Match::Physdev(_));
                 table.matches.push(judge);
                 table.tracks |= maker.tracks;
                 table.accounts |= maker.accounts;
@@ -306,6 +310,11 @@ impl Table {
     /// Whether a rule of it needs connections to be counted.
     pub(crate) fn accounts(&self) -> bool {
         self.accounts
+    }
+
+    /// Whether any rule asks for bridge ports.
+    pub(crate) fn asks_ports(&self) -> bool {
+        self.ports
     }
 
     /// Whether any rule translates addresses.

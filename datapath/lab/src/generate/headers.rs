@@ -8,12 +8,24 @@ use crate::random::Random;
 
 /// One match with its options, valid in the chain.
 pub(super) fn any(random: &mut Random, chain: &str, six: bool) -> String {
-    match random.below(if six { 10 } else { 6 }) {
+    match random.below(if six { 11 } else { 7 }) {
+        6 if random.one_in(2) => format!(
+            "-m physdev {}--physdev-{}",
+            not(random),
+            random.pick(&["in lan0", "is-in", "is-bridged", "in wan+"])
+        ),
+        6 => match chain {
+            "PREROUTING" | "INPUT" | "FORWARD" => {
+                format!("-m policy --dir in --pol {}", random.pick(&["none", "ipsec"]))
+            }
+            "OUTPUT" | "POSTROUTING" => format!("-m policy --dir out --pol {}", random.pick(&["none", "ipsec"])),
+            _ => "-m physdev ! --physdev-is-in".to_owned(),
+        },
         0 => time(random),
         1 | 2 => format!("-m bpf --bytecode \"{}\"", program(random)),
         3 | 4 => protocol(random, six),
         5 => cluster(random),
-        6 => {
+        7 => {
             let no = not(random);
             let soft = random.pick(&["", " --soft"]);
             let headers = random.pick(&[
@@ -28,7 +40,7 @@ pub(super) fn any(random: &mut Random, chain: &str, six: bool) -> String {
             ]);
             format!("-m ipv6header {no}--header {headers}{soft}")
         }
-        7 => {
+        8 => {
             let (name, no) = (random.pick(&["hbh", "dst"]), not(random));
             match random.below(3) {
                 0 => format!("-m {name} {no}--{name}-len {}", random.choose(&[8, 16, 24])),
@@ -38,7 +50,7 @@ pub(super) fn any(random: &mut Random, chain: &str, six: bool) -> String {
                 ),
             }
         }
-        8 => routing(random),
+        9 => routing(random),
         _ if random.one_in(2) && matches!(chain, "PREROUTING" | "INPUT" | "FORWARD") => "-m eui64".to_owned(),
         _ => fragment(random),
     }

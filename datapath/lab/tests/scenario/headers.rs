@@ -451,6 +451,53 @@ pub(crate) const TESTS: &[Test] = &[
             s.counted("-j CHECKSUM", 1)
         })
     }),
+    ("physdev_tells_by_which_port_a_bridge_was_crossed", || {
+        let rules = [
+            "-A FORWARD -p udp -m physdev --physdev-in lan0",
+            "-A FORWARD -p udp -m physdev --physdev-in wan0",
+            "-A FORWARD -p udp -m physdev --physdev-out wan+ --physdev-is-bridged",
+            "-A FORWARD -p udp -m physdev ! --physdev-is-bridged",
+            "-A FORWARD -p udp -i br0 -o br0",
+            "-t mangle -A POSTROUTING -p udp -m physdev ! --physdev-in wan0 --physdev-out wan0 --physdev-is-bridged",
+            "-t mangle -A PREROUTING -p udp -m physdev --physdev-is-in ! --physdev-is-out",
+        ];
+        claim(&rules, |s| {
+            arrives(&s.lan(client().udp(1, 53, b"routed"))?)?;
+            let bridge = "ip link add br0 type bridge forward_delay 0\nip link set br0 up\n\
+                          for port in lan0 wan0; do ip link set $port address 02:00:00:00:07:0${#port} master br0; done\n\
+                          sysctl -qw net.bridge.bridge-nf-call-iptables=1\n";
+            s.must_with(&["sh", "-e"], bridge)?;
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            assert!(s.across(&client().udp(2, 53, b"bridged"))?);
+            for (text, count) in [
+                ("FORWARD -p udp -m physdev --physdev-in lan0", 1),
+                ("FORWARD -p udp -m physdev --physdev-in wan0", 0),
+                ("--physdev-out wan+", 1),
+                ("FORWARD -p udp -m physdev ! --physdev-is-bridged", 1),
+                ("-i br0 -o br0", 1),
+                ("POSTROUTING -p udp", 1),
+                ("PREROUTING -p udp", 1),
+            ] {
+                s.counted(text, count)?;
+            }
+            Ok(())
+        })
+    }),
+    ("policy_is_none_where_nothing_is_encrypted", || {
+        play(
+            &[
+                "-A FORWARD -m policy --dir in --pol none",
+                "-A FORWARD -m policy --dir out --pol none",
+                "-A FORWARD -m policy --dir in --pol ipsec",
+                "-t mangle -A POSTROUTING -m policy --dir out --pol ipsec --proto esp",
+            ],
+            |s| {
+                arrives(&s.lan(client().udp(1, 53, b""))?)?;
+                s.counted("in --pol none", 1)?;
+                s.counted("in --pol ipsec", 0)
+            },
+        )
+    }),
 ];
 
 /// Neither judge takes a rule.

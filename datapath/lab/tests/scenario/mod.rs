@@ -13,12 +13,16 @@ pub(crate) mod state;
 pub(crate) mod tcp;
 pub(crate) mod tracking;
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use lab::{
-    frame::{Ip, Tcp, View, describe},
+    frame::{Ip, Tcp, View, describe, ethernet},
     router::{Judge, built},
     suite,
+    topology::{CLIENT, SERVER},
     twin::{Crossing, Record, Rules, Script, Side, Subject},
 };
 
@@ -121,6 +125,19 @@ impl Stage {
         self.script.acts.insert(number, command.to_owned());
         let acts = self.script.acts.clone();
         self.oracle.interlude(&Script { acts, ..Script::default() }, number)
+    }
+
+    /// Sends a packet from the clients' side in a frame for the server itself, as over a bridge; whether it gets there.
+    pub(crate) fn across(&mut self, packet: &[u8]) -> io::Result<bool> {
+        let bench = self.oracle.bench();
+        bench.lan.send(&ethernet(SERVER, CLIENT, packet))?;
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while let Some(frame) = bench.wan.receive(deadline)? {
+            if frame.bytes.ends_with(packet) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Sends packets in one round and returns what left.

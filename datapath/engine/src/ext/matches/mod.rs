@@ -41,7 +41,9 @@ mod mark;
 mod mh;
 mod multiport;
 mod owner;
+mod physdev;
 mod pkttype;
+mod policy;
 pub mod quota;
 pub mod rateest;
 mod realm;
@@ -134,8 +136,12 @@ pub enum Match {
     Multiport(libxt::ext::matches::multiport::Multiport),
     /// `-m owner`.
     Owner(libxt::ext::matches::owner::Owner),
+    /// `-m physdev`.
+    Physdev(Box<libxt::ext::matches::physdev::Physdev>),
     /// `-m pkttype`.
     Pkttype(libxt::ext::matches::pkttype::Pkttype),
+    /// `-m policy`.
+    Policy(bool),
     /// `-m quota`.
     Quota(quota::Quota),
     /// `-m rateest`.
@@ -150,10 +156,10 @@ pub enum Match {
     Rt(Box<libxt::ext::matches::rt::Rt>),
     /// `-m sctp`.
     Sctp(Box<sctp::Judge>),
-    /// `-m srh`.
-    Srh(Box<libxt::ext::matches::srh::Srh>),
     /// `-m set`.
     Set(libxt::ext::matches::set::Set),
+    /// `-m srh`.
+    Srh(Box<libxt::ext::matches::srh::Srh>),
     /// `-m statistic`.
     Statistic(statistic::Statistic),
     /// `-m string`.
@@ -211,7 +217,9 @@ pub const MAKERS: &[Maker<Match>] = &[
     mh::MAKER,
     multiport::MAKER,
     owner::MAKER,
+    physdev::MAKER,
     pkttype::MAKER,
+    policy::MAKER,
     quota::MAKER,
     rateest::MAKER,
     realm::MAKER,
@@ -219,8 +227,8 @@ pub const MAKERS: &[Maker<Match>] = &[
     rpfilter::MAKER,
     rt::MAKER,
     sctp::MAKER,
-    srh::MAKER,
     set::MAKER,
+    srh::MAKER,
     statistic::MAKER,
     string::MAKER,
     tcp::MAKER,
@@ -235,12 +243,10 @@ pub const MAKERS: &[Maker<Match>] = &[
 /// The matches that the commands know and the datapath refuses to load, and why.
 pub const REFUSED: &[(&str, &str)] = &[
     ("cgroup", "cgroup: the datapath does not know control groups yet"),
-    ("cpu", "cpu: the datapath does not tell CPUs apart yet"),
+    ("cpu", "cpu: a queued packet does not tell which CPU handled it"),
     ("ipvs", "ipvs: the datapath does not know the connections of IPVS"),
     ("nfacct", "nfacct: the datapath keeps no counters by name yet"),
     ("osf", "osf: the datapath does not guess systems yet"),
-    ("physdev", "physdev: the datapath does not know bridge ports yet"),
-    ("policy", "policy: the datapath does not know IPsec policies yet"),
     ("socket", "socket: the datapath does not look local sockets up yet"),
 ];
 
@@ -283,7 +289,9 @@ impl Match {
             Self::Mh(value) => mh::matches(value, scene),
             Self::Multiport(value) => multiport::matches(value, scene),
             Self::Owner(value) => owner::matches(value, scene),
+            Self::Physdev(value) => physdev::matches(value, scene),
             Self::Pkttype(value) => pkttype::matches(value, scene),
+            Self::Policy(value) => policy::matches(*value),
             Self::Quota(value) => quota::matches(value, scene),
             Self::Rateest(rule) => rateest::matches(rule, scene),
             Self::Realm(value) => realm::matches(value, scene),
@@ -291,8 +299,8 @@ impl Match {
             Self::Rpfilter(value) => rpfilter::matches(value, scene),
             Self::Rt(value) => rt::matches(value, scene),
             Self::Sctp(value) => sctp::matches(value, scene),
-            Self::Srh(value) => srh::matches(value, scene),
             Self::Set(value) => set::matches(value, scene),
+            Self::Srh(value) => srh::matches(value, scene),
             Self::Statistic(value) => statistic::matches(value, scene),
             Self::String(value) => string::matches(value, scene),
             Self::Tcp(value) => tcp::matches(value, scene),

@@ -177,15 +177,18 @@ pub const MAKERS: &[Maker<Target>] = &[
 
 /// The targets that the commands know and the datapath refuses to load, and why.
 pub const REFUSED: &[(&str, &str)] = &[
-    ("AUDIT", "AUDIT: the datapath does not write audit records yet"),
+    ("AUDIT", "AUDIT: records of packets are the kernel's, which the datapath does not hand them to yet"),
     ("CLUSTERIP", "CLUSTERIP: the datapath does not share addresses in a cluster"),
     ("CONNSECMARK", "CONNSECMARK: the datapath does not keep security marks yet"),
-    ("IDLETIMER", "IDLETIMER: the datapath keeps no idle timers yet"),
-    ("LED", "LED: the datapath does not drive lights yet"),
+    (
+        "IDLETIMER",
+        "IDLETIMER: the files of idle timers are the kernel's, which the datapath does not hand packets to yet",
+    ),
+    ("LED", "LED: the datapath does not drive lights"),
     ("SECMARK", "SECMARK: the datapath does not set security marks yet"),
     ("SYNPROXY", "SYNPROXY: the datapath does not answer for servers yet"),
     ("TPROXY", "TPROXY: the datapath does not hand packets to local sockets yet"),
-    ("ULOG", "ULOG: the datapath does not send packets to log daemons yet"),
+    ("ULOG", "ULOG: the kernel has no such target any more"),
 ];
 
 impl Target {

@@ -242,10 +242,10 @@ pub const MAKERS: &[Maker<Match>] = &[
 
 /// The matches that the commands know and the datapath refuses to load, and why.
 pub const REFUSED: &[(&str, &str)] = &[
-    ("cgroup", "cgroup: the datapath does not know control groups yet"),
+    ("cgroup", "cgroup: no queued packet says which control group its socket belongs to"),
     ("cpu", "cpu: a queued packet does not tell which CPU handled it"),
     ("ipvs", "ipvs: the datapath does not know the connections of IPVS"),
-    ("nfacct", "nfacct: the datapath keeps no counters by name yet"),
+    ("nfacct", "nfacct: the kernel's counters of that name can be read from outside, but not added to"),
     ("osf", "osf: the datapath does not guess systems yet"),
     ("socket", "socket: the datapath does not look local sockets up yet"),
 ];

@@ -179,15 +179,15 @@ pub const MAKERS: &[Maker<Target>] = &[
 pub const REFUSED: &[(&str, &str)] = &[
     ("AUDIT", "AUDIT: records of packets are the kernel's, which the datapath does not hand them to yet"),
     ("CLUSTERIP", "CLUSTERIP: the datapath does not share addresses in a cluster"),
-    ("CONNSECMARK", "CONNSECMARK: the datapath does not keep security marks yet"),
+    ("CONNSECMARK", "CONNSECMARK: security marks belong to the kernel and its security module"),
     (
         "IDLETIMER",
         "IDLETIMER: the files of idle timers are the kernel's, which the datapath does not hand packets to yet",
     ),
     ("LED", "LED: the datapath does not drive lights"),
-    ("SECMARK", "SECMARK: the datapath does not set security marks yet"),
+    ("SECMARK", "SECMARK: security marks belong to the kernel and its security module"),
     ("SYNPROXY", "SYNPROXY: the datapath does not answer for servers yet"),
-    ("TPROXY", "TPROXY: the datapath does not hand packets to local sockets yet"),
+    ("TPROXY", "TPROXY: only the kernel can give a packet to a socket that it is not addressed to"),
     ("ULOG", "ULOG: the kernel has no such target any more"),
 ];
 

@@ -85,14 +85,18 @@ impl Keeper<'_> {
     }
 }
 
+/// The name behind a `-m` word, which messages show too.
+pub(super) fn match_name(word: &str) -> &str {
+    match word {
+        "icmpv6" | "ipv6-icmp" => "icmp6",
+        other => other,
+    }
+}
+
 impl Library {
     /// The match of a `-m` word, loaded (`xtables_find_match`).
     pub(super) fn find_match(&mut self, af: Af, name: &str, keeper: &mut Keeper<'_>) -> Option<Extension> {
-        let name = match name {
-            "icmpv6" | "ipv6-icmp" => "icmp6",
-            other => other,
-        };
-        self.load(Kind::Match, af, name, keeper)
+        self.load(Kind::Match, af, match_name(name), keeper)
     }
 
     /// The target of a `-j` word, loaded (`xtables_find_target`); none for verdicts and announced chains.

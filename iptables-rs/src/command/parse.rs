@@ -13,7 +13,7 @@ use libxt::value::header::{self, Header, Range};
 use libxt::value::interface::Interface;
 use libxt::value::{address, number, protocol};
 
-use super::library::{Keeper, Library};
+use super::library::{Keeper, Library, match_name};
 use super::loaded::{Id, Known};
 use super::options::{self, Action, ONCE};
 use super::words::{
@@ -267,7 +267,7 @@ impl<'s, 'a> Reader<'s, 'a> {
                     return Err(Failure::Usage(format!("Invalid match name \"{argument}\" ({max} chars max)")));
                 }
                 let found = self.library.find_match(self.program.af, argument, keeper);
-                self.grammar.add_match(found.ok_or_else(|| not_loaded("match", argument))?);
+                self.grammar.add_match(found.ok_or_else(|| not_loaded("match", match_name(argument)))?);
             }
             b't' => {
                 if self.inverted {

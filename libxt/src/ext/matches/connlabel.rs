@@ -67,8 +67,9 @@ fn set_label(to: &mut Connlabel, given: &Given<'_>) -> Result<(), Problem> {
         return Err(Problem::new("Argument must have a minimum length of 1 characters\n"));
     }
     to.inverted = given.inverted;
-    // An int is taken whatever its size, and its low half kept.
-    if let Some(bit) = number::parse(given.value, 0, i32::MAX as u64) {
+    // A number is cut to an int, which must not be negative, and of that the low half kept.
+    let number = number::parse(given.value, 0, u64::MAX).map(|number| number as i32);
+    if let Some(bit) = number.filter(|number| *number >= 0) {
         to.bit = bit as u16;
         return Ok(());
     }

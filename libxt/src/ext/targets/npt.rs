@@ -8,13 +8,15 @@ use crate::ext::{Extension, Families, Given, Kind, Malformed, Opt, Problem, Revi
 use crate::value::address::{self, Text};
 use crate::value::network::Network;
 
-/// Rewrites the source address.
+/// Rewrites the source address, or the destination's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Snpt(pub Prefixes);
+pub struct Npt<const SOURCE: bool>(pub Prefixes);
+
+/// Rewrites the source address.
+pub type Snpt = Npt<true>;
 
 /// Rewrites the destination address.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Dnpt(pub Prefixes);
+pub type Dnpt = Npt<false>;
 
 /// What becomes what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,8 +36,8 @@ pub struct Prefix {
     pub len: u8,
 }
 
-impl Extension for Snpt {
-    const NAME: &'static str = "SNPT";
+impl<const SOURCE: bool> Extension for Npt<SOURCE> {
+    const NAME: &'static str = if SOURCE { "SNPT" } else { "DNPT" };
     const KIND: Kind = Kind::Target;
     const REVISIONS: &'static [Revision] = &[REVISION];
     const OPTIONS: &'static [Opt<Self>] = &[
@@ -48,11 +50,11 @@ impl Extension for Snpt {
     ];
 
     fn decode(_revision: u8, info: &[u8], _around: &Surroundings) -> Result<Self, Malformed> {
-        Prefixes::decode(info).map(Self).ok_or(Malformed("SNPT"))
+        Prefixes::decode(info).map(Self).ok_or(Malformed(Self::NAME))
     }
 
     fn encode(&self, _revision: u8, info: &mut [u8], _around: &Surroundings) -> Result<(), Malformed> {
-        self.0.encode(info).ok_or(Malformed("SNPT"))
+        self.0.encode(info).ok_or(Malformed(Self::NAME))
     }
 
     fn save(&self, w: &mut dyn Write, around: &Surroundings) -> fmt::Result {
@@ -60,38 +62,7 @@ impl Extension for Snpt {
     }
 
     fn print(&self, w: &mut dyn Write, around: &Surroundings, _numeric: bool) -> fmt::Result {
-        w.write_str(" SNPT")?;
-        self.0.write(w, around, "")
-    }
-}
-
-impl Extension for Dnpt {
-    const NAME: &'static str = "DNPT";
-    const KIND: Kind = Kind::Target;
-    const REVISIONS: &'static [Revision] = &[REVISION];
-    const OPTIONS: &'static [Opt<Self>] = &[
-        Opt::new("src-pfx", " prefix/length", "the prefix that is rewritten", |to: &mut Self, given| {
-            set(&mut to.0.from, given)
-        })
-        .mandatory(),
-        Opt::new("dst-pfx", " prefix/length", "the prefix it becomes", |to: &mut Self, given| set(&mut to.0.to, given))
-            .mandatory(),
-    ];
-
-    fn decode(_revision: u8, info: &[u8], _around: &Surroundings) -> Result<Self, Malformed> {
-        Prefixes::decode(info).map(Self).ok_or(Malformed("DNPT"))
-    }
-
-    fn encode(&self, _revision: u8, info: &mut [u8], _around: &Surroundings) -> Result<(), Malformed> {
-        self.0.encode(info).ok_or(Malformed("DNPT"))
-    }
-
-    fn save(&self, w: &mut dyn Write, around: &Surroundings) -> fmt::Result {
-        self.0.write(w, around, "--")
-    }
-
-    fn print(&self, w: &mut dyn Write, around: &Surroundings, _numeric: bool) -> fmt::Result {
-        w.write_str(" DNPT")?;
+        write!(w, " {}", Self::NAME)?;
         self.0.write(w, around, "")
     }
 }

@@ -1,7 +1,7 @@
 //! `-j DNPT`: rewrites the prefix of the destination address, without state (RFC 6296).
 
 use libxt::ext::Families;
-use libxt::ext::targets::npt::Dnpt;
+use libxt::ext::targets::npt::{Dnpt, Npt};
 
 use super::snpt::{End, Mapping};
 use super::{Outcome, Target};
@@ -9,7 +9,7 @@ use crate::ext::{Maker, Scene, bit};
 use crate::packet::Hook;
 
 pub(super) const MAKER: Maker<Target> = Maker::of::<Dnpt>(Families::V6, |revision, info, site| {
-    let Dnpt(prefixes) = site.decode(revision, info)?;
+    let Npt(prefixes): Dnpt = site.decode(revision, info)?;
     Ok(Target::Dnpt(Box::new(Mapping::new(&prefixes)?)))
 })
 .table("mangle")

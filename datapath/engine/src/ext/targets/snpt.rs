@@ -1,7 +1,7 @@
 //! `-j SNPT`: rewrites the prefix of the source address, without state (RFC 6296); and the rewriting, which `DNPT` shares.
 
 use libxt::ext::Families;
-use libxt::ext::targets::npt::{Prefix, Prefixes, Snpt};
+use libxt::ext::targets::npt::{Npt, Prefix, Prefixes, Snpt};
 
 use super::{Outcome, Target, reject};
 use crate::ext::{Maker, Scene, bit};
@@ -11,7 +11,7 @@ use crate::wire::checksum::Sum;
 use crate::wire::{icmpv6, ipv6};
 
 pub(super) const MAKER: Maker<Target> = Maker::of::<Snpt>(Families::V6, |revision, info, site| {
-    let Snpt(prefixes) = site.decode(revision, info)?;
+    let Npt(prefixes): Snpt = site.decode(revision, info)?;
     Ok(Target::Snpt(Box::new(Mapping::new(&prefixes)?)))
 })
 .table("mangle")

@@ -261,6 +261,8 @@ impl Subject {
             self.interlude(script, number)?;
             left.push(self.round(round)?);
         }
+        // What was done behind the last round.
+        self.interlude(script, script.rounds.len())?;
         self.finish(script, left)
     }
 
@@ -454,11 +456,12 @@ fn normalise_save(text: &str) -> Vec<String> {
     tables.concat()
 }
 
-/// Not by the time that is left, which stands behind the protocol's number: that is a second more here or there.
+/// Not by the time that is left, which stands first or behind the protocol's number: that is a second more here or there.
 fn sort_entries(lines: &mut [String]) {
     lines.sort_by_cached_key(|line| {
         let words: Vec<&str> = line.split(' ').collect();
-        let time = words.iter().position(|word| word.parse::<u32>().is_ok()).map_or(0, |number| number + 1);
+        let number = words.iter().position(|word| word.parse::<u32>().is_ok());
+        let time = number.map_or(0, |number| if number == 0 { 0 } else { number + 1 });
         let timed = words.get(time).is_some_and(|word| word.parse::<u32>().is_ok());
         let kept = words.iter().enumerate().filter(|(at, _)| !timed || *at != time).map(|(_, word)| *word);
         kept.collect::<Vec<_>>().join(" ")

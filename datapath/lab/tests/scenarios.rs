@@ -20,6 +20,7 @@ fn main() -> ExitCode {
             scenario::outside::TESTS,
             scenario::answers::TESTS,
             scenario::helpers::TESTS,
+            scenario::irc::TESTS,
         ]
         .concat(),
     )

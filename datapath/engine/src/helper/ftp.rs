@@ -4,6 +4,7 @@ mod command;
 
 use libxt::family::Af;
 
+use super::text::Text;
 use super::{Call, Helper, Memory, Policy};
 use crate::Verdict;
 use crate::conntrack::expect::{Expected, Follow};
@@ -102,7 +103,7 @@ fn announce(call: &mut Call<'_, '_>, named: &Named) -> bool {
         ..expected
     };
     let Some(port) = call.expect_somewhere(expected) else { return false };
-    let mut text = command::Text::default();
+    let mut text = Text::default();
     named.kind.write(back.af, back.destination, port, &mut text);
     if call.mangle(named.at, named.length, text.bytes()) {
         return true;

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use super::*;
+use crate::conntrack::expect::Expected;
 use crate::conntrack::tests::{ACK, Box, CLIENT, ROUTER, SERVER, SYN, Segment, name, outline, range, seg, tcp, udp};
 use crate::conntrack::tuple::protocol;
-use crate::conntrack::{Address, Draft};
+use crate::conntrack::{Address, Draft, Tuple};
 
 /// A segment with text in it.
 fn says(from: (&str, u16), to: (&str, u16), segment: &Segment<'_>, text: &[u8]) -> Vec<u8> {

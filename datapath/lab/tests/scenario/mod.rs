@@ -1,9 +1,11 @@
 //! The stage on which a scenario is played.
 
 pub(crate) mod answers;
+pub(crate) mod dialogue;
 pub(crate) mod fragments;
 pub(crate) mod headers;
 pub(crate) mod helpers;
+pub(crate) mod irc;
 pub(crate) mod nat;
 pub(crate) mod other;
 pub(crate) mod outside;
@@ -182,6 +184,21 @@ impl Stage {
     pub(crate) fn expectations(&mut self) -> io::Result<Vec<String>> {
         let text = self.oracle.bench().router.must(&["conntrack", "-L", "expect"])?;
         Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// There is exactly one expectation, and it holds all of these.
+    pub(crate) fn expects(&mut self, wanted: &[&str]) -> io::Result<()> {
+        let expected = self.expectations()?;
+        let [one] = expected.as_slice() else { return fail(format!("not one expectation: {expected:#?}")) };
+        match wanted.iter().find(|w| !one.contains(**w)) {
+            None => Ok(()),
+            Some(missing) => fail(format!("no {missing:?} in {one}")),
+        }
+    }
+
+    /// Has the expectations noted, to be compared.
+    pub(crate) fn list(&mut self) -> io::Result<()> {
+        self.command(&["conntrack", "-L", "expect"])
     }
 
     /// A command of an administrator's, here and when the script is repeated.

@@ -1,9 +1,10 @@
 //! The four commands and answers of FTP that name an address: PORT, EPRT, 227, 229.
 
-use std::fmt::{self, Write};
+use std::fmt::Write;
 
 use libxt::family::Af;
 
+use super::super::text::Text;
 use super::is_question;
 use crate::conntrack::{Address, Direction, Tuple};
 
@@ -35,13 +36,6 @@ pub(super) enum Kind {
     Eprt,
     Pasv,
     Epsv,
-}
-
-/// Text of a bounded length.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Text {
-    room: [u8; 64],
-    len: usize,
 }
 
 /// How a command looks: what it starts with, and behind which byte its place stands.
@@ -161,27 +155,6 @@ impl Kind {
             }
             (Self::Epsv, _) => write!(text, "|||{port}|"),
         };
-    }
-}
-
-impl Default for Text {
-    fn default() -> Self {
-        Self { room: [0; 64], len: 0 }
-    }
-}
-
-impl Text {
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.room.get(..self.len).unwrap_or_default()
-    }
-}
-
-impl Write for Text {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.room.get_mut(self.len..self.len + text.len()).ok_or(fmt::Error)?;
-        room.copy_from_slice(text.as_bytes());
-        self.len += text.len();
-        Ok(())
     }
 }
 

@@ -64,7 +64,7 @@ compare: all
 # Ours and the kernel's side by side, then the engine alone: nanoseconds a packet.
 bench: needs-test all
 	target/release/bench
-	$(CARGO) bench --quiet --package engine --bench packet
+	$(CARGO) bench --quiet --package engine --bench packet --bench entries
 
 # Coverage-guided fuzzing: a minute or so of each target, or all of them until one finds something.
 fuzz-short:

@@ -1,10 +1,13 @@
-//! On a warmed engine a packet allocates nothing.
+//! On a warmed engine a packet allocates nothing, and a connection takes no more than it should.
 
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use engine::conntrack::tuple::Ports;
+use engine::conntrack::{Address, Draft, Settings, Tracker, Tuple};
+use engine::{Effects, Now};
 use libxt::family::Af;
 use support::{Router, ip, tcp, udp};
 
@@ -12,23 +15,28 @@ struct Counting;
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
+    /// Bytes that are allocated and not freed.
+    static HELD: Cell<usize> = const { Cell::new(0) };
 }
 
 // SAFETY: every call goes to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.with(|count| count.set(count.get() + 1));
+        HELD.with(|held| held.set(held.get().wrapping_add(layout.size())));
         // SAFETY: the caller's promise is passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        HELD.with(|held| held.set(held.get().wrapping_sub(layout.size())));
         // SAFETY: the caller's promise is passed on.
         unsafe { System.dealloc(memory, layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         COUNT.with(|count| count.set(count.get() + 1));
+        HELD.with(|held| held.set(held.get().wrapping_add(size).wrapping_sub(layout.size())));
         // SAFETY: the caller's promise is passed on.
         unsafe { System.realloc(memory, layout, size) }
     }
@@ -117,4 +125,51 @@ fn a_warmed_engine_allocates_nothing_for_any_packet() {
     router.wait(500_000 * support::SECOND);
     let fresh = round(&mut router, 20_000);
     assert_eq!(fresh, 0, "new connections");
+}
+
+#[test]
+fn a_connection_takes_at_most_256_bytes_with_all_that_finds_it() {
+    const ENTRIES: u32 = 1 << 17;
+    let now = Now { monotonic: support::SECOND, wall: support::SECOND };
+    let before = HELD.with(Cell::get);
+    // The slots kept free and the buckets are as many for each connection as with a million of them.
+    let mut tracker = Tracker::new(Settings { max: ENTRIES, buckets: ENTRIES, ..Settings::default() }, [7; 16]);
+    let mut out = Effects::default();
+    let mut draft = Draft {
+        tuples: [tuple(0); 2],
+        zones: [0; 2],
+        status: 0,
+        timeout: 600,
+        mark: 0,
+        labels: None,
+        protocol: None,
+        nat: [None; 2],
+        helper: None,
+        master: None,
+    };
+    for number in 0..ENTRIES {
+        let original = tuple(number);
+        draft.tuples = [original, original.inverse().unwrap()];
+        tracker.insert(&draft, 0, now, &mut out).unwrap();
+        if number % 1000 == 0 {
+            tracker.expire(now, &mut out);
+        }
+    }
+    tracker.expire(now, &mut out);
+    let each = (HELD.with(Cell::get) - before) as f64 / f64::from(ENTRIES);
+    assert!(each <= 256.0, "{each} bytes");
+    // Much less would mean that this looks in the wrong place.
+    assert!(each >= 200.0, "{each} bytes");
+}
+
+fn tuple(number: u32) -> Tuple {
+    let address = |bytes: [u8; 4]| Address::from(std::net::IpAddr::from(bytes));
+    let [_, a, b, c] = (number >> 8).to_be_bytes();
+    Tuple {
+        af: Af::V4,
+        protocol: 6,
+        source: address([10, a, b, c]),
+        destination: address([192, 0, 2, 80]),
+        ports: Ports::Ports { source: 1024 + (number & 0xff) as u16, destination: 80 },
+    }
 }

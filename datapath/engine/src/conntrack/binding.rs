@@ -1,6 +1,6 @@
 //! What NAT asks of the table while it binds a connection that is not confirmed yet.
 
-use super::connection::{Connection, Place, done_bit};
+use super::connection::{Connection, Place, Traits, done_bit};
 use super::table::SOURCE;
 use super::tuple::protocol;
 use super::{Address, ConnId, Direction, ProtocolState, Tracker, Tuple, status};
@@ -17,19 +17,21 @@ impl Tracker {
     pub(crate) fn bind(&mut self, id: ConnId, manip: Manip, leaving: &Tuple) {
         let Some(connection) = self.unconfirmed(id) else { return };
         if let Some(reply) = leaving.inverse()
-            && connection.tuples[1] != reply
+            && !connection.pair.is(Direction::Reply, &reply)
         {
             self.table.set_reply(id.index, reply);
-            self.table.at_mut(id.index).status |= match manip {
+            self.table.at_mut(id.index).gain(match manip {
                 Manip::Source => status::SRC_NAT,
                 Manip::Destination => status::DST_NAT,
-            };
+            });
             self.table.link_between(id.index);
             let connection = self.table.at_mut(id.index);
-            connection.alike |= !connection.tells_direction();
+            if !connection.tells_direction() {
+                connection.traits.set(Traits::ALIKE, true);
+            }
             self.make_shiftable(id.index);
         }
-        self.table.at_mut(id.index).status |= done_bit(manip);
+        self.table.at_mut(id.index).gain(done_bit(manip));
         if manip == Manip::Source {
             self.table.link(id.index, SOURCE);
         }
@@ -54,7 +56,7 @@ impl Tracker {
                     && other.place == Place::Table
                     && other.zones[usize::from(kind)] == own.zones[usize::from(kind)]
                     && !other.expired(now)
-                    && !(other.tuples[0] == own.tuples[0] && other.zones == own.zones)
+                    && !(other.tuple(Direction::Original) == own.tuple(Direction::Original) && other.zones == own.zones)
             })
             .map(|(index, _)| self.table.id(index))
     }
@@ -65,7 +67,7 @@ impl Tracker {
         const CLOSE: u8 = 8;
         let Some(other) = self.taken(leaving, id, now) else { return false };
         let over = self.table.get(other).is_some_and(|connection| {
-            connection.tuples[0].protocol == protocol::TCP
+            connection.tuple(Direction::Original).protocol == protocol::TCP
                 && matches!(connection.protocol(), ProtocolState::Tcp { state: TIME_WAIT | CLOSE, .. })
         });
         if over {
@@ -113,7 +115,7 @@ impl Tracker {
             let connection = self.table.at(index);
             if connection.place == Place::Table
                 && connection.masquerade == device
-                && address.is_none_or(|address| connection.tuples[1].destination == address)
+                && address.is_none_or(|address| connection.tuple(Direction::Reply).destination == address)
             {
                 self.retire(index, 0, now, out);
             }

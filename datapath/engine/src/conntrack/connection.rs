@@ -2,7 +2,10 @@
 
 use libxt::backend::Counters;
 
+use super::pair::Pair;
 use super::proto::State;
+use super::table::NONE;
+use super::timer;
 use super::{Direction, ProtocolState, Tuple, status, tuple::Ports};
 use crate::Now;
 use crate::nat::Manip;
@@ -11,41 +14,40 @@ use crate::nat::Manip;
 #[derive(Clone, Debug)]
 pub struct Connection {
     /// Original and reply, as packets of that direction look when they arrive.
-    pub(crate) tuples: [Tuple; 2],
-    /// The next node in the chain of each kind of node, see [`super::table`].
-    pub(super) links: [u32; 4],
-    /// The node before in the chain of the same source; unused while it is the first.
-    pub(super) source_back: u32,
-    /// Neighbours in a timer's list, or in the list of free slots.
-    pub(super) timer: Links,
-    /// How often the slot was used.
-    pub(super) generation: u32,
+    pub(super) pair: Pair,
     /// What the slot holds.
     pub(super) place: Place,
     /// Which nodes are in a chain, a bit per kind.
     pub(super) linked: u8,
-    /// It is among those that changed, see [`super::keep`].
-    pub(super) changed: bool,
+    /// What else holds of it.
+    pub(super) traits: Traits,
+    /// `IPS_*`, see [`status`].
+    pub(super) bits: u16,
+    /// The next node in the chain of each kind of node, see [`super::table`].
+    pub(super) links: [u32; 4],
+    /// The node before in the chain of the same source; unused while it is the first.
+    pub(super) source_back: u32,
+    /// The next in a timer's list, or in the list of free slots.
+    pub(super) timer_next: u32,
+    /// The one before in a timer's list.
+    pub(super) timer_back: u32,
+    /// Which list: a slot of the wheel, [`super::timer::LIMBO`], or [`super::timer::NOWHERE`].
+    pub(super) timer_list: u16,
     /// The deadline as it was written last, see [`super::keep`].
-    pub(super) kept: u32,
-    /// Between the two translations its packets do not say whose they are.
-    pub(super) alike: bool,
-    /// Which extensions it was born with.
-    pub(super) extensions: Extensions,
+    pub(super) kept: u16,
+    /// How often the slot was used.
+    pub(super) generation: u32,
     /// Monotonic nanoseconds of its end; for an unconfirmed one, nanoseconds from its confirmation on.
     pub(super) deadline: u64,
     /// Wall-clock nanoseconds of its confirmation, if timestamps are on; in limbo, monotonic nanoseconds of its end there.
     pub(super) start: u64,
-    pub(super) status: u32,
     pub(super) mark: u32,
-    pub(super) secmark: u32,
     pub(super) zones: [u16; 2],
     /// Events that wait for the packet's last stage, bits of `IPCT_*`.
     pub(super) pending: u16,
     /// Events that may be made of it and of what is expected because of it; 0 is none at all.
     pub(super) events: u16,
     pub(super) counters: [Counters; 2],
-    pub(super) labels: [u32; 4],
     /// Where its [`super::extra`] is, or [`super::table::NONE`].
     pub(super) extra: u32,
     /// The device that MASQUERADE bound it to, or 0.
@@ -53,17 +55,9 @@ pub struct Connection {
     pub(super) state: State,
 }
 
-/// A table of 262,144 connections fits in 80 MB, chains and timers included.
-const _: () = assert!(size_of::<Connection>() <= 296);
-
-/// Neighbours in a doubly linked list of slots.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Links {
-    pub(super) next: u32,
-    pub(super) back: u32,
-    /// Which list: a slot of the wheel, [`super::timer::LIMBO`], or [`super::timer::NOWHERE`].
-    pub(super) list: u16,
-}
+/// With the heads of both hashes (4 bytes each a bucket) and the slots kept free, a million connections take less than
+/// 256 bytes each, chains and timers included.
+const _: () = assert!(size_of::<Connection>() <= 240);
 
 /// What a slot of the slab holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,31 +72,98 @@ pub(super) enum Place {
     Retired,
 }
 
-/// What a connection was born with (`nf_ct_*_ext_add`).
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Extensions {
-    pub(super) counters: bool,
-    pub(super) times: bool,
-    pub(super) labels: bool,
+/// What holds of a connection besides its status, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Traits(u8);
+
+impl Traits {
+    /// It was born with counters (`nf_ct_acct_ext_add`).
+    pub(super) const COUNTERS: Self = Self(1);
+    /// It was born with times (`nf_ct_tstamp_ext_add`).
+    pub(super) const TIMES: Self = Self(2);
+    /// It has room for labels (`nf_ct_labels_ext_add`), which are in its [`super::extra`] once one was set.
+    pub(super) const LABELS: Self = Self(4);
+    /// What it may be born with.
+    pub(super) const BORN: Self = Self(7);
+    /// It is among those that changed, see [`super::keep`].
+    pub(super) const CHANGED: Self = Self(8);
+    /// Between the two translations its packets do not say whose they are.
+    pub(super) const ALIKE: Self = Self(16);
+
+    pub(super) const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(super) const fn set(&mut self, other: Self, to: bool) {
+        self.0 = if to { self.0 | other.0 } else { self.0 & !other.0 };
+    }
+
+    /// Those that are among others.
+    pub(super) const fn of(self, others: Self) -> Self {
+        Self(self.0 & others.0)
+    }
+
+    pub(super) const fn number(self) -> u8 {
+        self.0
+    }
+
+    pub(super) const fn from_number(number: u8) -> Self {
+        Self(number)
+    }
 }
 
 impl Connection {
-    /// The tuple of a direction, as its packets look when they arrive.
-    pub fn tuple(&self, direction: Direction) -> &Tuple {
-        match direction {
-            Direction::Original => &self.tuples[0],
-            Direction::Reply => &self.tuples[1],
+    /// What a free slot holds.
+    pub(super) fn blank(tuple: Tuple) -> Self {
+        Self {
+            pair: Pair::new([tuple; 2]),
+            place: Place::Free,
+            linked: 0,
+            traits: Traits::default(),
+            bits: 0,
+            links: [NONE; 4],
+            source_back: NONE,
+            timer_next: NONE,
+            timer_back: NONE,
+            timer_list: timer::NOWHERE,
+            kept: 0,
+            generation: 0,
+            deadline: 0,
+            start: 0,
+            mark: 0,
+            zones: [0; 2],
+            pending: 0,
+            events: 0,
+            counters: [Counters { packets: 0, bytes: 0 }; 2],
+            extra: NONE,
+            masquerade: 0,
+            state: State::Stateless,
         }
+    }
+
+    /// The tuple of a direction, as its packets look when they arrive.
+    pub fn tuple(&self, direction: Direction) -> Tuple {
+        self.pair.tuple(direction)
     }
 
     /// `IPS_*`, see [`status`].
     pub fn status(&self) -> u32 {
-        self.status
+        u32::from(self.bits)
+    }
+
+    /// Whether it has one of some status bits.
+    pub(super) fn has(&self, bits: u32) -> bool {
+        self.status() & bits != 0
+    }
+
+    /// Gives it more status bits. There are 16.
+    pub(super) fn gain(&mut self, bits: u32) {
+        self.bits |= (bits & 0xffff) as u16;
     }
 
     /// Whether it is in the table.
     pub fn confirmed(&self) -> bool {
-        self.status & status::CONFIRMED != 0
+        self.has(status::CONFIRMED)
     }
 
     /// `ct->mark`.
@@ -110,15 +171,9 @@ impl Connection {
         self.mark
     }
 
-    /// 128 label bits, bit 0 the lowest; `None` if it has no room for labels.
-    pub fn labels(&self) -> Option<u128> {
-        let [a, b, c, d] = self.labels.map(u128::from);
-        self.extensions.labels.then_some(a | b << 32 | c << 64 | d << 96)
-    }
-
     /// Packets and bytes of each direction; `None` if it is not accounted.
     pub fn counters(&self) -> Option<[Counters; 2]> {
-        self.extensions.counters.then_some(self.counters)
+        self.traits.has(Traits::COUNTERS).then_some(self.counters)
     }
 
     /// Seconds until it times out, at least 0.
@@ -139,7 +194,7 @@ impl Connection {
 
     /// Whether one side was bound by NAT. As nf_nat_initialized().
     pub(crate) fn bound(&self, manip: Manip) -> bool {
-        self.status & done_bit(manip) != 0
+        self.has(done_bit(manip))
     }
 
     /// Whether packets of a direction are rewritten on one side.
@@ -148,7 +203,7 @@ impl Connection {
             (Manip::Source, Direction::Original) | (Manip::Destination, Direction::Reply) => status::SRC_NAT,
             (Manip::Destination, Direction::Original) | (Manip::Source, Direction::Reply) => status::DST_NAT,
         };
-        self.status & bit != 0
+        self.has(bit)
     }
 
     /// What a direction's packets look like when they leave: the inverse of the other direction's tuple.
@@ -166,7 +221,7 @@ impl Connection {
             (_, leaving) if self.rewrites(Manip::Destination, direction) => leaving,
             (arriving, _) => arriving,
         };
-        Some(Tuple { destination: leaving.destination, ports, ..*arriving })
+        Some(Tuple { destination: leaving.destination, ports, ..arriving })
     }
 
     /// Whether packets between the two translations tell their direction: an answer looks like a question turned round, and
@@ -179,7 +234,7 @@ impl Connection {
 
     /// Whether it is on its way out. As nf_ct_is_dying().
     pub(super) fn is_dying(&self) -> bool {
-        self.status & status::DYING != 0
+        self.has(status::DYING)
     }
 
     pub(super) fn expired(&self, now: Now) -> bool {
@@ -193,7 +248,7 @@ impl Connection {
 
     /// A packet of a direction passed. As nf_ct_acct_add().
     pub(super) fn count(&mut self, direction: Direction, bytes: usize) {
-        if self.extensions.counters {
+        if self.traits.has(Traits::COUNTERS) {
             let counters = &mut self.counters[direction as usize];
             counters.packets = counters.packets.saturating_add(1);
             counters.bytes = counters.bytes.saturating_add(bytes as u64);

@@ -1,6 +1,7 @@
 //! What ctnetlink does to the table: find, list, insert, change, delete.
 
-use super::connection::{Connection, Place, event};
+use super::connection::{Connection, Place, Traits, event};
+use super::pair::Pair;
 use super::proto::{State, sctp, seconds, tcp};
 use super::tuple::protocol;
 use super::{ConnId, Direction, ProtocolState, Snapshot, Tracker, Tuple, status};
@@ -124,7 +125,7 @@ impl Tracker {
         if draft.tuples.iter().any(|tuple| self.table.find(tuple, zones).is_some()) {
             return Err(Refusal::Exists);
         }
-        if draft.tuples[0].af != draft.tuples[1].af || draft.tuples[0].protocol != draft.tuples[1].protocol {
+        if !draft.tuples[0].is_kin(&draft.tuples[1]) {
             return Err(Refusal::Invalid);
         }
         if self.settings.max != 0 && self.len >= self.settings.max {
@@ -137,27 +138,27 @@ impl Tracker {
         let index = self.take_slot(now, out).ok_or(Refusal::Full)?;
         let (settings, listening) = (&self.settings, self.listening);
         let connection = self.table.at_mut(index);
-        connection.tuples = draft.tuples;
+        connection.pair = Pair::new(draft.tuples);
         connection.zones = zones;
         connection.mark = draft.mark;
-        connection.extensions.counters = settings.acct;
-        connection.extensions.times = settings.timestamp;
-        if let Some(labels) = draft.labels {
-            connection.extensions.labels = true;
-            connection.set_labels(labels);
-        }
+        connection.traits.set(Traits::COUNTERS, settings.acct);
+        connection.traits.set(Traits::TIMES, settings.timestamp);
+        connection.traits.set(Traits::LABELS, draft.labels.is_some());
         connection.events = if settings.events == 1 || settings.events == 2 && listening { u16::MAX } else { 0 };
         connection.deadline = seconds(draft.timeout);
-        connection.status = draft.status & !UNCHANGEABLE;
+        connection.gain(draft.status & !UNCHANGEABLE);
         connection.state = state_of(&draft.tuples[0], draft.protocol);
         self.table.enter_limbo(index, now.monotonic);
         let id = self.table.id(index);
+        if let Some(labels) = draft.labels {
+            self.table.set_labels(index, labels);
+        }
         if draft.helper.is_some() {
             self.assign(index, draft.helper);
-            self.table.at_mut(index).status |= status::HELPER;
+            self.table.at_mut(index).gain(status::HELPER);
         }
         if let Some(master) = master {
-            self.table.at_mut(index).status |= status::EXPECTED;
+            self.table.at_mut(index).gain(status::EXPECTED);
             self.adopt(index, master);
         }
         for (manip, range) in [(Manip::Source, &draft.nat[0]), (Manip::Destination, &draft.nat[1])] {
@@ -165,7 +166,7 @@ impl Tracker {
                 nat::setup(self, id, range, manip, now);
             }
         }
-        let tuples = self.table.at(index).tuples;
+        let tuples = self.table.at(index).pair.tuples();
         if tuples.iter().any(|tuple| self.table.find(tuple, zones).is_some()) {
             self.free(index, now, out);
             return Err(Refusal::Exists);
@@ -190,21 +191,22 @@ impl Tracker {
     ) -> Result<(), Refusal> {
         let connection = self.table.get_mut(id).filter(|it| it.place == Place::Table).ok_or(Refusal::Missing)?;
         if let Some(wanted) = change.status {
-            let differs = connection.status ^ wanted;
+            let differs = connection.status() ^ wanted;
             if differs & (status::EXPECTED | status::CONFIRMED | status::DYING) != 0
-                || connection.status & !wanted & STICKY != 0
+                || connection.status() & !wanted & STICKY != 0
             {
                 return Err(Refusal::Busy);
             }
-            connection.status |= wanted & !UNCHANGEABLE;
+            connection.gain(wanted & !UNCHANGEABLE);
         }
         if let Some((mark, mask)) = change.mark {
             connection.mark = connection.mark & !mask ^ mark;
         }
         if let Some((labels, mask)) = change.labels {
-            let Some(had) = connection.labels() else { return Err(Refusal::Unsupported) };
-            connection.set_labels(had & !mask ^ labels);
+            let Some(had) = self.table.labels(id.index) else { return Err(Refusal::Unsupported) };
+            self.table.set_labels(id.index, had & !mask ^ labels);
         }
+        let connection = self.table.at_mut(id.index);
         if let (Some(ProtocolState::Tcp { state, scales, flags }), State::Tcp(tcp)) =
             (change.protocol, &mut connection.state)
         {
@@ -270,31 +272,24 @@ impl Tracker {
         let extra = self.table.extra(id.index);
         Snapshot {
             id: (self.table.digest(&name) >> 32) as u32,
-            tuples: connection.tuples,
+            tuples: connection.pair.tuples(),
             zones: connection.zones,
-            status: connection.status,
+            status: connection.status(),
             timeout: Some(connection.seconds_left(now)).filter(|&left| !dying || left != 0),
             mark: connection.mark,
-            secmark: connection.secmark,
+            secmark: extra.map_or(0, |extra| extra.secmark),
             uses: 1 + extra.map_or(0, |extra| extra.children),
             counters: connection.counters(),
-            times: connection.extensions.times.then_some([connection.start, if dying { now.wall } else { 0 }]),
-            labels: connection.labels(),
+            times: connection.traits.has(Traits::TIMES).then_some([connection.start, if dying { now.wall } else { 0 }]),
+            labels: self.table.labels(id.index),
             protocol: connection.protocol(),
             helper: extra.and_then(|extra| Some(extra.help.as_ref()?.helper?.helper().name())),
             master: extra.and_then(|extra| Some(extra.master?.tuple)),
             adjustments: extra
                 .and_then(|extra| extra.shifts)
-                .filter(|_| connection.status & status::SEQ_ADJUST != 0)
+                .filter(|_| connection.has(status::SEQ_ADJUST))
                 .map(|shifts| shifts.map(|shift| (shift.position, shift.before, shift.after))),
         }
-    }
-}
-
-impl Connection {
-    fn set_labels(&mut self, labels: u128) {
-        let words = [labels, labels >> 32, labels >> 64, labels >> 96];
-        self.labels = words.map(|word| (word & 0xffff_ffff) as u32);
     }
 }
 
@@ -307,7 +302,7 @@ fn state_of(tuple: &Tuple, given: Option<ProtocolState>) -> State {
         (protocol::TCP, _) => State::Tcp(tcp::Tcp::inserted(tcp::state::NONE, [0; 2], [tcp::flag::BE_LIBERAL; 2])),
         (protocol::SCTP, Some(ProtocolState::Sctp { state, tags })) => State::Sctp(sctp::Sctp::inserted(state, tags)),
         (protocol::SCTP, _) => State::Sctp(sctp::Sctp::default()),
-        (protocol::UDP | protocol::UDPLITE, _) => State::Udp(0),
+        (protocol::UDP | protocol::UDPLITE, _) => State::udp(0),
         _ => State::Stateless,
     }
 }

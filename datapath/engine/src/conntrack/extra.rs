@@ -1,6 +1,6 @@
-//! What few connections have, apart from the slab: a helper, a master, expectations, adjusted sequence numbers.
+//! What few connections have, apart from the slab: a helper, a master, expectations, labels, adjusted sequence numbers.
 
-use super::connection::Connection;
+use super::connection::{Connection, Traits, event};
 use super::expect::{CLASSES, Link};
 use super::policy::PolicyId;
 use super::table::{NONE, Table};
@@ -9,7 +9,7 @@ use crate::helper::sequence::Shift;
 use crate::helper::{self, Helper, HelperId, Memory};
 use crate::{Effects, Now};
 
-/// `struct nf_conn_help`, `struct nf_conn_seqadj`, `struct nf_conn_timeout` and `ct->master`.
+/// `struct nf_conn_help`, `struct nf_conn_seqadj`, `struct nf_conn_timeout`, `struct nf_conn_labels`, `ct->secmark` and `ct->master`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Extra {
     /// `nfct_help(ct)`: the connection has room for a helper, and perhaps one.
@@ -24,6 +24,10 @@ pub(super) struct Extra {
     pub(super) expecting: [u8; CLASSES],
     /// The policy that says how long it lives.
     pub(super) timeouts: Option<PolicyId>,
+    /// `ct->secmark`.
+    pub(super) secmark: u32,
+    /// 128 label bits, the lowest first, if the connection has room for them.
+    pub(super) labels: [u32; 4],
     /// How sequence numbers of each direction are moved.
     pub(super) shifts: Option<[Shift; 2]>,
 }
@@ -86,6 +90,21 @@ impl Table {
         Some(core::mem::take(extra))
     }
 
+    /// 128 label bits, bit 0 the lowest; `None` if the connection has no room for labels.
+    pub(super) fn labels(&self, index: u32) -> Option<u128> {
+        let words = self.extra(index).map_or([0; 4], |extra| extra.labels);
+        let [a, b, c, d] = words.map(u128::from);
+        self.at(index).traits.has(Traits::LABELS).then_some(a | b << 32 | c << 64 | d << 96)
+    }
+
+    /// Sets all labels.
+    pub(super) fn set_labels(&mut self, index: u32, labels: u128) {
+        if labels != 0 || self.extra(index).is_some() {
+            let words = [labels, labels >> 32, labels >> 64, labels >> 96];
+            self.add_extra(index).labels = words.map(|word| (word & 0xffff_ffff) as u32);
+        }
+    }
+
     /// How many there are.
     #[cfg(test)]
     pub(super) fn extras(&self) -> usize {
@@ -101,6 +120,22 @@ impl Connection {
 }
 
 impl Tracker {
+    /// 128 label bits of a connection, bit 0 the lowest; `None` if it has no room for labels.
+    pub fn labels(&self, id: ConnId) -> Option<u128> {
+        self.table.get(id)?;
+        self.table.labels(id.index)
+    }
+
+    /// Sets a label bit (`-m connlabel --set`), 0 to 127; `false` if the connection has no room for labels.
+    pub fn set_label(&mut self, id: ConnId, bit: u8) -> bool {
+        let Some(had) = self.labels(id).filter(|_| bit < 128) else { return false };
+        if had >> bit & 1 == 0 {
+            self.table.set_labels(id.index, had | 1 << bit);
+            self.table.at_mut(id.index).note(event::LABEL);
+        }
+        true
+    }
+
     /// The helper of a connection. As nfct_help(ct)->helper.
     pub(crate) fn helper(&self, id: ConnId) -> Option<&'static dyn Helper> {
         self.table.get(id)?;
@@ -129,7 +164,7 @@ impl Tracker {
     /// As ctnetlink_change_helper().
     pub fn change_helper(&mut self, id: ConnId, name: &[u8], now: Now, out: &mut Effects) -> Result<(), Refusal> {
         let connection = self.table.get(id).ok_or(Refusal::Missing)?;
-        let tuple = connection.tuples[0];
+        let tuple = connection.tuple(Direction::Original);
         let extra = self.table.extra(id.index);
         let has = extra.and_then(|extra| extra.help.as_ref()?.helper);
         if extra.is_some_and(|extra| extra.master.is_some()) {
@@ -170,7 +205,7 @@ impl Tracker {
         }
         let Some(shifts) = self.table.extra_mut(id.index).and_then(|extra| extra.shifts.as_mut()) else { return };
         shifts[direction as usize].grow(sequence, by);
-        self.table.at_mut(id.index).status |= status::SEQ_ADJUST;
+        self.table.at_mut(id.index).gain(status::SEQ_ADJUST);
         self.touch(id.index);
     }
 

@@ -8,7 +8,8 @@ use libxt::backend::Counters;
 use libxt::family::Af;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::connection::{Connection, Extensions, Place};
+use super::connection::{Connection, Place, Traits};
+use super::pair::Pair;
 use super::proto::{State, sctp, tcp};
 use super::table::{ORIGINAL, REPLY, SOURCE, Table};
 use super::tuple::Ports;
@@ -43,8 +44,8 @@ pub struct Record {
     protocol: u8,
     /// Which of [`Ports`], see [`kind`].
     kind: u8,
-    /// Bits of [`extension`].
-    extensions: u8,
+    /// What it was born with, see [`Traits`].
+    traits: u8,
     /// Of TCP or SCTP.
     tcp_state: u8,
     tcp_scales: [u8; 2],
@@ -72,20 +73,20 @@ impl Record {
     pub const USED: usize = core::mem::offset_of!(Self, used);
 
     fn of(connection: &Connection) -> Self {
-        let [original, reply] = &connection.tuples;
+        let [original, reply] = &connection.pair.tuples();
         let [there, back] = connection.counters;
         let mut record = Self {
             deadline: connection.deadline,
             start: connection.start,
             counters: [there.packets, there.bytes, back.packets, back.bytes],
-            stream: 0,
+            stream: connection.state.stream(),
             addresses: [original, reply].map(|tuple| [tuple.source.0, tuple.destination.0]),
             generation: connection.generation,
-            status: connection.status,
+            status: connection.status(),
             mark: connection.mark,
-            secmark: connection.secmark,
+            secmark: 0,
             masquerade: connection.masquerade,
-            labels: connection.labels,
+            labels: [0; 4],
             ports: [original.port_bytes(), reply.port_bytes()],
             zones: connection.zones,
             events: connection.events,
@@ -97,7 +98,7 @@ impl Record {
                 Ports::Icmp { .. } => kind::ICMP,
                 Ports::Keys { .. } => kind::KEYS,
             },
-            extensions: bits(connection.extensions),
+            traits: connection.traits.of(Traits::BORN).number(),
             tcp_state: 0,
             tcp_scales: [0; 2],
             tcp_flags: [0; 2],
@@ -105,9 +106,6 @@ impl Record {
             helper: 0,
             reserved: [0; 3],
         };
-        if let State::Udp(stream) = connection.state {
-            record.stream = stream;
-        }
         match connection.protocol() {
             ProtocolState::Tcp { state, scales, flags } => {
                 (record.tcp_state, record.tcp_scales, record.tcp_flags) = (state, scales, flags);
@@ -144,29 +142,23 @@ impl Record {
             let sound = short(source) && short(destination);
             sound.then_some(Tuple { af, protocol: self.protocol, source, destination, ports })
         };
-        connection.tuples = [tuple(0)?, tuple(1)?];
+        connection.pair = Pair::new([tuple(0)?, tuple(1)?]);
         if self.status & status::CONFIRMED == 0 || self.status & (status::DYING | status::TEMPLATE) != 0 {
             return None;
         }
         let [there, there_bytes, back, back_bytes] = self.counters;
         connection.generation = self.generation;
         connection.place = Place::Table;
-        connection.extensions = Extensions {
-            counters: self.extensions & extension::COUNTERS != 0,
-            times: self.extensions & extension::TIMES != 0,
-            labels: self.extensions & extension::LABELS != 0,
-        };
+        connection.traits = Traits::from_number(self.traits).of(Traits::BORN);
         connection.deadline = self.deadline;
         connection.start = self.start;
-        connection.status = self.status;
+        connection.gain(self.status);
         connection.mark = self.mark;
-        connection.secmark = self.secmark;
         connection.zones = self.zones;
         connection.pending = 0;
         connection.events = self.events;
         connection.counters =
             [Counters { packets: there, bytes: there_bytes }, Counters { packets: back, bytes: back_bytes }];
-        connection.labels = self.labels;
         connection.masquerade = self.masquerade;
         connection.state = match (self.protocol, self.kind) {
             // Its windows moved on unseen, so they are not judged any more.
@@ -179,7 +171,7 @@ impl Record {
                 let tags = [(self.stream >> 32) as u32, self.stream as u32];
                 State::Sctp(sctp::Sctp::inserted(self.tcp_state, tags))
             }
-            (super::tuple::protocol::UDP | super::tuple::protocol::UDPLITE, _) => State::Udp(self.stream),
+            (super::tuple::protocol::UDP | super::tuple::protocol::UDPLITE, _) => State::udp(self.stream),
             _ => State::Stateless,
         };
         Some(())
@@ -200,10 +192,11 @@ impl Tracker {
     pub fn changes(&mut self, mut keep: impl FnMut(u32, Option<&Record>)) {
         while let Some(index) = self.changed.pop() {
             let connection = self.table.at_mut(index);
-            connection.changed = false;
+            connection.traits.set(Traits::CHANGED, false);
             connection.kept = coarse(connection.deadline);
             let mut record = (connection.place == Place::Table).then(|| Record::of(connection));
             if let (Some(record), Some(extra)) = (&mut record, self.table.extra(index)) {
+                (record.secmark, record.labels) = (extra.secmark, extra.labels);
                 record.helper = HelperId::number(extra.help.as_ref().and_then(|help| help.helper));
             }
             keep(index, record.as_ref());
@@ -253,11 +246,15 @@ impl Tracker {
         let mut connection = Table::blank();
         record.fill(&mut connection)?;
         let taken = |tuple: &Tuple| self.table.find(tuple, connection.zones).is_some();
-        if connection.tuples.iter().any(taken) {
+        if connection.pair.tuples().iter().any(taken) {
             return None;
         }
-        let translates = connection.status & status::SRC_NAT_DONE != 0;
+        let translates = connection.has(status::SRC_NAT_DONE);
         *self.table.at_mut(index) = connection;
+        if record.secmark != 0 || record.labels != [0; 4] {
+            let extra = self.table.add_extra(index);
+            (extra.secmark, extra.labels) = (record.secmark, record.labels);
+        }
         if let Some(helper) = HelperId::from_number(record.helper) {
             self.assign(index, Some(helper));
             if record.is_translated() {
@@ -283,32 +280,36 @@ impl Tracker {
             return;
         }
         let connection = self.table.at_mut(index);
-        if !core::mem::replace(&mut connection.changed, true) {
+        if !connection.traits.has(Traits::CHANGED) {
+            connection.traits.set(Traits::CHANGED, true);
             self.changed.push(index);
         }
     }
 
-    /// A connection's timeout moved.
-    pub(super) fn touch_deadline(&mut self, index: u32) {
+    /// A connection's timeout moved from where it was.
+    pub(super) fn touch_deadline(&mut self, index: u32, from: u64) {
+        if !self.keeping {
+            return;
+        }
         let connection = self.table.at(index);
-        if self.keeping && coarse(connection.deadline).abs_diff(connection.kept) > SLACK {
+        // Numbers that go round tell no difference beyond half the way.
+        let far = connection.deadline.abs_diff(from) >> UNIT >= 1 << 15;
+        if far || (coarse(connection.deadline).wrapping_sub(connection.kept) as i16).unsigned_abs() > SLACK {
             self.touch(index);
         }
     }
 }
 
-fn bits(born: Extensions) -> u8 {
-    let with = [(born.counters, extension::COUNTERS), (born.times, extension::TIMES), (born.labels, extension::LABELS)];
-    with.into_iter().filter(|(has, _)| *has).fold(0, |bits, (_, bit)| bits | bit)
+/// Nanoseconds in units of about a second, going round.
+fn coarse(deadline: u64) -> u16 {
+    (deadline >> UNIT) as u16
 }
 
-/// Nanoseconds in units of 2^30, about a second.
-fn coarse(deadline: u64) -> u32 {
-    (deadline >> 30) as u32
-}
+/// The unit is 2^30 ns.
+const UNIT: u32 = 30;
 
-/// How far a timeout moves before it is written again, in units of 2^30 ns.
-const SLACK: u32 = 4;
+/// How far a timeout moves before it is written again, in that unit.
+const SLACK: u16 = 4;
 
 /// Values of [`Record::kind`].
 mod kind {
@@ -316,11 +317,4 @@ mod kind {
     pub(super) const PORTS: u8 = 1;
     pub(super) const ICMP: u8 = 2;
     pub(super) const KEYS: u8 = 3;
-}
-
-/// Bits of [`Record::extensions`].
-mod extension {
-    pub(super) const COUNTERS: u8 = 1;
-    pub(super) const TIMES: u8 = 2;
-    pub(super) const LABELS: u8 = 4;
 }

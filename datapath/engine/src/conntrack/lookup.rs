@@ -1,6 +1,6 @@
 //! Finding a packet's connection again at a later hook, from the header as it now stands.
 
-use super::connection::{Connection, Place};
+use super::connection::{Connection, Place, Traits};
 use super::error::{ERROR_HEADER, Message, Quote, classify};
 use super::table::{BETWEEN, REPLY, direction};
 use super::{Direction, Relation, Tracked, Tracker, Tuple, status};
@@ -68,7 +68,7 @@ impl Tracker {
             return true;
         }
         // Who comes later looks for those who were there.
-        own.alike || relation == Relation::New && self.meet_alike(id.index)
+        own.traits.has(Traits::ALIKE) || relation == Relation::New && self.meet_alike(id.index)
     }
 
     /// Finds a connection whose packets look the same between the two translations; both remember it.
@@ -76,7 +76,7 @@ impl Tracker {
         let Some(middle) = self.table.at(index).between(Direction::Original) else { return false };
         let Some(back) = middle.inverse() else { return false };
         if !self.table.at(index).tells_direction() {
-            self.table.at_mut(index).alike = true;
+            self.table.at_mut(index).traits.set(Traits::ALIKE, true);
             return true;
         }
         let alike = |at, _, other: &Connection| {
@@ -87,8 +87,8 @@ impl Tracker {
         // One is enough: if there are more they know of each other.
         let other = self.table.seek(&middle, alike).or_else(|| self.table.seek(&back, alike));
         let Some((other, _)) = other else { return false };
-        self.table.at_mut(other).alike = true;
-        self.table.at_mut(index).alike = true;
+        self.table.at_mut(other).traits.set(Traits::ALIKE, true);
+        self.table.at_mut(index).traits.set(Traits::ALIKE, true);
         true
     }
 
@@ -145,7 +145,7 @@ impl Tracker {
         let mut best: Option<(u8, u32, Direction)> = None;
         let mut weigh = |index: u32, direction: Direction, connection: &Connection| {
             let looks = match stage {
-                Stage::Arriving => Some(*connection.tuple(direction)),
+                Stage::Arriving => Some(connection.tuple(direction)),
                 Stage::Between => connection.between(direction),
                 Stage::Leaving => connection.leaving(direction),
             };

@@ -4,15 +4,18 @@
 //! timers are threaded through the slab. Entries are plain data without pointers, so that the slab can live in a
 //! mapping that outlives the process.
 
+mod begin;
 mod binding;
 mod connection;
 mod control;
+mod end;
 pub(crate) mod error;
 pub mod expect;
 mod extra;
 mod hash;
 pub mod keep;
 mod lookup;
+mod pair;
 pub mod policy;
 mod proto;
 pub mod settings;

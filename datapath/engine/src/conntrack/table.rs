@@ -4,15 +4,13 @@
 //! A node is a connection's membership in a chain: the slot's index and the kind of node in one number. Chains are
 //! threaded through the connections; heads are the only memory beside the slab.
 
-use libxt::backend::Counters;
 use libxt::family::Af;
 use siphasher::sip::SipHasher13;
 
-use super::connection::{Connection, Extensions, Links, Place};
+use super::connection::{Connection, Place, Traits};
 use super::extra::Extras;
 use super::hash::Keyed;
-use super::proto::State;
-use super::timer::{self, Wheel};
+use super::timer::Wheel;
 use super::{Address, ConnId, Direction, Tuple, tuple::Ports};
 
 /// Kinds of nodes.
@@ -97,7 +95,7 @@ impl Table {
         }
         self.chunks.push(vec![Self::blank(); CHUNK as usize].into_boxed_slice());
         for index in (from..from + CHUNK).rev() {
-            self.at_mut(index).timer.next = self.free;
+            self.at_mut(index).timer_next = self.free;
             self.free = index;
         }
         self.free_len += CHUNK;
@@ -120,32 +118,7 @@ impl Table {
             destination: Address::default(),
             ports: Ports::None,
         };
-        Connection {
-            tuples: [tuple; 2],
-            links: [NONE; 4],
-            source_back: NONE,
-            timer: Links { next: NONE, back: NONE, list: timer::NOWHERE },
-            generation: 0,
-            place: Place::Free,
-            linked: 0,
-            alike: false,
-            changed: false,
-            kept: 0,
-            extensions: Extensions::default(),
-            deadline: 0,
-            start: 0,
-            status: 0,
-            mark: 0,
-            secmark: 0,
-            zones: [0; 2],
-            pending: 0,
-            events: 0,
-            counters: [Counters { packets: 0, bytes: 0 }; 2],
-            labels: [0; 4],
-            extra: NONE,
-            masquerade: 0,
-            state: State::Stateless,
-        }
+        Connection::blank(tuple)
     }
 
     /// Makes the list of free slots anew.
@@ -155,7 +128,7 @@ impl Table {
             let free = self.free;
             let connection = self.at_mut(index);
             if connection.place == Place::Free {
-                connection.timer.next = free;
+                connection.timer_next = free;
                 self.free = index;
                 self.free_len += 1;
             }
@@ -172,9 +145,9 @@ impl Table {
             return None;
         }
         let connection = self.at_mut(index);
-        let (generation, changed) = (connection.generation, connection.changed);
-        let next = connection.timer.next;
-        *connection = Connection { generation, changed, place: Place::Unconfirmed, ..Self::blank() };
+        let (generation, traits) = (connection.generation, connection.traits.of(Traits::CHANGED));
+        let next = connection.timer_next;
+        *connection = Connection { generation, traits, place: Place::Unconfirmed, ..Self::blank() };
         self.free = next;
         self.free_len -= 1;
         Some(index)
@@ -197,7 +170,7 @@ impl Table {
         let connection = self.at_mut(index);
         connection.place = Place::Free;
         connection.generation = connection.generation.wrapping_add(1);
-        connection.timer.next = free;
+        connection.timer_next = free;
         self.free = index;
         self.free_len += 1;
     }
@@ -289,7 +262,7 @@ impl Table {
         let had = self.at(index).linked;
         self.unlink(index, REPLY);
         self.unlink(index, BETWEEN);
-        self.at_mut(index).tuples[1] = reply;
+        self.at_mut(index).pair.set_reply(&reply);
         if had & (1 << REPLY) != 0 {
             self.link(index, REPLY);
         }
@@ -300,7 +273,7 @@ impl Table {
         let connection = self.at(index);
         let between = connection.between(Direction::Original);
         if between.is_some()
-            && between != Some(*connection.tuple(Direction::Original))
+            && between != Some(connection.tuple(Direction::Original))
             && between != connection.leaving(Direction::Original)
         {
             self.link(index, BETWEEN);
@@ -318,8 +291,8 @@ impl Table {
             let (index, kind) = (at >> 2, (at & 3) as u8);
             let connection = self.at(index);
             let matches = match kind {
-                ORIGINAL => connection.tuples[0] == *tuple,
-                REPLY => connection.tuples[1] == *tuple,
+                ORIGINAL => connection.pair.is(Direction::Original, tuple),
+                REPLY => connection.pair.is(Direction::Reply, tuple),
                 _ => connection.between(Direction::Original).as_ref() == Some(tuple),
             };
             if matches && accept(index, kind, connection) {
@@ -371,7 +344,7 @@ impl Table {
                 return None;
             }
             let connection = self.at(at >> 2);
-            let original = &connection.tuples[0];
+            let original = connection.tuple(Direction::Original);
             if connection.place == Place::Table
                 && original.af == tuple.af
                 && original.protocol == tuple.protocol
@@ -431,7 +404,7 @@ impl Table {
         while at != NONE {
             assert_eq!(self.at(at).place, Place::Free);
             free += 1;
-            at = self.at(at).timer.next;
+            at = self.at(at).timer_next;
         }
         assert_eq!(free, self.free_len);
         let used = (0..self.slots()).filter(|index| self.at(*index).place != Place::Free).count();
@@ -446,10 +419,10 @@ impl Table {
     fn bucket_of(&self, index: u32, kind: u8) -> Option<usize> {
         let connection = self.at(index);
         Some(self.bucket(match kind {
-            ORIGINAL => self.hash(&connection.tuples[0]),
-            REPLY => self.hash(&connection.tuples[1]),
+            ORIGINAL => self.hash(&connection.tuple(Direction::Original)),
+            REPLY => self.hash(&connection.tuple(Direction::Reply)),
             BETWEEN => self.hash(&connection.between(Direction::Original)?),
-            _ => self.source_hash(&connection.tuples[0]),
+            _ => self.source_hash(&connection.tuple(Direction::Original)),
         }))
     }
 

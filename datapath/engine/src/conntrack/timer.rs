@@ -4,7 +4,7 @@
 //! A connection whose deadline moves away stays where it is and is put further when its slot comes up: a packet only
 //! writes the deadline.
 
-use super::connection::{Place, SECOND};
+use super::connection::{Connection, Place, SECOND};
 use super::table::{NONE, Table};
 
 /// A connection in no list.
@@ -78,42 +78,42 @@ impl Table {
         let head = core::mem::replace(&mut self.wheel.lists[level][slot], index);
         self.wheel.occupied[level] |= 1 << slot;
         if head != NONE {
-            self.at_mut(head).timer.back = index;
+            self.at_mut(head).timer_back = index;
         }
-        let timer = &mut self.at_mut(index).timer;
-        timer.next = head;
-        timer.back = NONE;
-        timer.list = (level << SLOT_BITS | slot) as u16;
+        let connection = self.at_mut(index);
+        connection.timer_next = head;
+        connection.timer_back = NONE;
+        connection.timer_list = (level << SLOT_BITS | slot) as u16;
     }
 
     /// Takes a connection out of whichever list it is in.
     pub(super) fn stop_timer(&mut self, index: u32) {
-        let timer = self.at(index).timer;
-        if timer.list == NOWHERE {
+        let &Connection { timer_next: next, timer_back: back, timer_list: list, .. } = self.at(index);
+        if list == NOWHERE {
             return;
         }
-        if timer.next != NONE {
-            self.at_mut(timer.next).timer.back = timer.back;
+        if next != NONE {
+            self.at_mut(next).timer_back = back;
         }
-        if timer.back != NONE {
-            self.at_mut(timer.back).timer.next = timer.next;
+        if back != NONE {
+            self.at_mut(back).timer_next = next;
         }
-        if timer.list == LIMBO {
-            if timer.next == NONE {
-                self.wheel.limbo_last = timer.back;
+        if list == LIMBO {
+            if next == NONE {
+                self.wheel.limbo_last = back;
             }
-            if timer.back == NONE {
-                self.wheel.limbo_first = timer.next;
+            if back == NONE {
+                self.wheel.limbo_first = next;
             }
             self.wheel.limbo_len -= 1;
-        } else if timer.back == NONE {
-            let (level, slot) = (usize::from(timer.list >> SLOT_BITS), usize::from(timer.list) % SLOTS as usize);
-            self.wheel.lists[level][slot] = timer.next;
-            if timer.next == NONE {
+        } else if back == NONE {
+            let (level, slot) = (usize::from(list >> SLOT_BITS), usize::from(list) % SLOTS as usize);
+            self.wheel.lists[level][slot] = next;
+            if next == NONE {
                 self.wheel.occupied[level] &= !(1 << slot);
             }
         }
-        self.at_mut(index).timer.list = NOWHERE;
+        self.at_mut(index).timer_list = NOWHERE;
     }
 
     /// Puts a connection at the end of the queue of limbo; its `start` says until when.
@@ -123,14 +123,14 @@ impl Table {
         if last == NONE {
             self.wheel.limbo_first = index;
         } else {
-            self.at_mut(last).timer.next = index;
+            self.at_mut(last).timer_next = index;
         }
         self.wheel.limbo_len += 1;
         let connection = self.at_mut(index);
         connection.start = now.saturating_add(LIMBO_TIME);
-        connection.timer.next = NONE;
-        connection.timer.back = last;
-        connection.timer.list = LIMBO;
+        connection.timer_next = NONE;
+        connection.timer_back = last;
+        connection.timer_list = LIMBO;
     }
 
     /// The connection that is in limbo longest.
@@ -197,10 +197,10 @@ impl Table {
                 while at != NONE {
                     let connection = self.at(at);
                     assert_eq!(connection.place, Place::Table);
-                    assert_eq!(connection.timer.back, back);
-                    assert_eq!(usize::from(connection.timer.list), level << SLOT_BITS | slot);
+                    assert_eq!(connection.timer_back, back);
+                    assert_eq!(usize::from(connection.timer_list), level << SLOT_BITS | slot);
                     counted += 1;
-                    (back, at) = (at, connection.timer.next);
+                    (back, at) = (at, connection.timer_next);
                 }
             }
         }
@@ -208,10 +208,10 @@ impl Table {
         while at != NONE {
             let connection = self.at(at);
             assert!(matches!(connection.place, Place::Unconfirmed | Place::Retired));
-            assert_eq!(connection.timer.back, back);
-            assert_eq!(connection.timer.list, LIMBO);
+            assert_eq!(connection.timer_back, back);
+            assert_eq!(connection.timer_list, LIMBO);
             limbo += 1;
-            (back, at) = (at, connection.timer.next);
+            (back, at) = (at, connection.timer_next);
         }
         assert_eq!(back, self.wheel.limbo_last);
         assert_eq!(limbo, self.wheel.limbo_len);

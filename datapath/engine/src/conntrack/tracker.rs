@@ -1,14 +1,14 @@
 //! The tracker: what happens to a packet at the tracking stages, and how connections begin and end.
 
+use super::begin::LIMBO_MAX;
 use super::connection::{Connection, Place, event};
 use super::error::{Message, Quote, classify};
 use super::expect::Expectations;
 use super::lookup::{Stage, relation};
 use super::policy::{Policies, PolicyId};
 use super::proto::{self, Judgement, View};
-use super::table::{NONE, ORIGINAL, REPLY, Table};
-use super::{ConnId, Direction, ProtocolState, Relation, Settings, Tracked, Tuple, status};
-use crate::effects::{Event, EventKind, Subject};
+use super::table::Table;
+use super::{ConnId, Direction, Relation, Settings, Tracked, Tuple, status};
 use crate::helper::HelperId;
 use crate::wire::Headers;
 use crate::wire::checksum::{Sum, verify};
@@ -23,7 +23,7 @@ pub struct Tracker {
     pub(super) len: u32,
     pub(super) listening: bool,
     pub(super) statistics: Statistics,
-    labelling: bool,
+    pub(super) labelling: bool,
     pub(super) expectations: Expectations,
     pub(super) policies: Policies,
     /// Somebody listens to news of expectations.
@@ -51,7 +51,7 @@ pub struct Template {
 
 impl Template {
     /// Which events it allows, of the connection and of what is expected because of it; `None` if it says nothing.
-    fn mask(&self) -> Option<u16> {
+    pub(super) fn mask(&self) -> Option<u16> {
         if self.events.is_none() && self.expect_events.is_none() {
             return None;
         }
@@ -93,17 +93,6 @@ pub struct Statistics {
     /// Expectations that ended.
     pub expect_delete: u32,
 }
-
-/// Connections in limbo at most; the oldest makes room.
-const LIMBO_MAX: u32 = 8192;
-/// What one call of [`Tracker::expire`] looks at.
-const WORK: u32 = 4096;
-/// Nodes of a chain that a new connection may meet (`MIN_CHAINLEN` + `MAX_CHAINLEN`).
-const CHAIN_MAX: u32 = 80;
-/// Buckets that early drop looks at (`NF_CT_EVICTION_RANGE`).
-const EVICTION_RANGE: usize = 8;
-/// Connections of a bucket that early drop looks at.
-const EVICTION_CHAIN: usize = 64;
 
 impl Tracker {
     /// An empty table; the key must be random, so that nobody outside can make tuples that collide.
@@ -218,8 +207,8 @@ impl Tracker {
             }
             if direction == Direction::Reply {
                 let connection = self.table.at_mut(index);
-                if connection.status & status::SEEN_REPLY == 0 {
-                    connection.status |= status::SEEN_REPLY;
+                if !connection.has(status::SEEN_REPLY) {
+                    connection.gain(status::SEEN_REPLY);
                     connection.note(event::REPLY);
                 }
             }
@@ -248,26 +237,6 @@ impl Tracker {
         Verdict::Accept
     }
 
-    /// Ages the table and allocates ahead; bounded work per call, so call it every 250 ms or so. Returns whether more is due
-    /// at once.
-    pub fn expire(&mut self, now: Now, out: &mut Effects) -> bool {
-        self.table.reserve();
-        let mut work = WORK;
-        while work > 0 {
-            let Some(index) = self.table.oldest_in_limbo() else { break };
-            if self.table.at(index).start > now.monotonic {
-                break;
-            }
-            self.free(index, now, out);
-            work -= 1;
-        }
-        while let Some(index) = self.table.next_expired(now.monotonic, &mut work) {
-            self.destroy(index, 0, now, out);
-        }
-        self.expire_expectations(now, out);
-        work == 0
-    }
-
     /// A packet of the connection was refused with a reset: it is over, if it had begun. As nf_conntrack_tcp_set_closing().
     pub(crate) fn set_closing(&mut self, id: ConnId, now: Now) {
         use proto::tcp::state::CLOSE;
@@ -294,21 +263,6 @@ impl Tracker {
         }
     }
 
-    /// Sets a label bit (`-m connlabel --set`), 0 to 127; `false` if the connection has no room for labels.
-    pub fn set_label(&mut self, id: ConnId, bit: u8) -> bool {
-        let Some(connection) = self.table.get_mut(id) else { return false };
-        let Some(word) = connection.labels.get_mut(usize::from(bit / 32)) else { return false };
-        if !connection.extensions.labels {
-            return false;
-        }
-        let bit = 1 << (bit % 32);
-        if *word & bit == 0 {
-            *word |= bit;
-            connection.note(event::LABEL);
-        }
-        true
-    }
-
     /// The settings in force.
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -325,7 +279,13 @@ impl Tracker {
     }
 
     /// The connection of the table that has a tuple; one that has expired makes way.
-    fn find_alive(&mut self, tuple: &Tuple, zones: [u16; 2], now: Now, out: &mut Effects) -> Option<(u32, Direction)> {
+    pub(super) fn find_alive(
+        &mut self,
+        tuple: &Tuple,
+        zones: [u16; 2],
+        now: Now,
+        out: &mut Effects,
+    ) -> Option<(u32, Direction)> {
         loop {
             let (index, direction) = self.table.find(tuple, zones)?;
             if !self.table.at(index).expired(now) {
@@ -333,263 +293,6 @@ impl Tracker {
             }
             self.destroy(index, 0, now, out);
         }
-    }
-
-    /// Makes an unconfirmed connection of a tuple; `None` if the tuple has no inverse. As init_conntrack().
-    fn begin(
-        &mut self,
-        tuple: &Tuple,
-        zones: [u16; 2],
-        template: Option<&Template>,
-        now: Now,
-        out: &mut Effects,
-    ) -> Result<Option<u32>, Full> {
-        let Some(reply) = tuple.inverse() else { return Ok(None) };
-        if !self.make_room(tuple, now, out) {
-            return Err(self.refuse());
-        }
-        self.forget_older(tuple, zones, now, out);
-        let Some(index) = self.take_slot(now, out) else { return Err(self.refuse()) };
-        let (settings, listening, labelling) = (&self.settings, self.listening, self.labelling);
-        let connection = self.table.at_mut(index);
-        connection.tuples = [*tuple, reply];
-        connection.zones = zones;
-        connection.extensions.counters = settings.acct;
-        connection.extensions.times = settings.timestamp;
-        connection.extensions.labels = labelling;
-        connection.events = match (template.and_then(Template::mask), settings.events) {
-            (Some(mask), _) => mask,
-            (None, 0) => 0,
-            (None, 2) if !listening => 0,
-            (None, _) => u16::MAX,
-        };
-        self.table.enter_limbo(index, now.monotonic);
-        self.table.link(index, ORIGINAL);
-        self.table.link(index, REPLY);
-        if let Some(timeouts) = template.and_then(|template| template.timeouts) {
-            self.table.add_extra(index).timeouts = Some(timeouts);
-        }
-        let expected = !self.expectations.is_empty() && self.fulfil(index, now, out);
-        if let (false, Some(helper)) = (expected, template.and_then(|template| template.helper)) {
-            // As __nf_ct_try_assign_helper().
-            self.assign(index, Some(helper));
-            self.table.at_mut(index).status |= status::HELPER;
-        }
-        Ok(Some(index))
-    }
-
-    /// A slot, if need be that of the connection that is in limbo longest.
-    pub(super) fn take_slot(&mut self, now: Now, out: &mut Effects) -> Option<u32> {
-        if self.table.wheel.limbo_len < LIMBO_MAX
-            && let Some(index) = self.table.take()
-        {
-            return Some(index);
-        }
-        let oldest = self.table.oldest_in_limbo()?;
-        self.free(oldest, now, out);
-        self.table.take()
-    }
-
-    /// Of the packets that had this tuple and never were confirmed, all but the last are taken for dead.
-    fn forget_older(&mut self, tuple: &Tuple, zones: [u16; 2], now: Now, out: &mut Effects) {
-        let mut seen = 0;
-        while let Some((index, _)) = self.table.seek(tuple, |_, kind, connection| {
-            let same = kind == ORIGINAL && connection.place == Place::Unconfirmed && connection.zones == zones;
-            seen += u32::from(same);
-            same && seen > 1
-        }) {
-            self.free(index, now, out);
-            seen = 0;
-        }
-    }
-
-    fn refuse(&mut self) -> Full {
-        self.statistics.drop += 1;
-        Full
-    }
-
-    /// Whether there is room for one more, if need be by early drop. As the start of __nf_conntrack_alloc().
-    fn make_room(&mut self, tuple: &Tuple, now: Now, out: &mut Effects) -> bool {
-        self.settings.max == 0 || self.len < self.settings.max || self.early_drop(tuple, now, out)
-    }
-
-    /// Ends a connection in the neighbourhood that is not assured. As early_drop().
-    fn early_drop(&mut self, tuple: &Tuple, now: Now, out: &mut Effects) -> bool {
-        let bucket = self.table.bucket_for(tuple);
-        for step in 0..EVICTION_RANGE.min(self.table.buckets()) {
-            let bucket = (bucket + step) % self.table.buckets();
-            let mut after = None;
-            for _ in 0..EVICTION_CHAIN {
-                let Some((node, index)) = self.table.in_bucket(bucket, after) else { break };
-                after = Some(node);
-                let connection = self.table.at(index);
-                if connection.place != Place::Table {
-                    continue;
-                }
-                let expired = connection.expired(now);
-                if expired || connection.status & status::ASSURED == 0 {
-                    self.statistics.early_drop += u32::from(!expired);
-                    self.retire(index, 0, now, out);
-                    return true;
-                }
-            }
-        }
-        false
-    }
-
-    /// An unconfirmed connection enters the table. As __nf_conntrack_confirm().
-    fn enter(&mut self, index: u32, now: Now, out: &mut Effects) -> Verdict {
-        let connection = self.table.at(index);
-        let (tuples, zones) = (connection.tuples, connection.zones);
-        for tuple in &tuples {
-            if let Some((clash, _)) = self.find_alive(tuple, zones, now, out) {
-                let other = self.table.at(clash);
-                let udp = matches!(tuple.protocol, super::tuple::protocol::UDP | super::tuple::protocol::UDPLITE);
-                if udp && other.tuples == tuples && other.zones == zones {
-                    // Two packets of one flow raced; the second joins the first's connection.
-                    self.statistics.clash_resolve += 1;
-                    return Verdict::Accept;
-                }
-                self.statistics.insert_failed += 1;
-                self.statistics.drop += 1;
-                return Verdict::Drop;
-            }
-            if self.table.chain_exceeds(tuple, CHAIN_MAX) {
-                self.statistics.chain_too_long += 1;
-                self.statistics.insert_failed += 1;
-                return Verdict::Drop;
-            }
-        }
-        if !self.make_room(&tuples[0], now, out) {
-            self.statistics.drop += 1;
-            return Verdict::Drop;
-        }
-        self.insert_slot(index, now);
-        let extra = self.table.extra(index);
-        let helped = extra.is_some_and(|extra| extra.help.as_ref().is_some_and(|help| help.helper.is_some()));
-        let expected = extra.is_some_and(|extra| extra.master.is_some());
-        let connection = self.table.at_mut(index);
-        connection.note(if expected { event::RELATED } else { event::NEW });
-        if helped {
-            connection.note(event::HELPER);
-        }
-        Verdict::Accept
-    }
-
-    /// Puts a prepared slot into the table: its deadline, until now a span, starts to run.
-    pub(super) fn insert_slot(&mut self, index: u32, now: Now) {
-        self.table.stop_timer(index);
-        self.table.wheel.skip_to(now.monotonic);
-        let connection = self.table.at_mut(index);
-        connection.place = Place::Table;
-        connection.status |= status::CONFIRMED;
-        connection.deadline = connection.deadline.saturating_add(now.monotonic);
-        connection.start = if connection.extensions.times { now.wall } else { 0 };
-        self.len += 1;
-        self.table.start_timer(index);
-        // In front of others with the same tuple, which are in limbo.
-        self.table.link(index, ORIGINAL);
-        self.table.link(index, REPLY);
-        self.table.link_between(index);
-        self.touch(index);
-    }
-
-    /// Sets how long a connection lives from now on. As nf_ct_refresh().
-    pub(super) fn refresh(&mut self, index: u32, timeout: u64, now: Now) {
-        let connection = self.table.at_mut(index);
-        match connection.place {
-            Place::Table if connection.status & status::FIXED_TIMEOUT == 0 => {
-                self.table.set_deadline(index, now.monotonic.saturating_add(timeout));
-                self.touch_deadline(index);
-            }
-            Place::Unconfirmed => connection.deadline = timeout,
-            _ => {}
-        }
-    }
-
-    /// Makes the event of what piled up. As nf_ct_deliver_cached_events().
-    pub(super) fn deliver(&mut self, index: u32, now: Now, out: &mut Effects) {
-        let connection = self.table.at_mut(index);
-        if connection.place != Place::Table {
-            return;
-        }
-        let pending = core::mem::take(&mut connection.pending);
-        if pending != 0 {
-            self.touch(index);
-        }
-        let connection = self.table.at(index);
-        if self.listening && pending & connection.events != 0 {
-            let kind = if pending & (event::NEW | event::RELATED) != 0 { EventKind::New } else { EventKind::Update };
-            self.tell(index, kind, 0, now, out);
-            // As ctnetlink_conntrack_event(): mark and state are news only when they changed.
-            if let Some(Event { subject: Subject::Connection { entry, marked }, .. }) = out.events.last_mut() {
-                *marked = pending & event::MARK != 0;
-                if kind == EventKind::Update && pending & event::PROTOCOL == 0 {
-                    entry.protocol = ProtocolState::Stateless;
-                }
-                entry.master = entry.master.filter(|_| pending & event::RELATED != 0);
-                entry.adjustments = None;
-            }
-        }
-    }
-
-    /// Makes an event.
-    pub(super) fn tell(&self, index: u32, kind: EventKind, port: u32, now: Now, out: &mut Effects) {
-        let mut entry = self.copy(self.table.at(index), self.table.id(index), kind == EventKind::Destroy, now);
-        if kind == EventKind::Update {
-            entry.master = None;
-        }
-        // A command tells everything else.
-        out.events.push(Event { kind, port, subject: Subject::Connection { entry, marked: port != 0 } });
-    }
-
-    /// A connection leaves the table, and packets of it may be on their way. As nf_ct_delete().
-    pub(super) fn retire(&mut self, index: u32, port: u32, now: Now, out: &mut Effects) {
-        self.leave(index, port, now, out);
-        if self.table.wheel.limbo_len >= LIMBO_MAX
-            && let Some(oldest) = self.table.oldest_in_limbo()
-        {
-            self.free(oldest, now, out);
-        }
-        self.table.at_mut(index).place = Place::Retired;
-        self.table.enter_limbo(index, now.monotonic);
-    }
-
-    /// A connection leaves the table for good.
-    fn destroy(&mut self, index: u32, port: u32, now: Now, out: &mut Effects) {
-        self.leave(index, port, now, out);
-        self.free(index, now, out);
-    }
-
-    /// Frees a slot.
-    pub(super) fn free(&mut self, index: u32, now: Now, out: &mut Effects) {
-        if self.table.at(index).extra != NONE {
-            self.disappoint(index, now, out);
-        }
-        self.table.release(index);
-    }
-
-    /// A packet was dropped since the connection could not be served.
-    pub(crate) fn count_drop(&mut self) {
-        self.statistics.drop += 1;
-    }
-
-    fn leave(&mut self, index: u32, port: u32, now: Now, out: &mut Effects) {
-        let connection = self.table.at_mut(index);
-        if connection.place != Place::Table {
-            return;
-        }
-        connection.status |= status::DYING;
-        let heard = connection.events & event::DESTROY != 0;
-        if self.listening && heard {
-            self.tell(index, EventKind::Destroy, port, now, out);
-        }
-        if self.table.at(index).extra != NONE {
-            self.disappoint(index, now, out);
-        }
-        self.table.unlink(index, super::table::SOURCE);
-        self.len -= 1;
-        self.touch(index);
     }
 
     /// An ICMP error is RELATED to the connection of the packet it quotes. As nf_conntrack_inet_error().

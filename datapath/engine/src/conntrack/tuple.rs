@@ -157,6 +157,12 @@ impl Tuple {
         [a, b, c, d]
     }
 
+    /// Whether it can be the other tuple of the same connection: family, protocol and kind of ports are the same.
+    pub(super) fn is_kin(&self, other: &Self) -> bool {
+        let kind = |tuple: &Self| core::mem::discriminant(&tuple.ports);
+        (self.af, self.protocol, kind(self)) == (other.af, other.protocol, kind(other))
+    }
+
     /// The same with another transport half.
     pub(crate) const fn with_ports(self, ports: Ports) -> Self {
         Self { ports, ..self }

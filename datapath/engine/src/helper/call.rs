@@ -29,7 +29,7 @@ impl Call<'_, '_> {
 
     /// Packets of a direction as they arrive.
     pub(crate) fn tuple(&self, direction: Direction) -> Tuple {
-        *self.connection().tuple(direction)
+        self.connection().tuple(direction)
     }
 
     /// Whether the connection's packets are rewritten. As `ct->status & IPS_NAT_MASK`.

@@ -153,7 +153,7 @@ fn error(
     if !connection.rewrites(manip, direction) {
         return Verdict::Accept;
     }
-    let (Some(target), quoted) = (connection.leaving(direction), *connection.tuple(direction.opposite())) else {
+    let (Some(target), quoted) = (connection.leaving(direction), connection.tuple(direction.opposite())) else {
         return Verdict::Drop;
     };
     let (end, outline) = (headers.end, *headers);

@@ -134,7 +134,7 @@ impl Tracker {
             id: (self.table.digest(&entry.serial.to_ne_bytes()) >> 32) as u32,
             expected: entry.expected,
             timeout: u32::try_from(left).unwrap_or(u32::MAX),
-            master: *master.tuple(Direction::Original),
+            master: master.tuple(Direction::Original),
             zone: entry.zone,
             helper: self.helper(entry.master).map(helper::Helper::name),
         })

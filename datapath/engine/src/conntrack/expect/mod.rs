@@ -159,7 +159,7 @@ impl Tracker {
     /// child of its master. Whether there was one. As the part of init_conntrack() about expectations.
     pub(super) fn fulfil(&mut self, index: u32, now: Now, out: &mut Effects) -> bool {
         let connection = self.table.at(index);
-        let (tuple, zone) = (connection.tuples[0], connection.zones[0]);
+        let (tuple, zone) = (connection.tuple(Direction::Original), connection.zones[0]);
         let Some(at) = self.awaiting(&tuple, zone, now, out) else { return false };
         let (expected, id) = {
             let entry = self.expectations.at(at);
@@ -168,7 +168,8 @@ impl Tracker {
         let Some(master) = self.table.get(id).filter(|master| master.confirmed() && !master.is_dying()) else {
             return false;
         };
-        let (mark, secmark) = (master.mark, master.secmark);
+        let mark = master.mark;
+        let secmark = self.table.extra(id.index).map_or(0, |extra| extra.secmark);
         if expected.flags & flag::PERMANENT == 0 {
             self.forget(at, 0, now, out);
         }
@@ -176,10 +177,10 @@ impl Tracker {
         if let Some(helper) = expected.helper {
             self.assign(index, Some(helper));
         }
+        self.table.add_extra(index).secmark = secmark;
         let connection = self.table.at_mut(index);
-        connection.status |= status::EXPECTED;
+        connection.gain(status::EXPECTED);
         connection.mark = mark;
-        connection.secmark = secmark;
         self.statistics.expect_new += 1;
         if expected.follow == Follow::Master {
             self.follow(index, id, &expected, now);
@@ -189,7 +190,7 @@ impl Tracker {
 
     /// A connection gets a master.
     pub(super) fn adopt(&mut self, index: u32, master: ConnId) {
-        let tuple = self.table.at(master.index).tuples[0];
+        let tuple = self.table.at(master.index).tuple(Direction::Original);
         let extra = self.table.add_extra(master.index);
         extra.children = extra.children.saturating_add(1);
         let helper = extra.help.as_ref().and_then(|help| help.helper);
@@ -207,7 +208,7 @@ impl Tracker {
     /// An expected connection is translated as its master is. As nf_nat_follow_master().
     fn follow(&mut self, index: u32, master: ConnId, expected: &Expected, now: Now) {
         let Some(master) = self.table.get(master) else { return };
-        let opposite = *master.tuple(expected.direction.opposite());
+        let opposite = master.tuple(expected.direction.opposite());
         let child = self.table.id(index);
         let address = opposite.destination;
         let range =

@@ -6,11 +6,11 @@ use super::{Judgement, seconds};
 
 /// As nf_conntrack_gre_packet().
 pub(super) fn packet(connection: &mut Connection, settings: &Settings) -> Judgement {
-    if connection.status & status::SEEN_REPLY == 0 {
+    if !connection.has(status::SEEN_REPLY) {
         return Judgement::Refresh(seconds(settings.gre));
     }
-    if connection.status & (status::ASSURED | status::NAT_CLASH) == 0 {
-        connection.status |= status::ASSURED;
+    if !connection.has(status::ASSURED | status::NAT_CLASH) {
+        connection.gain(status::ASSURED);
         connection.note(event::ASSURED);
     }
     Judgement::Refresh(seconds(settings.gre_stream))

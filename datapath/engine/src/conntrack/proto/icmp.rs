@@ -1,7 +1,7 @@
 //! ICMP and ICMPv6 queries: what may open a connection. Errors are looked at in [`super::super::error`].
 
 use super::super::connection::Connection;
-use super::super::{Settings, tuple::Ports};
+use super::super::{Direction, Settings, tuple::Ports};
 use super::{Judgement, seconds};
 
 /// Echo, timestamp, information and address mask requests.
@@ -20,7 +20,7 @@ pub(super) fn packet_v6(connection: &Connection, settings: &Settings) -> Judgeme
 }
 
 fn judge(connection: &Connection, requests: &[u8], timeout: u32) -> Judgement {
-    match connection.tuples[0].ports {
+    match connection.tuple(Direction::Original).ports {
         Ports::Icmp { kind, .. } if requests.contains(&kind) => Judgement::Refresh(seconds(timeout)),
         _ => Judgement::Invalid,
     }

@@ -88,13 +88,26 @@ pub(super) enum Judgement {
 #[derive(Clone, Debug)]
 pub(super) enum State {
     Stateless,
-    /// Monotonic nanoseconds after which it counts as a stream.
-    Udp(u64),
+    /// Monotonic nanoseconds after which it counts as a stream, the lower half first: a `u64` would widen every connection.
+    Udp([u32; 2]),
     Tcp(tcp::Tcp),
     Sctp(sctp::Sctp),
 }
 
 impl State {
+    /// UDP that counts as a stream after so many monotonic nanoseconds.
+    pub(super) fn udp(stream: u64) -> Self {
+        Self::Udp([stream as u32, (stream >> 32) as u32])
+    }
+
+    /// When UDP counts as a stream, in monotonic nanoseconds; at once for others.
+    pub(super) fn stream(&self) -> u64 {
+        match self {
+            Self::Udp([low, high]) => u64::from(*low) | u64::from(*high) << 32,
+            _ => 0,
+        }
+    }
+
     pub(super) fn protocol(&self) -> ProtocolState {
         match self {
             Self::Stateless | Self::Udp(_) => ProtocolState::Stateless,

@@ -206,8 +206,8 @@ pub(super) fn packet(
                 settled = new;
                 if old != new {
                     connection.note(event::PROTOCOL);
-                    if new == state::ESTABLISHED && connection.status & status::ASSURED == 0 {
-                        connection.status |= status::ASSURED;
+                    if new == state::ESTABLISHED && !connection.has(status::ASSURED) {
+                        connection.gain(status::ASSURED);
                         connection.note(event::ASSURED);
                     }
                 }

@@ -21,28 +21,24 @@ pub(super) fn packet(
         return Judgement::Invalid;
     }
     if fresh {
-        connection.state = State::Udp(now.monotonic.saturating_add(STREAM_AFTER));
+        connection.state = State::udp(now.monotonic.saturating_add(STREAM_AFTER));
     }
-    if connection.status & status::SEEN_REPLY == 0 {
+    if !connection.has(status::SEEN_REPLY) {
         return Judgement::Refresh(seconds(settings.udp));
     }
     if view.protocol == protocol::UDPLITE {
         // What is answered is a stream.
         return stream(connection, settings);
     }
-    let stream_at = match connection.state {
-        State::Udp(at) => at,
-        _ => 0,
-    };
-    if now.monotonic <= stream_at {
+    if now.monotonic <= connection.state.stream() {
         return Judgement::Refresh(seconds(settings.udp));
     }
     stream(connection, settings)
 }
 
 fn stream(connection: &mut Connection, settings: &Settings) -> Judgement {
-    if connection.status & (status::ASSURED | status::NAT_CLASH) == 0 {
-        connection.status |= status::ASSURED;
+    if !connection.has(status::ASSURED | status::NAT_CLASH) {
+        connection.gain(status::ASSURED);
         connection.note(event::ASSURED);
     }
     Judgement::Refresh(seconds(settings.udp_stream))

@@ -406,12 +406,12 @@ impl Tracker {
                 live += 1;
                 assert!(connection.confirmed());
                 // Translation can make a connection that answers itself.
-                let tuples = if connection.tuples[0] == connection.tuples[1] { 1 } else { 2 };
+                let tuples = if connection.pair.tuples()[0] == connection.pair.tuples()[1] { 1 } else { 2 };
                 for at in 0..tuples {
                     assert!(
-                        seen.insert((connection.tuples[at], connection.zones[at])),
+                        seen.insert((connection.pair.tuples()[at], connection.zones[at])),
                         "two connections share {:?}",
-                        connection.tuples[at]
+                        connection.pair.tuples()[at]
                     );
                 }
             }

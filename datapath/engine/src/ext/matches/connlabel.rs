@@ -25,7 +25,7 @@ pub(super) const MAKER: Maker<Match> = Maker::of::<Connlabel>(Families::Both, |r
 /// As connlabel_mt().
 pub(super) fn matches(value: &Connlabel, scene: &mut Scene<'_, '_>) -> bool {
     let Tracked::Of { id, .. } = scene.tracked else { return value.inverted };
-    let Some(labels) = scene.tracker.get(id).and_then(|connection| connection.labels()) else { return value.inverted };
+    let Some(labels) = scene.tracker.labels(id) else { return value.inverted };
     let has = labels >> value.bit & 1 != 0 || value.set && scene.tracker.set_label(id, value.bit as u8);
     has != value.inverted
 }

@@ -62,7 +62,7 @@ pub(super) fn matches(rule: &Rule, scene: &mut Scene<'_, '_>) -> bool {
     let held = match scene.connection() {
         Some((connection, _)) => {
             let [zone, reply] = connection.zones();
-            Some(Held { tuple: *connection.tuple(Direction::Original), zone: if zone == 0 { reply } else { zone } })
+            Some(Held { tuple: connection.tuple(Direction::Original), zone: if zone == 0 { reply } else { zone } })
         }
         None if headers.fragment_offset() != 0 => None,
         None => Tuple::of(headers.af, headers.protocol, headers.source, headers.destination, scene.segment())

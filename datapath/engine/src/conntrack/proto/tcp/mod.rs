@@ -42,8 +42,9 @@ pub(in super::super) mod flag {
     pub(in super::super::super) const SIMULTANEOUS_OPEN: u8 = 0x80;
 }
 
-/// `struct ip_ct_tcp_state`: what one side has sent and may send.
+/// `struct ip_ct_tcp_state`: what one side has sent and may send. Packed, since two of them are in every connection.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(Rust, packed(2))]
 pub(in super::super) struct Peer {
     /// The highest sequence number sent, plus one.
     pub(super) end: u32,
@@ -112,7 +113,7 @@ pub(super) fn packet(
         let Some(tcp) = begin(&segment, settings) else { return Judgement::Invalid };
         connection.state = State::Tcp(tcp);
     }
-    let status = connection.status;
+    let status = connection.status();
     let confirmed_left = if fresh { 0 } else { connection.deadline.saturating_sub(now.monotonic) };
     let State::Tcp(tcp) = &mut connection.state else {
         // Inserted by hand for another protocol's tuple: cannot happen, and is no TCP connection.
@@ -223,7 +224,7 @@ pub(super) fn packet(
         && matches!(old, state::SYN_RECV | state::ESTABLISHED)
         && new == state::ESTABLISHED
     {
-        connection.status |= status::ASSURED;
+        connection.gain(status::ASSURED);
         connection.note(event::ASSURED);
     }
     Judgement::Refresh(seconds(timeout))

@@ -1,0 +1,177 @@
+//! How a connection begins: from a first packet to its place in the table.
+
+use super::connection::{Place, Traits, event};
+use super::pair::Pair;
+use super::table::{ORIGINAL, REPLY};
+use super::{Full, Template, Tracker, Tuple, status};
+use crate::{Effects, Now, Verdict};
+
+impl Tracker {
+    /// Makes an unconfirmed connection of a tuple; `None` if the tuple has no inverse. As init_conntrack().
+    pub(super) fn begin(
+        &mut self,
+        tuple: &Tuple,
+        zones: [u16; 2],
+        template: Option<&Template>,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<Option<u32>, Full> {
+        let Some(reply) = tuple.inverse() else { return Ok(None) };
+        if !self.make_room(tuple, now, out) {
+            return Err(self.refuse());
+        }
+        self.forget_older(tuple, zones, now, out);
+        let Some(index) = self.take_slot(now, out) else { return Err(self.refuse()) };
+        let (settings, listening, labelling) = (&self.settings, self.listening, self.labelling);
+        let connection = self.table.at_mut(index);
+        connection.pair = Pair::new([*tuple, reply]);
+        connection.zones = zones;
+        connection.traits.set(Traits::COUNTERS, settings.acct);
+        connection.traits.set(Traits::TIMES, settings.timestamp);
+        connection.traits.set(Traits::LABELS, labelling);
+        connection.events = match (template.and_then(Template::mask), settings.events) {
+            (Some(mask), _) => mask,
+            (None, 0) => 0,
+            (None, 2) if !listening => 0,
+            (None, _) => u16::MAX,
+        };
+        self.table.enter_limbo(index, now.monotonic);
+        self.table.link(index, ORIGINAL);
+        self.table.link(index, REPLY);
+        if let Some(timeouts) = template.and_then(|template| template.timeouts) {
+            self.table.add_extra(index).timeouts = Some(timeouts);
+        }
+        let expected = !self.expectations.is_empty() && self.fulfil(index, now, out);
+        if let (false, Some(helper)) = (expected, template.and_then(|template| template.helper)) {
+            // As __nf_ct_try_assign_helper().
+            self.assign(index, Some(helper));
+            self.table.at_mut(index).gain(status::HELPER);
+        }
+        Ok(Some(index))
+    }
+
+    /// A slot, if need be that of the connection that is in limbo longest.
+    pub(super) fn take_slot(&mut self, now: Now, out: &mut Effects) -> Option<u32> {
+        if self.table.wheel.limbo_len < LIMBO_MAX
+            && let Some(index) = self.table.take()
+        {
+            return Some(index);
+        }
+        let oldest = self.table.oldest_in_limbo()?;
+        self.free(oldest, now, out);
+        self.table.take()
+    }
+
+    /// Of the packets that had this tuple and never were confirmed, all but the last are taken for dead.
+    fn forget_older(&mut self, tuple: &Tuple, zones: [u16; 2], now: Now, out: &mut Effects) {
+        let mut seen = 0;
+        while let Some((index, _)) = self.table.seek(tuple, |_, kind, connection| {
+            let same = kind == ORIGINAL && connection.place == Place::Unconfirmed && connection.zones == zones;
+            seen += u32::from(same);
+            same && seen > 1
+        }) {
+            self.free(index, now, out);
+            seen = 0;
+        }
+    }
+
+    fn refuse(&mut self) -> Full {
+        self.statistics.drop += 1;
+        Full
+    }
+
+    /// Whether there is room for one more, if need be by early drop. As the start of __nf_conntrack_alloc().
+    fn make_room(&mut self, tuple: &Tuple, now: Now, out: &mut Effects) -> bool {
+        self.settings.max == 0 || self.len < self.settings.max || self.early_drop(tuple, now, out)
+    }
+
+    /// Ends a connection in the neighbourhood that is not assured. As early_drop().
+    fn early_drop(&mut self, tuple: &Tuple, now: Now, out: &mut Effects) -> bool {
+        let bucket = self.table.bucket_for(tuple);
+        for step in 0..EVICTION_RANGE.min(self.table.buckets()) {
+            let bucket = (bucket + step) % self.table.buckets();
+            let mut after = None;
+            for _ in 0..EVICTION_CHAIN {
+                let Some((node, index)) = self.table.in_bucket(bucket, after) else { break };
+                after = Some(node);
+                let connection = self.table.at(index);
+                if connection.place != Place::Table {
+                    continue;
+                }
+                let expired = connection.expired(now);
+                if expired || !connection.has(status::ASSURED) {
+                    self.statistics.early_drop += u32::from(!expired);
+                    self.retire(index, 0, now, out);
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// An unconfirmed connection enters the table. As __nf_conntrack_confirm().
+    pub(super) fn enter(&mut self, index: u32, now: Now, out: &mut Effects) -> Verdict {
+        let connection = self.table.at(index);
+        let (tuples, zones) = (connection.pair.tuples(), connection.zones);
+        for tuple in &tuples {
+            if let Some((clash, _)) = self.find_alive(tuple, zones, now, out) {
+                let other = self.table.at(clash);
+                let udp = matches!(tuple.protocol, super::tuple::protocol::UDP | super::tuple::protocol::UDPLITE);
+                if udp && other.pair.tuples() == tuples && other.zones == zones {
+                    // Two packets of one flow raced; the second joins the first's connection.
+                    self.statistics.clash_resolve += 1;
+                    return Verdict::Accept;
+                }
+                self.statistics.insert_failed += 1;
+                self.statistics.drop += 1;
+                return Verdict::Drop;
+            }
+            if self.table.chain_exceeds(tuple, CHAIN_MAX) {
+                self.statistics.chain_too_long += 1;
+                self.statistics.insert_failed += 1;
+                return Verdict::Drop;
+            }
+        }
+        if !self.make_room(&tuples[0], now, out) {
+            self.statistics.drop += 1;
+            return Verdict::Drop;
+        }
+        self.insert_slot(index, now);
+        let extra = self.table.extra(index);
+        let helped = extra.is_some_and(|extra| extra.help.as_ref().is_some_and(|help| help.helper.is_some()));
+        let expected = extra.is_some_and(|extra| extra.master.is_some());
+        let connection = self.table.at_mut(index);
+        connection.note(if expected { event::RELATED } else { event::NEW });
+        if helped {
+            connection.note(event::HELPER);
+        }
+        Verdict::Accept
+    }
+
+    /// Puts a prepared slot into the table: its deadline, until now a span, starts to run.
+    pub(super) fn insert_slot(&mut self, index: u32, now: Now) {
+        self.table.stop_timer(index);
+        self.table.wheel.skip_to(now.monotonic);
+        let connection = self.table.at_mut(index);
+        connection.place = Place::Table;
+        connection.gain(status::CONFIRMED);
+        connection.deadline = connection.deadline.saturating_add(now.monotonic);
+        connection.start = if connection.traits.has(Traits::TIMES) { now.wall } else { 0 };
+        self.len += 1;
+        self.table.start_timer(index);
+        // In front of others with the same tuple, which are in limbo.
+        self.table.link(index, ORIGINAL);
+        self.table.link(index, REPLY);
+        self.table.link_between(index);
+        self.touch(index);
+    }
+}
+
+/// Connections in limbo at most; the oldest makes room.
+pub(super) const LIMBO_MAX: u32 = 8192;
+/// Nodes of a chain that a new connection may meet (`MIN_CHAINLEN` + `MAX_CHAINLEN`).
+const CHAIN_MAX: u32 = 80;
+/// Buckets that early drop looks at (`NF_CT_EVICTION_RANGE`).
+const EVICTION_RANGE: usize = 8;
+/// Connections of a bucket that early drop looks at.
+const EVICTION_CHAIN: usize = 64;

@@ -1,0 +1,132 @@
+//! How long a connection lives, how it ends, and what is told of it.
+
+use super::begin::LIMBO_MAX;
+use super::connection::{Place, event};
+use super::table::NONE;
+use super::{ProtocolState, Tracker, status};
+use crate::effects::{Event, EventKind, Subject};
+use crate::{Effects, Now};
+
+impl Tracker {
+    /// Ages the table and allocates ahead; bounded work per call, so call it every 250 ms or so. Returns whether more is due
+    /// at once.
+    pub fn expire(&mut self, now: Now, out: &mut Effects) -> bool {
+        self.table.reserve();
+        let mut work = WORK;
+        while work > 0 {
+            let Some(index) = self.table.oldest_in_limbo() else { break };
+            if self.table.at(index).start > now.monotonic {
+                break;
+            }
+            self.free(index, now, out);
+            work -= 1;
+        }
+        while let Some(index) = self.table.next_expired(now.monotonic, &mut work) {
+            self.destroy(index, 0, now, out);
+        }
+        self.expire_expectations(now, out);
+        work == 0
+    }
+
+    /// Sets how long a connection lives from now on. As nf_ct_refresh().
+    pub(super) fn refresh(&mut self, index: u32, timeout: u64, now: Now) {
+        let connection = self.table.at_mut(index);
+        match connection.place {
+            Place::Table if !connection.has(status::FIXED_TIMEOUT) => {
+                let from = connection.deadline;
+                self.table.set_deadline(index, now.monotonic.saturating_add(timeout));
+                self.touch_deadline(index, from);
+            }
+            Place::Unconfirmed => connection.deadline = timeout,
+            _ => {}
+        }
+    }
+
+    /// Makes the event of what piled up. As nf_ct_deliver_cached_events().
+    pub(super) fn deliver(&mut self, index: u32, now: Now, out: &mut Effects) {
+        let connection = self.table.at_mut(index);
+        if connection.place != Place::Table {
+            return;
+        }
+        let pending = core::mem::take(&mut connection.pending);
+        if pending != 0 {
+            self.touch(index);
+        }
+        let connection = self.table.at(index);
+        if self.listening && pending & connection.events != 0 {
+            let kind = if pending & (event::NEW | event::RELATED) != 0 { EventKind::New } else { EventKind::Update };
+            self.tell(index, kind, 0, now, out);
+            // As ctnetlink_conntrack_event(): mark and state are news only when they changed.
+            if let Some(Event { subject: Subject::Connection { entry, marked }, .. }) = out.events.last_mut() {
+                *marked = pending & event::MARK != 0;
+                if kind == EventKind::Update && pending & event::PROTOCOL == 0 {
+                    entry.protocol = ProtocolState::Stateless;
+                }
+                entry.master = entry.master.filter(|_| pending & event::RELATED != 0);
+                entry.adjustments = None;
+            }
+        }
+    }
+
+    /// Makes an event.
+    pub(super) fn tell(&self, index: u32, kind: EventKind, port: u32, now: Now, out: &mut Effects) {
+        let mut entry = self.copy(self.table.at(index), self.table.id(index), kind == EventKind::Destroy, now);
+        if kind == EventKind::Update {
+            entry.master = None;
+        }
+        // A command tells everything else.
+        out.events.push(Event { kind, port, subject: Subject::Connection { entry, marked: port != 0 } });
+    }
+
+    /// A connection leaves the table, and packets of it may be on their way. As nf_ct_delete().
+    pub(super) fn retire(&mut self, index: u32, port: u32, now: Now, out: &mut Effects) {
+        self.leave(index, port, now, out);
+        if self.table.wheel.limbo_len >= LIMBO_MAX
+            && let Some(oldest) = self.table.oldest_in_limbo()
+        {
+            self.free(oldest, now, out);
+        }
+        self.table.at_mut(index).place = Place::Retired;
+        self.table.enter_limbo(index, now.monotonic);
+    }
+
+    /// A connection leaves the table for good.
+    pub(super) fn destroy(&mut self, index: u32, port: u32, now: Now, out: &mut Effects) {
+        self.leave(index, port, now, out);
+        self.free(index, now, out);
+    }
+
+    /// Frees a slot.
+    pub(super) fn free(&mut self, index: u32, now: Now, out: &mut Effects) {
+        if self.table.at(index).extra != NONE {
+            self.disappoint(index, now, out);
+        }
+        self.table.release(index);
+    }
+
+    /// A packet was dropped since the connection could not be served.
+    pub(crate) fn count_drop(&mut self) {
+        self.statistics.drop += 1;
+    }
+
+    fn leave(&mut self, index: u32, port: u32, now: Now, out: &mut Effects) {
+        let connection = self.table.at_mut(index);
+        if connection.place != Place::Table {
+            return;
+        }
+        connection.gain(status::DYING);
+        let heard = connection.events & event::DESTROY != 0;
+        if self.listening && heard {
+            self.tell(index, EventKind::Destroy, port, now, out);
+        }
+        if self.table.at(index).extra != NONE {
+            self.disappoint(index, now, out);
+        }
+        self.table.unlink(index, super::table::SOURCE);
+        self.len -= 1;
+        self.touch(index);
+    }
+}
+
+/// What one call of [`Tracker::expire`] looks at.
+const WORK: u32 = 4096;

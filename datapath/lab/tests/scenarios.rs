@@ -21,6 +21,8 @@ fn main() -> ExitCode {
             scenario::answers::TESTS,
             scenario::helpers::TESTS,
             scenario::irc::TESTS,
+            scenario::amanda::TESTS,
+            scenario::sane::TESTS,
         ]
         .concat(),
     )

@@ -1,6 +1,6 @@
 //! What few connections have, apart from the slab: a helper, a master, expectations, labels, adjusted sequence numbers.
 
-use super::connection::{Connection, Traits, event};
+use super::connection::{Connection, SECOND, Traits, event};
 use super::expect::{CLASSES, Link};
 use super::policy::PolicyId;
 use super::table::{NONE, Table};
@@ -184,6 +184,13 @@ impl Tracker {
             (false, _) => Err(Refusal::Unsupported),
             (true, Some(has)) if has == wanted => Ok(()),
             (true, _) => Err(Refusal::Busy),
+        }
+    }
+
+    /// The connection lives so many seconds from now on. As nf_ct_refresh().
+    pub(crate) fn extend(&mut self, id: ConnId, seconds: u32, now: Now) {
+        if self.table.get(id).is_some() {
+            self.refresh(id.index, u64::from(seconds) * SECOND, now);
         }
     }
 

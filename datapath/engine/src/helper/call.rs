@@ -47,6 +47,11 @@ impl Call<'_, '_> {
         self.tracker.memory(self.id)
     }
 
+    /// The connection lives so many seconds from now on. As nf_ct_refresh().
+    pub(crate) fn refresh(&mut self, seconds: u32) {
+        self.tracker.extend(self.id, seconds, self.now);
+    }
+
     /// Announces a connection. As nf_ct_expect_related().
     pub(crate) fn expect(&mut self, expected: Expected) -> Result<(), Refusal> {
         self.tracker.expect(self.id, expected, self.now, self.out)

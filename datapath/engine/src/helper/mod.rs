@@ -5,10 +5,12 @@
 //! payload where the connection is translated. Helpers read whatever strangers send: they are total, look at each byte a
 //! bounded number of times and keep a few numbers a connection in mind, see `Memory`.
 
+pub(crate) mod amanda;
 mod call;
 pub(crate) mod ftp;
 pub(crate) mod irc;
 mod mangle;
+pub(crate) mod sane;
 pub(crate) mod sequence;
 mod text;
 pub(crate) mod tftp;
@@ -56,10 +58,12 @@ pub(crate) enum Memory {
     Nothing,
     /// FTP: where lines begin.
     Ftp(ftp::Lines),
+    /// SANE: the next answer is that to NET_START.
+    Sane,
 }
 
 /// All helpers. A crash is outlived by numbers, so new ones go behind the others.
-const HELPERS: &[&dyn Helper] = &[&ftp::Ftp, &tftp::Tftp, &irc::Irc];
+const HELPERS: &[&dyn Helper] = &[&ftp::Ftp, &tftp::Tftp, &irc::Irc, &amanda::Amanda, &sane::Sane];
 
 /// The helper of a name for a family and a transport protocol. As __nf_conntrack_helper_find().
 pub fn find(name: &[u8], af: Af, protocol: u8) -> Option<HelperId> {

@@ -178,7 +178,72 @@ fn no_rule_gives_a_helper_to_a_protocol_it_does_not_read() {
     assert!(find(b"", Af::V4, protocol::TCP).is_none());
 }
 
+/// Pieces that some helper looks for.
+const WORDS: [&[u8]; 16] = [
+    b"PORT 10,0,0,2,",
+    b"227 Entering (192,0,2,80,1,2)",
+    b"|||6000|",
+    b"\r\n",
+    b" :\x01DCC SEND ",
+    b"PRIVMSG x",
+    b"167772162 4000",
+    b"CONNECT ",
+    b"DATA 500",
+    b"INDEX ",
+    b"7",
+    b"\0\0\0\x07\0\0\0\x01",
+    b"\0\0\0\0\0\0\x13\x88",
+    b"\0\x01",
+    b"10.0.0.2",
+    b"192.0.2.80",
+];
+
 proptest! {
+    #[test]
+    fn whatever_is_said_helpers_leave_sound_packets(
+        which in 0..HELPERS.len(),
+        said in prop::collection::vec(
+            (any::<bool>(), prop::collection::vec(
+                prop_oneof![
+                    (0..WORDS.len()).prop_map(|at| WORDS[at].to_vec()),
+                    prop::collection::vec(any::<u8>(), 0..12),
+                ],
+                0..8,
+            )),
+            1..8,
+        )
+    ) {
+        let helper = HELPERS[which];
+        let mut net = Box::translating(Some(range(ROUTER, None)), None);
+        net.tracker.set_awaiting_news(true);
+        net.template.helper = find(helper.name().as_bytes(), Af::V4, helper.protocols()[0]);
+        prop_assert!(net.template.helper.is_some());
+        let (mut here, mut there) = (100, 500);
+        if helper.protocols()[0] == protocol::TCP {
+            net.forward(tcp(HERE, THERE, &seg(SYN, 99, 0, 0)));
+            net.forward(tcp(THERE, (ROUTER, 1024), &seg(SYN | ACK, 499, 100, 0)));
+            net.forward(tcp(HERE, THERE, &seg(ACK, 100, 500, 0)));
+        }
+        for (question, pieces) in said {
+            let (from, to) = if question { (HERE, THERE) } else { (THERE, (ROUTER, 1024)) };
+            let words = pieces.concat();
+            let packet = if helper.protocols()[0] == protocol::TCP {
+                let (seq, ack) = if question { (&mut here, there) } else { (&mut there, here) };
+                let packet = says(from, to, &seg(ACK, *seq, ack, 0), &words);
+                *seq += words.len() as u32;
+                packet
+            } else {
+                udp(from, to, &words)
+            };
+            let passed = net.forward(packet);
+            if passed.verdict == Verdict::Accept {
+                outline(&passed.bytes);
+            }
+            let most: usize = helper.policies().iter().map(|policy| usize::from(policy.most)).sum();
+            prop_assert!(expected(&net).len() <= most);
+        }
+    }
+
     #[test]
     fn whatever_is_said_ftp_answers_and_leaves_sound_packets(
         lines in prop::collection::vec((any::<bool>(), "((PORT|EPRT|227|229|pasv) ?\\(?[0-9,|. )a-z]{0,40}|.{0,40})(\r\n|\n|)"), 1..12)

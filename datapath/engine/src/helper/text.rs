@@ -37,3 +37,8 @@ pub(super) fn number(text: &[u8]) -> (u64, usize) {
     let append = |number: u64, byte: &u8| number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
     (text.iter().take(digits).fold(0, append), digits)
 }
+
+/// Where some words begin in a text. As skb_find_text().
+pub(super) fn find(text: &[u8], words: &[u8]) -> Option<usize> {
+    text.windows(words.len()).position(|window| window == words)
+}

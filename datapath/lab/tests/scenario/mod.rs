@@ -1,5 +1,6 @@
 //! The stage on which a scenario is played.
 
+pub(crate) mod amanda;
 pub(crate) mod answers;
 pub(crate) mod dialogue;
 pub(crate) mod fragments;
@@ -11,6 +12,7 @@ pub(crate) mod other;
 pub(crate) mod outside;
 pub(crate) mod protocols;
 pub(crate) mod rules;
+pub(crate) mod sane;
 pub(crate) mod state;
 pub(crate) mod tcp;
 pub(crate) mod tracking;

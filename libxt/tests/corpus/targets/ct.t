@@ -25,6 +25,10 @@
 -j CT --notrack --zone 5;=;OK
 -j CT --helper ftp;;FAIL
 -p tcp -j CT --helper ftp;=;OK
+-p udp -j CT --helper amanda;=;OK
+-p tcp -j CT --helper amanda;;FAIL
+-p tcp -j CT --helper sane;=;OK
+-p udp -j CT --helper sane;;FAIL
 -p tcp -j CT --helper nosuchhelper;;FAIL
 -p tcp -j CT --helper 12345678901234567;;FAIL
 -p tcp -j CT --helper 1234567890123456;;FAIL
@@ -32,6 +36,11 @@
 -p tcp -j CT --helper ftp --timeout foo;;FAIL
 -j CT --notrack --notrack;;FAIL
 -j CT ! --notrack;;FAIL
+@family 4
+-p tcp -j CT --helper irc;=;OK
+@family 6
+-p tcp -j CT --helper irc;;FAIL
+@family both
 *filter
 :INPUT
 -j CT --notrack;;FAIL

@@ -111,8 +111,8 @@ impl Attachment {
             if let Err(error) = self.tables.change(&changes) {
                 self.handed.clear();
                 return Err(Unattached(format!(
-                    "{error}\nNFLOG, NFQUEUE and TEE are the kernel's own: they need nft_compat (CONFIG_NFT_COMPAT) and the \
-                     target's module."
+                    "{error}\nAUDIT, IDLETIMER, NFLOG, NFQUEUE, TEE and TPROXY are the kernel's own: they need \
+                     nft_compat (CONFIG_NFT_COMPAT) and the target's module, TPROXY needs nft_tproxy (CONFIG_NFT_TPROXY)."
                 )));
             }
             self.followed.extend(chains);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use engine::effects::Event;
 use engine::{Engine, Passes};
 use libxt::family::Af;
-use nfnl::nftables::Handover;
+use nfnl::nftables::{Action, Handover};
 use nfnl::queue::Queue;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
@@ -194,8 +194,12 @@ impl Outbox {
 }
 
 fn handover((number, handover): (u8, &engine::ext::handover::Handover)) -> Handover {
-    let engine::ext::handover::Handover { target, revision, info, last, .. } = handover;
-    Handover { number, target, revision: *revision, info: info.clone(), last: *last }
+    let engine::ext::handover::Handover { af, target, revision, info, last } = handover;
+    let action = match handover.socket() {
+        Some((address, port)) => Action::Proxy { family: af.number(), address, port },
+        None => Action::Target { name: target, revision: *revision, info: info.clone() },
+    };
+    Handover { number, action, last: *last }
 }
 
 /// One more.

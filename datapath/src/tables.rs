@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::Arc;
 
 use engine::Prepared;
@@ -85,6 +86,18 @@ impl Calls {
     }
 }
 
+/// Without a security module no packet has a mark of its, and rules that copy it have nothing to do.
+fn check_security(prepared: &Prepared) -> Result<(), Refused> {
+    let marking = SECURITY_MODULES.iter().any(|folder| Path::new(folder).exists());
+    if marking && prepared.copies_security() {
+        return Err(Refused::new(
+            libc::EOPNOTSUPP,
+            "CONNSECMARK: the datapath does not see the security module's marks",
+        ));
+    }
+    Ok(())
+}
+
 impl Tables for Calls {
     fn get(&mut self, af: Af, what: Get, question: &[u8]) -> Result<Vec<u8>, Refused> {
         let mut value = question.to_vec();
@@ -98,6 +111,7 @@ impl Tables for Calls {
         self.state.sets.check(prepared.sets()).map_err(refused)?;
         self.fetch_timeouts(&prepared);
         self.check_queues(&prepared)?;
+        check_security(&prepared)?;
         self.state.engine().install(prepared, &mut old).map_err(refused)?;
         if let Some(store) = &self.store {
             // The table is in force; that a crash would lose it is no reason to refuse it.
@@ -124,5 +138,7 @@ fn refused(refused: engine::Refused) -> Refused {
     Refused::new(refused.errno, refused.to_string())
 }
 
+/// Where the modules that mark packets show themselves.
+const SECURITY_MODULES: [&str; 2] = ["/sys/fs/selinux", "/sys/fs/smackfs"];
 /// Commands at a time; more wait in the listener's queue.
 const CONNECTIONS: usize = 128;

@@ -72,19 +72,38 @@ pub struct NfTables {
     handovers: Vec<Handover>,
 }
 
-/// What the kernel's own x_tables target does to packets that a verdict marked for it, see [`tag`].
+/// What the kernel itself does to packets that a verdict marked for it, see [`tag`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handover {
     /// Its number in [`tag::slot`].
     pub number: u8,
-    /// The target's name.
-    pub target: &'static str,
-    /// Its revision.
-    pub revision: u8,
-    /// Its info, `XT_ALIGN`ed.
-    pub info: Vec<u8>,
+    /// What is done.
+    pub action: Action,
     /// It ends the packet's way here (NFQUEUE): dropped packets do not meet it.
     pub last: bool,
+}
+
+/// What a [`Handover`] does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// An x_tables target, through nft_compat.
+    Target {
+        /// Its name.
+        name: &'static str,
+        /// Its revision.
+        revision: u8,
+        /// Its info, `XT_ALIGN`ed.
+        info: Vec<u8>,
+    },
+    /// The expression `tproxy`, in PREROUTING alone; a packet that finds no transparent socket is dropped.
+    Proxy {
+        /// `NFPROTO_IPV4` (2) or `NFPROTO_IPV6` (10).
+        family: u8,
+        /// The socket's address, of 4 or 16 bytes; without it, that of the device the packet came in by.
+        address: Option<Vec<u8>>,
+        /// The socket's port; 0 is the packet's own.
+        port: u16,
+    },
 }
 
 /// How `skb->priority` says between a verdict and the chain behind what is still to be done. The lowest four bits are the
@@ -261,7 +280,7 @@ impl NfTables {
                         builder.text(RULE_TABLE, self.table).text(RULE_CHAIN, chain.name_behind());
                     };
                     add(MSG_DELRULE, 0, family, &named);
-                    for rule in follow::rules(&self.handovers) {
+                    for rule in follow::rules(&self.handovers, chain.hook) {
                         add(MSG_NEWRULE, flag::CREATE | flag::APPEND, family, &|builder| {
                             named(builder);
                             rule.put(builder, &self.handovers);

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
             scenario::rules::TESTS,
             scenario::state::TESTS,
             scenario::outside::TESTS,
+            scenario::handing::TESTS,
             scenario::answers::TESTS,
             scenario::helpers::TESTS,
             scenario::irc::TESTS,

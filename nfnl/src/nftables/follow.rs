@@ -1,7 +1,7 @@
 //! The rules of the chain behind: each asks the word in `skb->priority` for one number in one slot.
 
 use super::{
-    COMPAT_FLAGS, COMPAT_PROTOCOL, EXPRESSION_DATA, EXPRESSION_NAME, Handover, LIST_ELEMENT, RULE_COMPAT,
+    Action, COMPAT_FLAGS, COMPAT_PROTOCOL, EXPRESSION_DATA, EXPRESSION_NAME, Handover, LIST_ELEMENT, RULE_COMPAT,
     RULE_EXPRESSIONS, TARGET_INFO, TARGET_NAME, TARGET_REVISION, tag,
 };
 use crate::message::Builder;
@@ -13,19 +13,46 @@ pub(super) enum Rule {
     Pass,
     /// A handover, by its place, for a slot.
     Hand(usize, u32),
+    /// A packet that found no socket is dropped: a handover, by its place, that did not take its slot's number away.
+    Miss(usize, u32),
     /// A packet that is to be dropped is.
     Drop,
     /// The packet gets its own priority back.
     Restore,
 }
 
-/// All rules in their order: what comes last in a packet's way follows the drop.
-pub(super) fn rules(handovers: &[Handover]) -> Vec<Rule> {
-    let of = |last: bool| {
-        let places = handovers.iter().enumerate().filter(move |(_, handover)| handover.last == last);
-        places.flat_map(|(place, _)| (0..tag::SLOTS).map(move |slot| Rule::Hand(place, slot)))
+/// All rules at a hook in their order: what comes last in a packet's way follows the drop.
+pub(super) fn rules(handovers: &[Handover], hook: u8) -> Vec<Rule> {
+    let of = |wanted: Turn| {
+        let places = handovers.iter().enumerate().filter(move |(_, handover)| Turn::of(handover) == wanted);
+        places.flat_map(|(place, _)| (0..tag::SLOTS).map(move |slot| (place, slot)))
     };
-    [Rule::Pass].into_iter().chain(of(false)).chain([Rule::Drop]).chain(of(true)).chain([Rule::Restore]).collect()
+    let hand = |(place, slot)| Rule::Hand(place, slot);
+    let proxies = of(Turn::Proxy).filter(|_| hook == PREROUTING);
+    let proxies = proxies.flat_map(|(place, slot)| [Rule::Hand(place, slot), Rule::Miss(place, slot)]);
+    let first = [Rule::Pass].into_iter().chain(of(Turn::Passing).map(hand)).chain([Rule::Drop]);
+    first.chain(proxies).chain(of(Turn::Last).map(hand)).chain([Rule::Restore]).collect()
+}
+
+/// When a handover has its turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// First, for packets that are to be dropped as well.
+    Passing,
+    /// Behind the drop: the packet may be dropped yet.
+    Proxy,
+    /// At the end.
+    Last,
+}
+
+impl Turn {
+    fn of(handover: &Handover) -> Self {
+        match handover {
+            Handover { action: Action::Proxy { .. }, .. } => Self::Proxy,
+            Handover { last: true, .. } => Self::Last,
+            Handover { last: false, .. } => Self::Passing,
+        }
+    }
 }
 
 impl Rule {
@@ -38,22 +65,35 @@ impl Rule {
                 verdict(list, NF_ACCEPT);
             }
             Self::Hand(place, slot) => {
+                let Some(Handover { number, action, last }) = handovers.get(place) else { return };
+                compare(list, tag::slot(slot, u8::MAX), OP_EQUAL, tag::slot(slot, *number));
+                match action {
+                    Action::Target { name, revision, info } => {
+                        if *last {
+                            keep(list, tag::OWN);
+                        }
+                        expression(list, "target", |data| {
+                            data.text(TARGET_NAME, name).be32(TARGET_REVISION, (*revision).into());
+                            data.put(TARGET_INFO, info);
+                        });
+                        compat = true;
+                    }
+                    Action::Proxy { family, address, port } => {
+                        proxy(list, *family, address.as_deref(), *port);
+                        keep(list, !tag::slot(slot, u8::MAX));
+                    }
+                }
+            }
+            Self::Miss(place, slot) => {
                 let Some(handover) = handovers.get(place) else { return };
                 compare(list, tag::slot(slot, u8::MAX), OP_EQUAL, tag::slot(slot, handover.number));
-                if handover.last {
-                    restore(list);
-                }
-                expression(list, "target", |data| {
-                    data.text(TARGET_NAME, handover.target).be32(TARGET_REVISION, handover.revision.into());
-                    data.put(TARGET_INFO, &handover.info);
-                });
-                compat = true;
+                verdict(list, NF_DROP);
             }
             Self::Drop => {
                 compare(list, tag::MASK, OP_EQUAL, tag::DROP);
                 verdict(list, NF_DROP);
             }
-            Self::Restore => restore(list),
+            Self::Restore => keep(list, tag::OWN),
         });
         if compat {
             builder.nest(RULE_COMPAT, |compat| {
@@ -95,10 +135,37 @@ fn masked(list: &mut Builder<'_>, mask: u32) {
     });
 }
 
-fn restore(list: &mut Builder<'_>) {
-    masked(list, tag::OWN);
+/// The priority keeps only some bits.
+fn keep(list: &mut Builder<'_>, mask: u32) {
+    masked(list, mask);
     expression(list, "meta", |data| {
         data.be32(META_KEY, META_PRIORITY).be32(META_SREG, REGISTER);
+    });
+}
+
+/// Gives the packet to a transparent socket; where there is none, the rule ends here.
+fn proxy(list: &mut Builder<'_>, family: u8, address: Option<&[u8]>, port: u16) {
+    let mut load = |register, value: &[u8]| {
+        expression(list, "immediate", |data| {
+            data.be32(IMMEDIATE_DREG, register).nest(IMMEDIATE_DATA, |data| {
+                data.put(DATA_VALUE, value);
+            });
+        });
+    };
+    if let Some(address) = address {
+        load(ADDRESS_REGISTER, address);
+    }
+    if port != 0 {
+        load(REGISTER, &port.to_be_bytes());
+    }
+    expression(list, "tproxy", |data| {
+        data.be32(TPROXY_FAMILY, family.into());
+        if address.is_some() {
+            data.be32(TPROXY_REG_ADDR, ADDRESS_REGISTER);
+        }
+        if port != 0 {
+            data.be32(TPROXY_REG_PORT, REGISTER);
+        }
     });
 }
 
@@ -114,9 +181,12 @@ fn verdict(list: &mut Builder<'_>, verdict: u32) {
 
 const NF_DROP: u32 = 0;
 const NF_ACCEPT: u32 = 1;
-/// `NFT_REG_VERDICT`, `NFT_REG32_00`.
+/// `NF_INET_PRE_ROUTING`.
+const PREROUTING: u8 = 0;
+/// `NFT_REG_VERDICT`, `NFT_REG32_00`, `NFT_REG_2`.
 const VERDICT_REGISTER: u32 = 0;
 const REGISTER: u32 = 8;
+const ADDRESS_REGISTER: u32 = 2;
 /// `NFT_CMP_EQ`, `NFT_CMP_NEQ`.
 const OP_EQUAL: u32 = 0;
 const OP_DIFFERS: u32 = 1;
@@ -138,19 +208,37 @@ const IMMEDIATE_DATA: u16 = 2;
 const DATA_VALUE: u16 = 1;
 const DATA_VERDICT: u16 = 2;
 const VERDICT_CODE: u16 = 1;
+const TPROXY_FAMILY: u16 = 1;
+const TPROXY_REG_ADDR: u16 = 2;
+const TPROXY_REG_PORT: u16 = 3;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn handover(number: u8, last: bool) -> Handover {
+        Handover { number, action: Action::Target { name: "X", revision: 0, info: Vec::new() }, last }
+    }
+
     #[test]
     fn packets_that_are_dropped_meet_all_but_the_last() {
-        let handover = |number, last| Handover { number, target: "X", revision: 0, info: Vec::new(), last };
-        let rules = rules(&[handover(1, true), handover(2, false)]);
+        let rules = rules(&[handover(1, true), handover(2, false)], 2);
         let place = |wanted: Rule| rules.iter().position(|rule| *rule == wanted).unwrap();
         assert_eq!(rules.len(), 3 + 2 * tag::SLOTS as usize);
         assert!(place(Rule::Hand(1, 2)) < place(Rule::Drop) && place(Rule::Drop) < place(Rule::Hand(0, 0)));
         assert_eq!((rules[0], rules[rules.len() - 1]), (Rule::Pass, Rule::Restore));
+    }
+
+    #[test]
+    fn a_socket_is_looked_for_only_where_packets_arrive_and_what_finds_none_is_dropped_before_the_last() {
+        let action = Action::Proxy { family: 2, address: None, port: 80 };
+        let handovers = [handover(1, true), Handover { number: 2, action, last: true }, handover(3, false)];
+        let arriving = rules(&handovers, PREROUTING);
+        let place = |wanted: Rule| arriving.iter().position(|rule| *rule == wanted).unwrap();
+        assert!(place(Rule::Hand(2, 2)) < place(Rule::Drop) && place(Rule::Drop) < place(Rule::Hand(1, 0)));
+        assert_eq!(place(Rule::Hand(1, 0)) + 1, place(Rule::Miss(1, 0)));
+        assert!(place(Rule::Miss(1, 2)) < place(Rule::Hand(0, 0)));
+        assert!(rules(&handovers, 2).iter().all(|rule| !matches!(rule, Rule::Hand(1, _) | Rule::Miss(..))));
     }
 
     #[test]

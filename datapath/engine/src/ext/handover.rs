@@ -1,10 +1,10 @@
-//! Targets that only the kernel itself can carry out: NFLOG, NFQUEUE, TEE.
+//! Targets that only the kernel itself can carry out: AUDIT, IDLETIMER, NFLOG, NFQUEUE, TEE, TPROXY.
 //!
 //! A rule notes its number with the packet. Once the packet has its verdict, a chain behind the datapath's own, at the same
 //! hook, does what the number stands for with the kernel's own target: after all tables of that hook, with the packet as they
 //! left it.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use libxt::family::Af;
 
@@ -28,6 +28,30 @@ pub struct Handover {
     pub info: Vec<u8>,
     /// The packet's way through the rules ends with it, as NFQUEUE's does.
     pub last: bool,
+}
+
+impl Handover {
+    /// Where TPROXY looks for a socket: the address, unless it is that of the device, and the port, 0 for the packet's own.
+    pub fn socket(&self) -> Option<(Option<Vec<u8>>, u16)> {
+        let (address, port) = match self.revision {
+            0 => (self.info.get(8..12)?, self.info.get(12..14)?),
+            _ => (self.info.get(8..24)?.get(..if self.af == Af::V4 { 4 } else { 16 })?, self.info.get(24..26)?),
+        };
+        let given = address.iter().any(|byte| *byte != 0);
+        let port = port.first_chunk().filter(|_| self.target == PROXY)?;
+        Some((given.then(|| address.to_vec()), u16::from_be_bytes(*port)))
+    }
+
+    /// Whether it is a timer by the name of another that is not of its type. As idletimer_tg_checkentry_v1().
+    fn contradicts(&self, newer: &Self) -> bool {
+        let label = |handover: &Self| handover.info.get(LABEL).map(<[u8]>::to_vec);
+        let alarm = |handover: &Self| handover.revision == 1 && handover.info.get(TIMER_TYPE) == Some(&1);
+        self.target == TIMER
+            && newer.target == TIMER
+            && newer.revision == 1
+            && label(self) == label(newer)
+            && alarm(self) != alarm(newer)
+    }
 }
 
 /// A rule's use of it.
@@ -67,6 +91,9 @@ impl Rule {
     pub(crate) fn open(&mut self, stores: &mut Stores) -> Result<(), Refused> {
         if self.index.is_some_and(|index| stores.handovers.name(index)) {
             return Ok(());
+        }
+        if stores.handovers.position(|handover| handover.contradicts(&self.handover)).is_some() {
+            return Err(Refused::invalid("IDLETIMER: there is a timer of this name that runs by the other clock"));
         }
         let index = match stores.handovers.position(|handover| *handover == self.handover) {
             Some(index) => {
@@ -109,6 +136,16 @@ pub(crate) fn number(index: usize) -> Option<u8> {
     u8::try_from(index.checked_add(1)?).ok()
 }
 
+/// The target that gives packets to sockets.
+pub(crate) const PROXY: &str = "TPROXY";
+
+/// The target that winds timers up.
+pub(crate) const TIMER: &str = "IDLETIMER";
+
+/// Where a timer's label and type stand in its info.
+const LABEL: Range<usize> = 4..32;
+pub(crate) const TIMER_TYPE: usize = 33;
+
 /// The target that makes copies.
 pub(crate) const TEE: &str = "TEE";
 
@@ -117,7 +154,7 @@ pub(crate) const QUEUE: &str = "NFQUEUE";
 
 const TOO_MANY: Refused = Refused::new(
     errno::ENOSPC,
-    "no more than 255 different targets can be handed over to the kernel (NFLOG, NFQUEUE, TEE)",
+    "no more than 255 different targets can be handed over to the kernel (AUDIT, IDLETIMER, NFLOG, NFQUEUE, TEE, TPROXY)",
 );
 
 #[cfg(test)]

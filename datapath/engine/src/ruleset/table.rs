@@ -149,6 +149,11 @@ impl Prepared {
         })
     }
 
+    /// Whether its rules copy the marks of a security module.
+    pub fn copies_security(&self) -> bool {
+        self.table.targets.iter().any(|target| matches!(target, Target::Connsecmark))
+    }
+
     /// How deep its jumps can go.
     pub(crate) fn depth(&self) -> usize {
         self.table.stack_size
@@ -299,7 +304,7 @@ impl Table {
 
     /// Whether a rule of it hands packets over to the kernel's own targets.
     pub(crate) fn hands(&self) -> bool {
-        self.targets.iter().any(|target| matches!(target, Target::Handover(_)))
+        self.targets.iter().any(Target::hands)
     }
 
     /// Whether a rule of it needs connections to have labels.

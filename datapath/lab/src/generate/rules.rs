@@ -137,6 +137,15 @@ fn rule(random: &mut Random, table: &str, chain: &str, six: bool) -> String {
         ("raw", 4) => format!("-j CT --ctevents {}", random.pick(&["new", "new,destroy", "mark", "assured,reply"])),
         ("raw", 5) => "-j DROP".to_owned(),
         (_, 8) => "-j RETURN".to_owned(),
+        ("security", 0..=3) => format!("-j CONNSECMARK --{}", random.pick(&["save", "restore"])),
+        (_, 9) if random.one_in(3) => random
+            .pick(&[
+                "-j AUDIT --type accept",
+                "-j AUDIT --type drop",
+                "-j IDLETIMER --timeout 600 --label xt-lab-1",
+                "-j IDLETIMER --timeout 900 --label xt-lab-2",
+            ])
+            .to_owned(),
         _ => random.pick(&["", "-j ACCEPT", "-j LOG --log-prefix x --log-level 7"]).to_owned(),
     };
     format!("-A {chain} {}", join(&some, &target))

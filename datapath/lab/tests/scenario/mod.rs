@@ -4,6 +4,7 @@ pub(crate) mod amanda;
 pub(crate) mod answers;
 pub(crate) mod dialogue;
 pub(crate) mod fragments;
+pub(crate) mod handing;
 pub(crate) mod headers;
 pub(crate) mod helpers;
 pub(crate) mod irc;
@@ -60,6 +61,16 @@ pub(crate) fn play6(commands: &[&str], talk: impl Fn(&mut Stage) -> io::Result<(
 /// As [`play`] where the router chooses freely: the claims are checked on both, the bytes are not compared.
 pub(crate) fn claim(commands: &[&str], talk: impl Fn(&mut Stage) -> io::Result<()>) -> io::Result<()> {
     both(commands, false, false, talk)
+}
+
+/// As [`claim`], after an administrator did something.
+pub(crate) fn claim_after(
+    before: &[&'static str],
+    commands: &[&str],
+    six: bool,
+    talk: impl Fn(&mut Stage) -> io::Result<()>,
+) -> io::Result<()> {
+    compared(before, commands, six, false, talk)
 }
 
 fn both(commands: &[&str], six: bool, same: bool, talk: impl Fn(&mut Stage) -> io::Result<()>) -> io::Result<()> {

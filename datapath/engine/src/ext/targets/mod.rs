@@ -9,9 +9,11 @@ use crate::nat;
 use crate::packet::Verdict;
 use crate::ruleset::{Refused, SetUse};
 
+mod audit;
 mod checksum;
 mod classify;
 mod connmark;
+mod connsecmark;
 mod ct;
 mod dnat;
 mod dnpt;
@@ -19,6 +21,7 @@ mod dscp;
 mod ecn;
 mod hl;
 mod hmark;
+mod idletimer;
 mod log;
 mod mark;
 mod masquerade;
@@ -35,6 +38,7 @@ mod tcpmss;
 mod tcpoptstrip;
 mod tee;
 mod tos;
+pub mod tproxy;
 mod trace;
 mod ttl;
 
@@ -47,6 +51,8 @@ pub enum Target {
     Classify(libxt::ext::targets::classify::Classify),
     /// `-j CONNMARK`.
     Connmark(libxt::ext::targets::connmark::Connmark),
+    /// `-j CONNSECMARK`, which without a security module finds no mark to copy.
+    Connsecmark,
     /// `-j CT`.
     Ct(Box<Lay>),
     /// `-j DNAT`.
@@ -57,7 +63,7 @@ pub enum Target {
     Dscp(libxt::ext::targets::dscp::Dscp),
     /// `-j ECN`.
     Ecn(libxt::ext::targets::ecn::Ecn),
-    /// `-j NFLOG`, `-j NFQUEUE`, `-j TEE`.
+    /// `-j AUDIT`, `-j IDLETIMER`, `-j NFLOG`, `-j NFQUEUE`, `-j TEE`.
     Handover(handover::Rule),
     /// `-j HL`.
     Hl(libxt::ext::targets::hl::Hl),
@@ -91,6 +97,8 @@ pub enum Target {
     Tcpoptstrip(Box<libxt::ext::targets::tcpoptstrip::Tcpoptstrip>),
     /// `-j TOS`.
     Tos(libxt::ext::targets::tos::Tos),
+    /// `-j TPROXY`.
+    Tproxy(Box<tproxy::Rule>),
     /// `-j TRACE`.
     Trace,
     /// `-j TTL`.
@@ -145,9 +153,11 @@ pub enum Outcome {
 
 /// Every target, in the order of the alphabet.
 pub const MAKERS: &[Maker<Target>] = &[
+    audit::MAKER,
     checksum::MAKER,
     classify::MAKER,
     connmark::MAKER,
+    connsecmark::MAKER,
     ct::MAKER,
     dnat::MAKER,
     dnpt::MAKER,
@@ -155,6 +165,7 @@ pub const MAKERS: &[Maker<Target>] = &[
     ecn::MAKER,
     hl::MAKER,
     hmark::MAKER,
+    idletimer::MAKER,
     log::MAKER,
     mark::MAKER,
     masquerade::MAKER,
@@ -171,23 +182,17 @@ pub const MAKERS: &[Maker<Target>] = &[
     tcpoptstrip::MAKER,
     tee::MAKER,
     tos::MAKER,
+    tproxy::MAKER,
     trace::MAKER,
     ttl::MAKER,
 ];
 
 /// The targets that the commands know and the datapath refuses to load, and why.
 pub const REFUSED: &[(&str, &str)] = &[
-    ("AUDIT", "AUDIT: records of packets are the kernel's, which the datapath does not hand them to yet"),
     ("CLUSTERIP", "CLUSTERIP: the datapath does not share addresses in a cluster"),
-    ("CONNSECMARK", "CONNSECMARK: security marks belong to the kernel and its security module"),
-    (
-        "IDLETIMER",
-        "IDLETIMER: the files of idle timers are the kernel's, which the datapath does not hand packets to yet",
-    ),
     ("LED", "LED: the datapath does not drive lights"),
-    ("SECMARK", "SECMARK: security marks belong to the kernel and its security module"),
+    ("SECMARK", "SECMARK: the datapath cannot give a packet the security module's mark"),
     ("SYNPROXY", "SYNPROXY: the datapath does not answer for servers yet"),
-    ("TPROXY", "TPROXY: only the kernel can give a packet to a socket that it is not addressed to"),
     ("ULOG", "ULOG: the kernel has no such target any more"),
 ];
 
@@ -206,7 +211,7 @@ impl Target {
             Self::Handover(rule) => handover::act(rule, scene),
             Self::Hl(value) => hl::act(value, scene),
             Self::Hmark(value) => hmark::act(value, scene),
-            Self::Idle => Outcome::Continue,
+            Self::Connsecmark | Self::Idle => Outcome::Continue,
             Self::Log(value) => log::act(value, scene),
             Self::Mark(value) => mark::act(value, scene),
             Self::Masquerade(value) => masquerade::act(value, scene),
@@ -220,14 +225,20 @@ impl Target {
             Self::Tcpmss(value) => tcpmss::act(value, scene),
             Self::Tcpoptstrip(value) => tcpoptstrip::act(value, scene),
             Self::Tos(value) => tos::act(value, scene),
+            Self::Tproxy(rule) => tproxy::act(rule, scene),
             Self::Trace => trace::act(scene),
             Self::Ttl(value) => ttl::act(value, scene),
         }
     }
 
+    /// Whether the kernel's own target does the work.
+    pub(crate) fn hands(&self) -> bool {
+        matches!(self, Self::Handover(_) | Self::Tproxy(_))
+    }
+
     /// Whether it keeps something beside its table, see [`open`](Self::open).
     pub(crate) fn keeps(&self) -> bool {
-        matches!(self, Self::Handover(_) | Self::Rateest(_))
+        matches!(self, Self::Handover(_) | Self::Rateest(_) | Self::Tproxy(_))
     }
 
     /// Names what it keeps, or makes it.
@@ -235,6 +246,7 @@ impl Target {
         match self {
             Self::Handover(rule) => rule.open(stores),
             Self::Rateest(rule) => rule.open(stores),
+            Self::Tproxy(rule) => rule.handover.open(stores),
             _ => Ok(()),
         }
     }

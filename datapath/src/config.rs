@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) keep_tables: bool,
     /// So are connections.
     pub(crate) keep_connections: bool,
+    /// The file of fingerprints that `-m osf` compares with.
+    pub(crate) fingerprints: PathBuf,
     /// Settings of connection tracking that the file fixes, above sysctls: sysctl name and value.
     pub(crate) fixed: Vec<(String, u64)>,
 }
@@ -78,6 +80,7 @@ impl Default for Config {
             log: LogTo::Auto,
             keep_tables: true,
             keep_connections: true,
+            fingerprints: "/usr/share/xtables/pf.os".into(),
             fixed: Vec::new(),
         }
     }
@@ -136,6 +139,7 @@ impl Config {
             "all-hooks" => self.all_hooks = yes(key, value)?,
             "keep-tables" => self.keep_tables = yes(key, value)?,
             "keep-connections" => self.keep_connections = yes(key, value)?,
+            "fingerprints" => self.fingerprints = value.into(),
             "log" => self.log = value.parse()?,
             _ if sysctl::set(&mut Settings::default(), key, 0) => {
                 self.fixed.push((key.to_owned(), number(key, value, 0, u64::MAX)?));

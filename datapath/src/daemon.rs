@@ -81,6 +81,7 @@ pub(crate) fn run(read_config: &Reader) -> Result<(), String> {
         .map_err(|error| format!("{}: {error}", folder.path().join("conntrack").display()))?;
     let shared = Arc::clone(&state);
     threads.push(spawn(&state, "conntrack".to_owned(), move || ctnetlink::serve(server, &shared))?);
+    state.read_fingerprints();
     let (listings, shared) = (Listings::begin(folder.path()), Arc::clone(&state));
     threads.push(spawn(&state, "listings".to_owned(), move || {
         listings.keep(&shared);
@@ -333,6 +334,7 @@ impl Keeper {
         let done = read_config().and_then(|config| {
             self.state.log.reopen(&config.log)?;
             *lock(&self.state.config) = config;
+            self.state.read_fingerprints();
             self.state.reattach().map_err(|error| error.to_string())
         });
         if let Err(why) = done {

@@ -88,6 +88,9 @@ struct Run {
     /// Where LOG's lines go: auto, syslog, kmsg, stderr, none, or a file's full path
     #[arg(long, value_name = "WHERE")]
     log: Option<LogTo>,
+    /// Fingerprints of systems, for `-m osf'
+    #[arg(long, value_name = "FILE")]
+    fingerprints: Option<PathBuf>,
     /// Take packets at every hook, whether tables need them or not
     #[arg(long)]
     all_hooks: bool,
@@ -110,6 +113,9 @@ impl Run {
         }
         if self.closed {
             config.without = Without::Closed;
+        }
+        if let Some(fingerprints) = &self.fingerprints {
+            config.fingerprints = fingerprints.clone();
         }
         if let Some(log) = &self.log {
             config.log = log.clone();

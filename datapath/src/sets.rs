@@ -31,7 +31,10 @@ impl Sets {
                 return Err(Refused::new(libc::ENOENT, "there is no such set"));
             };
             if set.parts.contains(&Part::Set) {
-                return Err(Refused::new(libc::EOPNOTSUPP, "sets of sets (list:set) cannot be asked from user space"));
+                return Err(Refused::new(
+                    libc::EOPNOTSUPP,
+                    "set: sets of sets (list:set) cannot be asked from user space",
+                ));
             }
             if one.changes && set.parts.contains(&Part::Net) {
                 let why = "SET: which network of an address goes into a set of networks is the kernel's secret";

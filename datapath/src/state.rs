@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 use engine::effects::Event;
+use engine::fingerprints::Fingerprints;
 use engine::{Engine, Passes};
 use libxt::family::Af;
 use nfnl::nftables::{Action, Handover};
@@ -130,6 +132,22 @@ impl State {
     pub(crate) fn needed(&self) -> [(Af, Passes); 2] {
         let engine = self.engine();
         [Af::V4, Af::V6].map(|af| (af, engine.passes(af)))
+    }
+
+    /// Reads what `-m osf` compares with; a file that is not there knows no system.
+    pub(crate) fn read_fingerprints(&self) {
+        let path = lock(&self.config).fingerprints.clone();
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) => {
+                if error.kind() != io::ErrorKind::NotFound {
+                    complain(&format!("fingerprints: {}: {error}", path.display()));
+                }
+                Vec::new()
+            }
+        };
+        let fingerprints = Fingerprints::read(&text);
+        self.engine().set_fingerprints(fingerprints);
     }
 
     /// Asks the kernel for devices, addresses and routes, unless it was asked just now.

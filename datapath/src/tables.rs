@@ -112,6 +112,9 @@ impl Tables for Calls {
         self.fetch_timeouts(&prepared);
         self.check_queues(&prepared)?;
         check_security(&prepared)?;
+        if prepared.guesses() {
+            self.state.read_fingerprints();
+        }
         self.state.engine().install(prepared, &mut old).map_err(refused)?;
         if let Some(store) = &self.store {
             // The table is in force; that a crash would lose it is no reason to refuse it.

@@ -13,6 +13,7 @@ use crate::ext::handover::{self, Handover};
 use crate::ext::rates::Rates;
 use crate::ext::scene::Random;
 use crate::ext::stores::{Listing, Stores};
+use crate::fingerprints::Fingerprints;
 use crate::fragment::{Added, Fragments};
 use crate::helper;
 use crate::host::{Host, Now};
@@ -210,6 +211,11 @@ impl Engine {
                 *ready = true;
             }
         }
+    }
+
+    /// Has `-m osf` compare with these from now on.
+    pub fn set_fingerprints(&mut self, fingerprints: Fingerprints) {
+        self.stores.fingerprints = fingerprints;
     }
 
     /// What rules keep and the kernel would list under `/proc/net`.

@@ -12,6 +12,7 @@ pub mod conntrack;
 pub mod effects;
 mod engine;
 pub mod ext;
+pub mod fingerprints;
 mod fragment;
 pub mod helper;
 pub mod host;

@@ -131,7 +131,7 @@ impl Daemon {
         let mut child = namespace.spawn("xt-datapath", |command| {
             // One queue keeps packets in order, so that a packet sent last is judged last.
             command
-                .args(["run", "--queues", "1", "--log", "stderr"])
+                .args(["run", "--queues", "1", "--log", "stderr", "--fingerprints", "/run/pf.os"])
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped());

@@ -15,6 +15,7 @@ use crate::ext::matches::connlimit::Clients;
 use crate::ext::matches::hashlimit::Groups;
 use crate::ext::matches::recent::Lists;
 use crate::ext::targets::rateest::Estimator;
+use crate::fingerprints::Fingerprints;
 use crate::host::Now;
 
 /// No entry: the end of a chain.
@@ -37,6 +38,8 @@ pub struct Stores {
     pub(crate) handing: Vec<bool>,
     /// The estimators of `-j RATEEST`.
     pub(crate) estimators: Shelf<Estimator>,
+    /// What `-m osf` compares with.
+    pub(crate) fingerprints: Fingerprints,
 }
 
 impl Stores {
@@ -49,6 +52,7 @@ impl Stores {
             handovers: Shelf::default(),
             handing: Vec::new(),
             estimators: Shelf::default(),
+            fingerprints: Fingerprints::default(),
         }
     }
 

@@ -141,6 +141,11 @@ impl Prepared {
         &self.table.sets
     }
 
+    /// Whether a rule compares with fingerprints of systems.
+    pub fn guesses(&self) -> bool {
+        self.table.matches.iter().any(|judge| matches!(judge, Match::Osf(_)))
+    }
+
     /// The queues of other programs that its rules name.
     pub fn queues(&self) -> impl Iterator<Item = RangeInclusive<u16>> {
         self.table.targets.iter().filter_map(|target| match target {

@@ -9,7 +9,8 @@ use lab::{
 
 use super::{Stage, arrives, client, play_after, server};
 
-fn counted(stage: &mut Stage, wanted: &[(&str, u64)]) -> io::Result<()> {
+/// Rules with these comments have counted so many packets.
+pub(crate) fn counted(stage: &mut Stage, wanted: &[(&str, u64)]) -> io::Result<()> {
     wanted.iter().try_for_each(|(name, count)| {
         stage
             .counted(&format!("--comment {name} "), *count)

@@ -40,6 +40,7 @@ mod mac;
 mod mark;
 mod mh;
 mod multiport;
+mod osf;
 mod owner;
 mod physdev;
 mod pkttype;
@@ -134,6 +135,8 @@ pub enum Match {
     Mh(libxt::ext::matches::mh::Mh),
     /// `-m multiport`.
     Multiport(libxt::ext::matches::multiport::Multiport),
+    /// `-m osf`.
+    Osf(Box<libxt::ext::matches::osf::Osf>),
     /// `-m owner`.
     Owner(libxt::ext::matches::owner::Owner),
     /// `-m physdev`.
@@ -216,6 +219,7 @@ pub const MAKERS: &[Maker<Match>] = &[
     mark::MAKER,
     mh::MAKER,
     multiport::MAKER,
+    osf::MAKER,
     owner::MAKER,
     physdev::MAKER,
     pkttype::MAKER,
@@ -246,7 +250,6 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("cpu", "cpu: a queued packet does not tell which CPU handled it"),
     ("ipvs", "ipvs: the datapath does not know the connections of IPVS"),
     ("nfacct", "nfacct: the kernel's counters of that name can be read from outside, but not added to"),
-    ("osf", "osf: the datapath does not guess systems yet"),
     ("socket", "socket: the datapath does not look local sockets up yet"),
 ];
 
@@ -288,6 +291,7 @@ impl Match {
             Self::Mark(value) => mark::matches(value, scene),
             Self::Mh(value) => mh::matches(value, scene),
             Self::Multiport(value) => multiport::matches(value, scene),
+            Self::Osf(value) => osf::matches(value, scene),
             Self::Owner(value) => owner::matches(value, scene),
             Self::Physdev(value) => physdev::matches(value, scene),
             Self::Pkttype(value) => pkttype::matches(value, scene),

@@ -1,0 +1,61 @@
+//! Rules that ask what only the outside knows: fingerprints of systems.
+
+mod support;
+
+use engine::fingerprints::Fingerprints;
+use libxt::family::Af;
+use support::{Router, ip};
+
+fn syn(options: &[u8]) -> Vec<u8> {
+    let mut segment = support::tcp((1000, 80), (1, 0), 2, &[]);
+    segment[12] = (5 + options.len() as u8 / 4) << 4;
+    segment.extend(options);
+    let mut packet = ip("198.51.100.1", "10.0.0.1", 6, &segment);
+    packet[6] = 0x40;
+    support::sum_header(&mut packet);
+    packet
+}
+
+#[test]
+fn a_rule_that_logs_tells_of_every_system_that_fits_and_takes_them_all() {
+    let mut router = Router::default();
+    let known = b"*:64:1:40:.:One:1:a:x\n*:70:1:40:.:Two:::x\n*:64:1:40:.:Three:3::x\n";
+    router.engine.set_fingerprints(Fingerprints::read(known));
+    router.load(
+        Af::V4,
+        &[
+            "-A INPUT -p tcp -m osf --genre Two",
+            "-A INPUT -p tcp -m osf --genre Other --log 0",
+            "-A INPUT -p tcp -m osf --genre Other --log 1 --ttl 1",
+        ],
+    );
+    router.deliver(3, &syn(&[]));
+    let said = router.logged();
+    let heads: Vec<&str> = said.iter().filter_map(|line| line.split('\n').next()).collect();
+    assert_eq!(
+        heads,
+        [
+            "One [1:a] : 198.51.100.1:1000 -> 10.0.0.1:80 hops=0",
+            "Three [3:] : 198.51.100.1:1000 -> 10.0.0.1:80 hops=0",
+            "One [1:a] : 198.51.100.1:1000 -> 10.0.0.1:80 hops=0",
+        ]
+    );
+    assert!(said.iter().all(|line| line.contains("\nIN=eth1 OUT= ") && line.contains(" SEQ=1 ACK=0 ")));
+    let counts: Vec<u64> = router.counters(Af::V4, "filter").iter().map(|(packets, _)| *packets).collect();
+    assert_eq!(counts[..3], [0, 1, 1]);
+    router.deliver(3, &syn(&[1, 1, 1, 1]));
+    let said = router.logged();
+    assert!(said[0].starts_with("Remote OS is not known: 198.51.100.1:1000 -> 10.0.0.1:80\nIN="), "{said:?}");
+    assert_eq!(said.len(), 2);
+}
+
+#[test]
+fn what_goes_before_a_packets_own_words_in_the_log_is_cut() {
+    let mut router = Router::default();
+    let long = "n".repeat(31);
+    router.engine.set_fingerprints(Fingerprints::read(format!("*:64:1:40:.:{long}:{long}:{long}:x").as_bytes()));
+    router.load(Af::V4, &["-A INPUT -p tcp -m osf --genre Other --log 2"]);
+    router.deliver(3, &syn(&[]));
+    let said = router.logged();
+    assert_eq!(said[0].find("IN=eth1"), Some(127));
+}

@@ -133,6 +133,8 @@ pub(super) fn packet(
         (_, protocol::UDP | protocol::UDPLITE) => udp::packet(connection, view, fresh, settings, now),
         (Af::V4, protocol::ICMP) => icmp::packet_v4(connection, settings),
         (Af::V6, protocol::ICMPV6) => icmp::packet_v6(connection, settings),
+        // The other family's control messages belong to nothing.
+        (_, protocol::ICMP | protocol::ICMPV6) => Judgement::Invalid,
         (_, protocol::SCTP) => sctp::packet(connection, direction, view, fresh, settings),
         (_, protocol::GRE) => gre::packet(connection, settings),
         _ => Judgement::Refresh(seconds(settings.generic)),

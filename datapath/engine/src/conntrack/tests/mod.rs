@@ -45,6 +45,8 @@ pub(crate) struct Box {
     pub(crate) answered: Tracked,
     /// What `-j CT` lays down for every packet.
     pub(crate) template: Template,
+    /// Whose the packet under way is, if others' look the same after the first hook.
+    kept: Option<Tracked>,
     /// The last packet as it left, which a helper may have made longer.
     grown: Vec<u8>,
 }
@@ -73,6 +75,7 @@ impl Box {
             translating: false,
             answered: Tracked::Unseen,
             template: Template::default(),
+            kept: None,
             grown: Vec::new(),
         }
     }
@@ -135,7 +138,7 @@ impl Box {
                     Err(Full) => return (Tracked::Invalid, Verdict::Drop),
                 }
             }
-            _ => self.tracker.recall(&packet, &headers, self.now),
+            _ => self.kept.unwrap_or_else(|| self.tracker.recall(&packet, &headers, self.now)),
         };
         if let (true, Some(manip), Tracked::Of { id, relation, .. }) = (self.translating, nat::manip(hook), tracked) {
             if relation == Relation::New && nat::needs_binding(&self.tracker, id, manip) {
@@ -166,6 +169,9 @@ impl Box {
             Hook::Input | Hook::Postrouting => self.tracker.confirm(tracked, self.now, &mut self.out),
             _ => Verdict::Accept,
         };
+        if matches!(hook, Hook::Prerouting | Hook::Output) {
+            self.kept = self.tracker.is_ambiguous(tracked).then_some(tracked);
+        }
         // A large table is looked through only when time passes.
         if self.tracker.table.slots() <= 1024 {
             self.tracker.check();

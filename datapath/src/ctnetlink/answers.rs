@@ -71,7 +71,7 @@ impl Handler for At<'_> {
                     message::GET | message::GET_CTRZERO if wants_dump => {
                         let filter = Filter::parse(nfgen, attributes).map_err(|_| errno(libc::EINVAL))?;
                         if filter.status.is_some_and(|(_, mask)| mask == 0) {
-                            return Err(Refusal { errno: libc::EINVAL, text: Some("empty status filter") });
+                            return Err(errno(libc::EINVAL));
                         }
                         let zero = number == message::GET_CTRZERO;
                         self.dump(peer, request, What::Table { filter: Box::new(filter), place: 0, zero })

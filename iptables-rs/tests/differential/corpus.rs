@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use engine::ext::{matches, targets};
 use libxt::family::Af;
 
 use crate::oracle::{Keeper, Outcome, Tool, Twins, split};
@@ -172,9 +173,7 @@ fn run_refused(twins: &mut Twins, case: &Case<'_>) {
     let words = split(&format!("{} -t {table} -A {chain} {rule}", program(af)));
     let ours = twins.ours.run(Tool::Ours, &words, "");
     assert_ne!(ours.code, 0, "the datapath takes it: {rule}");
-    // The last line is the reason, behind the name of what it is about.
-    let reason = ours.stderr.lines().last().and_then(|line| line.strip_prefix(program(af))?.strip_prefix(": "));
-    let reasoned = reason.and_then(|reason| reason.split(' ').next()).is_some_and(|word| word.ends_with(':'));
+    let reasoned = is_reasoned(&ours.stderr);
     // What is wrong in itself may be seen before what the datapath lacks; that the extension is unknown, before both.
     let alike = || without_warning(twins.theirs.run(Tool::Theirs, &words, "")) == without_warning(ours.clone());
     assert!(reasoned || (!good && alike()), "no reason: {rule}: {ours}");
@@ -205,19 +204,30 @@ fn program(af: Af) -> &'static str {
     }
 }
 
-/// Rules that the datapath refuses so far. One that it takes must leave this list.
+/// Rules that the datapath refuses. One that it takes must leave this list.
 fn is_beyond_the_datapath(file: &str, rule: &str) -> bool {
-    let files = ["cgroup", "clusterip", "cpu", "ipvs", "led", "nfacct", "secmark", "socket", "synproxy", "ulog"];
+    let refused = REFUSED.iter().flat_map(|list| list.iter()).any(|(name, _)| name.eq_ignore_ascii_case(file));
     // `-p sctp` alone loads no extension.
     let loads = ["-m ", "-j ", "--"].iter().any(|word| rule.contains(word));
-    let parts: &[&str] = match file {
-        "set" => &["--packets-", "--bytes-", "--map-set", "--match-set list "],
-        // The datapath's own queues are among them.
-        "nfqueue" => &["0:65534", " 5:"],
-        _ => &[],
-    };
-    loads && files.contains(&file) || parts.iter().any(|part| rule.contains(part))
+    loads && (refused || LACKS.iter().any(|(name, word, _)| *name == file && rule.contains(word)))
 }
+
+/// Whether it says what it lacks.
+fn is_reasoned(stderr: &str) -> bool {
+    let whole = REFUSED.iter().flat_map(|list| list.iter()).any(|(_, reason)| stderr.contains(reason));
+    whole || LACKS.iter().any(|(.., reason)| stderr.contains(reason))
+}
+
+/// The extensions that it does not take at all.
+const REFUSED: [&[(&str, &str)]; 2] = [matches::REFUSED, targets::REFUSED];
+
+/// Of an extension's file the rules that have a word, and what is said of them.
+const LACKS: [(&str, &str, &str); 4] = [
+    ("set", "--packets-", "set: the kernel tells nobody the counters of an entry"),
+    ("set", "--bytes-", "set: the kernel tells nobody the counters of an entry"),
+    ("set", "--map-set", "SET: the kernel tells nobody what an entry maps to"),
+    ("set", "--match-set list ", "sets of sets (list:set) cannot be asked from user space"),
+];
 
 const BUILT_IN: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
 

@@ -83,7 +83,8 @@ impl Mapping {
         };
         let bytes = scene.packet.data.make_mut();
         let mapped = bytes.get_mut(own..own + 16).and_then(|address| self.map(address));
-        let error = bytes.get(ipv6::NEXT) == Some(&58) && bytes.get(ipv6::HEADER).is_some_and(|kind| kind & 0x80 == 0);
+        // As icmpv6_is_err(): those that have a name.
+        let error = bytes.get(ipv6::NEXT) == Some(&58) && matches!(bytes.get(ipv6::HEADER), Some(1..=4));
         if mapped.is_some() && error {
             let quote = bytes.get_mut(ipv6::HEADER + icmpv6::HEADER..).filter(|quote| quote.len() >= ipv6::HEADER);
             let address = quote.and_then(|quote| quote.get_mut(quoted..quoted + 16));

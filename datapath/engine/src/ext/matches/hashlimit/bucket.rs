@@ -154,9 +154,10 @@ fn rate_of_bytes(user: u64) -> u64 {
 
 /// The kernel's ticks a second.
 const HZ: u64 = 250;
-/// `CREDITS_PER_JIFFY_v1` and `CREDITS_PER_JIFFY_BYTES`: the largest power of two of which a day's worth fits 32 bits.
+/// `CREDITS_PER_JIFFY_v1`: the largest power of two of which a day's worth fits 32 bits.
 const PER_JIFFY_1: u64 = 128;
-const PER_JIFFY_BYTES: u64 = PER_JIFFY_1;
+/// `CREDITS_PER_JIFFY_BYTES`: the same of a second's worth.
+const PER_JIFFY_BYTES: u64 = 1 << 24;
 /// `CREDITS_PER_JIFFY`: the same for 64 bits.
 const PER_JIFFY: u64 = 1 << 39;
 /// `XT_HASHLIMIT_SCALE`, `XT_HASHLIMIT_SCALE_v2`.

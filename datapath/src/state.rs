@@ -1,6 +1,7 @@
 //! What all threads of the datapath share: the engine behind its lock, the queues, the tables of the host, the counts.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -96,7 +97,11 @@ impl State {
     fn hand(&self, attachment: &mut Attachment) -> Result<(), Unattached> {
         let (wanted, numbers) = {
             let engine = self.engine();
-            let wanted = [Af::V4, Af::V6].map(|af| (af, engine.handovers(af).into_iter().map(handover).collect()));
+            let own = self.own_queues();
+            let wanted = [Af::V4, Af::V6].map(|af| {
+                let handovers = engine.handovers(af).into_iter();
+                (af, handovers.map(|(number, handover)| handed(number, handover, own.as_ref())).collect())
+            });
             let numbers = [Af::V4, Af::V6]
                 .map(|af| engine.handovers(af).into_iter().map(|(number, _)| number).collect::<Vec<_>>());
             (wanted, numbers)
@@ -104,6 +109,12 @@ impl State {
         attachment.hand(wanted.into())?;
         self.engine().set_handing(numbers.concat());
         Ok(())
+    }
+
+    /// The queues that packets come from.
+    pub(crate) fn own_queues(&self) -> Option<RangeInclusive<u16>> {
+        let numbers = || self.queues.iter().map(Queue::number);
+        Some(numbers().min()?..=numbers().max()?)
     }
 
     /// Attaches from the beginning, after somebody else deleted our chains.
@@ -211,13 +222,24 @@ impl Outbox {
     }
 }
 
-fn handover((number, handover): (u8, &engine::ext::handover::Handover)) -> Handover {
-    let engine::ext::handover::Handover { af, target, revision, info, last } = handover;
+/// What the kernel is asked to do: an NFQUEUE over many queues leaves out the datapath's own.
+fn handed(number: u8, handover: &engine::ext::handover::Handover, own: Option<&RangeInclusive<u16>>) -> Handover {
+    let engine::ext::handover::Handover { af, target, revision, last, .. } = handover;
+    let apart = own.zip(handover.queues()).and_then(|(own, wanted)| queues_apart(&wanted, own));
+    let info = || apart.map_or_else(|| handover.info.clone(), |queues| handover.with_queues(&queues));
     let action = match handover.socket() {
         Some((address, port)) => Action::Proxy { family: af.number(), address, port },
-        None => Action::Target { name: target, revision: *revision, info: info.clone() },
+        None => Action::Target { name: target, revision: *revision, info: info() },
     };
     Handover { number, action, last: *last }
+}
+
+/// The part of these queues before the datapath's own or, if they begin there, behind them; `None` if there is neither.
+pub(crate) fn queues_apart(wanted: &RangeInclusive<u16>, own: &RangeInclusive<u16>) -> Option<RangeInclusive<u16>> {
+    let before = |last: u16| *wanted.start()..=last.min(*wanted.end());
+    let behind = |first: u16| first.max(*wanted.start())..=*wanted.end();
+    let parts = [own.start().checked_sub(1).map(before), own.end().checked_add(1).map(behind)];
+    parts.into_iter().flatten().find(|part| !part.is_empty())
 }
 
 /// One more.
@@ -234,3 +256,21 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 const REFRESH: Duration = Duration::from_millis(50);
 /// Events that may wait: some seconds' worth under the heaviest churn.
 const LIMIT: usize = 1 << 17;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_balance_leaves_out_the_datapaths_own_queues() {
+        let own = 30_720..=30_723;
+        let apart = |first: u16, last: u16| queues_apart(&(first..=last), &own);
+        assert_eq!(apart(0, u16::MAX), Some(0..=30_719));
+        assert_eq!(apart(30_721, u16::MAX), Some(30_724..=u16::MAX));
+        assert_eq!(apart(30_720, 30_723), None);
+        assert_eq!(apart(30_722, 30_722), None);
+        assert_eq!(apart(1, 5), Some(1..=5));
+        assert_eq!(apart(40_000, 40_001), Some(40_000..=40_001));
+        assert_eq!(queues_apart(&(0..=3), &(0..=u16::MAX)), None);
+    }
+}

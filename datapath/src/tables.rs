@@ -12,7 +12,7 @@ use libxt::family::Af;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::ctnetlink::timeout;
-use crate::state::State;
+use crate::state::{State, queues_apart};
 use crate::store::Store;
 
 /// Answers the engine's side of the tables protocol.
@@ -78,8 +78,8 @@ impl Calls {
 
     /// What a rule queues must not come back here.
     fn check_queues(&self, prepared: &Prepared) -> Result<(), Refused> {
-        let ours = |number: u16| self.state.queues.iter().any(|queue| queue.number() == number);
-        if prepared.queues().any(|mut named| named.any(ours)) {
+        let Some(own) = self.state.own_queues() else { return Ok(()) };
+        if prepared.queues().any(|named| queues_apart(&named, &own).is_none()) {
             return Err(Refused::new(libc::EINVAL, "NFQUEUE: this queue is the datapath's own, see its --queue-base"));
         }
         Ok(())

@@ -52,6 +52,26 @@ impl Handover {
             && label(self) == label(newer)
             && alarm(self) != alarm(newer)
     }
+
+    /// The queues that it names, if it is an NFQUEUE.
+    pub fn queues(&self) -> Option<RangeInclusive<u16>> {
+        let word = |at: usize| self.info.get(at..)?.first_chunk().map(|word| u16::from_ne_bytes(*word));
+        let first = word(0).filter(|_| self.target == QUEUE)?;
+        let total = if self.revision == 0 { 1 } else { word(2)? };
+        Some(first..=first.saturating_add(total.saturating_sub(1)))
+    }
+
+    /// An NFQUEUE's info with other queues, of which there are less than 65,536.
+    pub fn with_queues(&self, queues: &RangeInclusive<u16>) -> Vec<u8> {
+        let mut info = self.info.clone();
+        let total = queues.end().saturating_sub(*queues.start()).saturating_add(1);
+        let words = [queues.start().to_ne_bytes(), total.to_ne_bytes()].concat();
+        let wanted = if self.revision == 0 { 2 } else { 4 };
+        if let (Some(info), Some(words)) = (info.get_mut(..wanted), words.get(..wanted)) {
+            info.copy_from_slice(words);
+        }
+        info
+    }
 }
 
 /// A rule's use of it.
@@ -80,11 +100,7 @@ impl Rule {
 
     /// The queues that an NFQUEUE names.
     pub(crate) fn queues(&self) -> Option<RangeInclusive<u16>> {
-        let Handover { target, revision, info, .. } = &self.handover;
-        let word = |at: usize| info.get(at..)?.first_chunk().map(|word| u16::from_ne_bytes(*word));
-        let first = word(0).filter(|_| *target == QUEUE)?;
-        let total = if *revision == 0 { 1 } else { word(2)? };
-        Some(first..=first.saturating_add(total.saturating_sub(1)))
+        self.handover.queues()
     }
 
     /// Finds or takes a number.

@@ -381,9 +381,17 @@ fn plain(line: &str) -> String {
     }
     let mut words: Vec<String> = Vec::new();
     for word in line.split(' ') {
-        let before = words.len().checked_sub(1).and_then(|at| words.get(at)).map(String::as_str);
+        let mut before = words.iter().rev().map(String::as_str).filter(|word| !word.is_empty());
         // The seconds of an expectation stand first.
-        let timed = before.is_none_or(|before| before == "-t") || is_protocol(before);
+        let timed = match (before.next(), before.next()) {
+            (None, _) | (Some("-t"), _) => true,
+            (Some(number), Some(name)) => {
+                number.parse::<u8>().is_ok()
+                    && name.starts_with(|first: char| first.is_ascii_lowercase())
+                    && !name.contains('=')
+            }
+            _ => false,
+        };
         let counted = word.parse::<u32>().ok().filter(|_| timed);
         words.push(counted.map_or_else(|| word.to_owned(), rounded));
     }
@@ -394,11 +402,6 @@ fn plain(line: &str) -> String {
         }
         None => line,
     }
-}
-
-/// Whether this is the number of a protocol in a line, behind which its seconds stand.
-fn is_protocol(word: Option<&str>) -> bool {
-    word.is_some_and(|word| ["1", "6", "17", "47", "58", "99", "132", "136"].contains(&word))
 }
 
 /// Seconds up to the next half minute: as they were set, if no half minute has passed since.

@@ -188,7 +188,7 @@ impl Script {
                 let _ = writeln!(text, "    before round {number}: {act}");
             }
             for crossing in round {
-                let _ = writeln!(text, "    round {number} {:?} {}", crossing.side, describe(&crossing.packet));
+                let _ = writeln!(text, "    round {number} {}", tell(crossing));
             }
         }
         text

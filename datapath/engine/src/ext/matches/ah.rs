@@ -50,12 +50,16 @@ pub(super) fn matches6(ah: &Ah6, scene: &mut Scene<'_, '_>) -> bool {
         Ok(None) => return false,
         Err(_cut) => None,
     };
-    let read = found.and_then(|header| Some((*header.get(1)?, u16_at(header, 2)?, u32_at(header, 4)?)));
+    let read = found.and_then(|header| {
+        let length = (u32::from(*header.get(1)?) + 2) * 4;
+        header.get(..length as usize)?;
+        Some((length, u16_at(header, 2)?, u32_at(header, 4)?))
+    });
     let Some((length, reserved, index)) = read else {
         scene.hotdrop = true;
         return false;
     };
-    let (spis, length) = (ah.spi.value, (u32::from(length) + 2) * 4);
+    let spis = ah.spi.value;
     ah.spi.holds((spis.min..=spis.max).contains(&index))
         && (ah.length.value == 0 || ah.length.holds(ah.length.value == length))
         && !(ah.reserved && reserved != 0)

@@ -35,28 +35,29 @@ pub(super) fn matches(wanted: &Header, number: u8, scene: &mut Scene<'_, '_>) ->
         Ok(None) => return false,
         Err(_cut) => None,
     };
-    match header {
+    let held = match header {
         Some(header) => holds(wanted, header),
-        None => {
-            scene.hotdrop = true;
-            false
-        }
-    }
+        None => None,
+    };
+    held.unwrap_or_else(|| {
+        scene.hotdrop = true;
+        false
+    })
 }
 
-/// Whether a header, with what follows it, is as wanted.
-fn holds(wanted: &Header, header: &[u8]) -> bool {
+/// Whether a header, with what follows it, is as wanted; `None` if the packet ends within.
+fn holds(wanted: &Header, header: &[u8]) -> Option<bool> {
     let length = header.get(1).map_or(0, |&units| (usize::from(units) + 1) * 8);
     if header.len() < length {
-        return false;
+        return None;
     }
     let fits = wanted.length.is_none_or(|wanted| wanted.holds(wanted.value as usize == length));
     match &wanted.options {
         Some(options) => {
             let listed = options.each.get(..options.count.into()).unwrap_or(&options.each);
-            fits && in_order(listed, header, length)
+            Some(fits && in_order(listed, header, length))
         }
-        None => fits,
+        None => Some(fits),
     }
 }
 
@@ -109,29 +110,29 @@ mod tests {
 
     #[test]
     fn options_are_compared_from_the_first_on() {
-        assert!(holds(&options(&[0x0502]), &ALERT));
-        assert!(holds(&options(&[0x05ff, 0, 0]), &ALERT));
-        assert!(!holds(&options(&[0x0503]), &ALERT));
-        assert!(!holds(&options(&[0]), &ALERT));
+        assert_eq!(holds(&options(&[0x0502]), &ALERT), Some(true));
+        assert_eq!(holds(&options(&[0x05ff, 0, 0]), &ALERT), Some(true));
+        assert_eq!(holds(&options(&[0x0503]), &ALERT), Some(false));
+        assert_eq!(holds(&options(&[0]), &ALERT), Some(false));
         // More than there are.
-        assert!(!holds(&options(&[0x05ff, 0, 0, 0]), &ALERT));
-        assert!(holds(&options(&[]), &ALERT));
+        assert_eq!(holds(&options(&[0x05ff, 0, 0, 0]), &ALERT), Some(false));
+        assert_eq!(holds(&options(&[]), &ALERT), Some(true));
     }
 
     #[test]
     fn the_last_option_may_reach_out_of_the_header() {
         let header = [59, 0, 5, 2, 0, 0, 1, 9];
-        assert!(holds(&options(&[0x05ff, 0x01ff]), &header));
-        assert!(!holds(&options(&[0x05ff, 0x01ff, 0]), &header));
+        assert_eq!(holds(&options(&[0x05ff, 0x01ff]), &header), Some(true));
+        assert_eq!(holds(&options(&[0x05ff, 0x01ff, 0]), &header), Some(false));
         // A type whose length would stand outside.
-        assert!(!holds(&options(&[0x05ff, 0, 0x01ff]), &[59, 0, 5, 2, 0, 0, 0, 1]));
+        assert_eq!(holds(&options(&[0x05ff, 0, 0x01ff]), &[59, 0, 5, 2, 0, 0, 0, 1]), Some(false));
     }
 
     #[test]
-    fn a_header_longer_than_the_packet_never_matches() {
+    fn a_header_longer_than_the_packet_has_it_dropped() {
         let length = |value, inverted| Header { length: Some(Condition::new(value, inverted)), ..Header::default() };
-        assert!(holds(&length(8, false), &ALERT) && !holds(&length(8, true), &ALERT));
-        assert!(!holds(&length(16, false), &[59, 1, 0, 0, 0, 0, 0, 0]));
-        assert!(!holds(&length(8, true), &[59, 1, 0, 0, 0, 0, 0, 0]));
+        assert_eq!([false, true].map(|inverted| holds(&length(8, inverted), &ALERT)), [Some(true), Some(false)]);
+        assert_eq!(holds(&length(16, false), &[59, 1, 0, 0, 0, 0, 0, 0]), None);
+        assert_eq!(holds(&length(8, true), &[59, 1, 0, 0, 0, 0, 0, 0]), None);
     }
 }

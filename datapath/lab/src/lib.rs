@@ -9,6 +9,7 @@
 pub mod conntrack_lines;
 pub mod drawn;
 pub mod events;
+pub mod fill;
 pub mod frame;
 pub mod generate;
 pub mod link;

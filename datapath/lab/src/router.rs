@@ -128,10 +128,16 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it in a namespace and waits until `xt-datapath status` succeeds there, at most ten seconds.
     pub fn start(namespace: &Namespace) -> io::Result<Self> {
+        Self::start_with(namespace, &[])
+    }
+
+    /// The same with more options for `xt-datapath run`.
+    pub fn start_with(namespace: &Namespace, options: &[&str]) -> io::Result<Self> {
         let mut child = namespace.spawn("xt-datapath", |command| {
             // One queue keeps packets in order, so that a packet sent last is judged last.
             command
                 .args(["run", "--queues", "1", "--log", "stderr", "--fingerprints", "/run/pf.os"])
+                .args(options)
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped());

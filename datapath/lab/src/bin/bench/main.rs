@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
 mod commands;
+mod entries;
 
 use std::{
     fmt::Write as _,
@@ -31,6 +32,8 @@ use lab::{
 const SPAN: Duration = Duration::from_millis(700);
 /// Interleaved rounds of traffic; the median counts.
 const ROUNDS: usize = 3;
+/// What is measured, in this order.
+const SECTIONS: [&str; 4] = ["traffic", "rules", "connections", "million"];
 /// Rules ahead of the deciding one.
 const AHEAD: [usize; 4] = [0, 100, 1_000, 10_000];
 
@@ -48,6 +51,8 @@ fn main() -> ExitCode {
     let has = |name: &str| words.iter().any(|w| w == name);
     let other = if has("--kernel") { Judge::Kernel } else { Judge::Datapath };
     let run = || -> io::Result<()> {
+        // The kernel's limit is the whole machine's, and can be moved only from its first network namespace.
+        let limit = entries::Limit::raise();
         let sandbox = enter(if has("--rootless") { Rights::Rootless } else { Rights::AsStarted })?;
         let began = Instant::now();
         println!(
@@ -55,9 +60,16 @@ fn main() -> ExitCode {
             if other == Judge::Datapath { "our commands and xt-datapath over NFQUEUE" } else { "the kernel again" },
             if sandbox.rootless { "rootless" } else { "as root" }
         );
-        traffic(other)?;
-        commands::rules()?;
-        connections(other)?;
+        // Sections by name, or all of them.
+        let all = !words.iter().any(|word| SECTIONS.contains(&word.as_str()));
+        for name in SECTIONS.into_iter().filter(|name| all || has(name)) {
+            match name {
+                "traffic" => traffic(other)?,
+                "rules" => commands::rules()?,
+                "connections" => connections(other)?,
+                _ => entries::million(&limit)?,
+            }
+        }
         println!("\n{:.0} s in all", began.elapsed().as_secs_f64());
         Ok(())
     };
@@ -256,11 +268,11 @@ fn both(
     Ok(samples.map(|s| median(s).0))
 }
 
-fn header(title: &str) {
+pub(crate) fn header(title: &str) {
     println!("\n{title:<34}{:>12}{:>12}{:>8}", "kernel", "ours", "ratio");
 }
 
-fn line(what: &str, [kernel, ours]: [f64; 2]) {
+pub(crate) fn line(what: &str, [kernel, ours]: [f64; 2]) {
     println!("{what:<34}{kernel:>12.3}{ours:>12.3}{:>8.2}", ours / kernel);
 }
 

@@ -222,6 +222,10 @@ impl Host for Machine<'_> {
         self.tables.device(index)
     }
 
+    fn broadcast_network(&self, broadcast: IpAddr, device: u32) -> Option<u8> {
+        self.tables.broadcast_network(broadcast, device)
+    }
+
     fn minutes_west(&self) -> i32 {
         self.tables.minutes_west()
     }
@@ -300,6 +304,11 @@ impl Host for Tables {
         self.devices.get(&index)
     }
 
+    fn broadcast_network(&self, broadcast: IpAddr, device: u32) -> Option<u8> {
+        let mut primary = self.on(Af::V4, device).filter(|address| address.flags & SECONDARY == 0);
+        primary.find(|address| address.broadcast == Some(broadcast)).map(|address| address.prefix)
+    }
+
     fn way_back(&self, source: IpAddr, device: u32) -> Option<WayBack> {
         let uses = |route: &route::Route| route.device == device || route.other_devices.contains(&device);
         // Of IPv6's routes to one network that through the device is preferred; a link's own addresses are its alone.
@@ -373,7 +382,7 @@ mod tests {
     use super::*;
 
     fn address(index: u32, local: [u8; 4], prefix: u8, flags: u32) -> route::Address {
-        route::Address { index, local: local.into(), prefix, scope: 0, flags }
+        route::Address { index, local: local.into(), prefix, scope: 0, flags, broadcast: None }
     }
 
     fn route(table: u32, destination: [u8; 4], prefix: u8, kind: u8, device: u32) -> route::Route {

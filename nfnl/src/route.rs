@@ -44,6 +44,8 @@ pub struct Address {
     pub scope: u8,
     /// `IFA_F_*`.
     pub flags: u32,
+    /// The network's broadcast address (`IFA_BROADCAST`), if it was given one.
+    pub broadcast: Option<IpAddr>,
 }
 
 /// A route.
@@ -207,17 +209,18 @@ fn link(message: &Message<'_>) -> Option<Link> {
 fn address(message: &Message<'_>) -> Option<Address> {
     let (&[family, prefix, flags, scope, a, b, c, d], rest) = message.payload.split_first_chunk::<8>()?;
     let mut flags = u32::from(flags);
-    let (mut local, mut peer) = (None, None);
+    let (mut local, mut peer, mut broadcast) = (None, None, None);
     for attribute in Attributes::new(rest).flatten() {
         match attribute.kind {
             IFA_LOCAL => local = ip(family, &attribute).ok(),
             IFA_ADDRESS => peer = ip(family, &attribute).ok(),
+            IFA_BROADCAST => broadcast = ip(family, &attribute).ok(),
             IFA_FLAGS => flags = attribute.u32().ok()?,
             _ => {}
         }
     }
     let index = u32::from_ne_bytes([a, b, c, d]);
-    let address = Address { index, local: local.or(peer)?, prefix, scope, flags };
+    let address = Address { index, local: local.or(peer)?, prefix, scope, flags, broadcast };
     (message.header.kind == RTM_NEWADDR).then_some(address)
 }
 
@@ -309,6 +312,7 @@ const IFLA_MTU: u16 = 4;
 const IFLA_GROUP: u16 = 27;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
+const IFA_BROADCAST: u16 = 4;
 const IFA_FLAGS: u16 = 8;
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;

@@ -402,7 +402,8 @@ impl Family {
                 // Fragments were put together before any hook.
                 Stage::Defragment => Verdict::Accept,
                 Stage::Help if self.tracked => {
-                    helper::help(scene.tracker, scene.tracked, scene.packet, &mut scene.headers, scene.now, scene.out)
+                    let (headers, host) = (&mut scene.headers, scene.host);
+                    helper::help(scene.tracker, scene.tracked, scene.packet, headers, host, scene.now, scene.out)
                 }
                 Stage::Help => Verdict::Accept,
                 Stage::Raw => self.walk(Kind::Raw, hook, scene, stack),

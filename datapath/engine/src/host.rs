@@ -131,6 +131,11 @@ pub trait Host {
     fn minutes_west(&self) -> i32;
     /// A device by its index.
     fn device(&self, index: u32) -> Option<&Device>;
+    /// Bits of the network that has this broadcast address on a device, by one of its primary addresses.
+    fn broadcast_network(&self, broadcast: IpAddr, device: u32) -> Option<u8> {
+        let _ = (broadcast, device);
+        None
+    }
     /// The route to `source` as a packet from there, which came in by `device`, would be answered.
     fn way_back(&self, source: IpAddr, device: u32) -> Option<WayBack> {
         let _ = (source, device);

@@ -69,6 +69,7 @@ impl Own {
             Entry::Occupied(open) => open.into_mut(),
             Entry::Vacant(place) => place.insert(namespace.within(|| {
                 let socket = Socket::new(Domain::for_address(from), Type::DGRAM, None)?;
+                socket.set_broadcast(true)?;
                 socket.bind(&SockAddr::from(from))?;
                 Ok::<_, io::Error>(socket)
             })??),

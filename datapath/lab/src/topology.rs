@@ -155,7 +155,7 @@ impl Bench {
 
 /// Addresses, forwarding, and everything that would make two runs differ switched off.
 fn prepare_router(router: &Namespace) -> io::Result<()> {
-    router.ip("addr add 10.1.0.1/24 dev lan0\n\
+    router.ip("addr add 10.1.0.1/24 brd + dev lan0\n\
          addr add fd01::1/64 dev lan0 nodad\n\
          addr add 10.2.0.1/24 dev wan0\n\
          addr add fd02::1/64 dev wan0 nodad\n")?;

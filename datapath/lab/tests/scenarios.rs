@@ -25,6 +25,7 @@ fn main() -> ExitCode {
             scenario::irc::TESTS,
             scenario::amanda::TESTS,
             scenario::sane::TESTS,
+            scenario::snmp::TESTS,
         ]
         .concat(),
     )

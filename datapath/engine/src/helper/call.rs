@@ -3,6 +3,7 @@
 use super::Memory;
 use crate::conntrack::expect::Expected;
 use crate::conntrack::{ConnId, Connection, Direction, Refusal, Relation, Tracker, Tuple, status};
+use crate::host::Host;
 use crate::wire::Headers;
 use crate::{Effects, Now, Packet};
 
@@ -17,6 +18,7 @@ pub(crate) struct Call<'a, 'p> {
     pub(crate) relation: Relation,
     pub(crate) packet: &'a mut Packet<'p>,
     pub(crate) headers: &'a mut Headers,
+    pub(crate) host: &'a dyn Host,
     pub(crate) now: Now,
     pub(crate) out: &'a mut Effects,
 }

@@ -6,12 +6,15 @@
 //! bounded number of times and keep a few numbers a connection in mind, see `Memory`.
 
 pub(crate) mod amanda;
+mod broadcast;
 mod call;
 pub(crate) mod ftp;
 pub(crate) mod irc;
 mod mangle;
+pub(crate) mod netbios;
 pub(crate) mod sane;
 pub(crate) mod sequence;
+pub(crate) mod snmp;
 mod text;
 pub(crate) mod tftp;
 
@@ -20,6 +23,7 @@ pub(crate) use call::Call;
 use libxt::family::Af;
 
 use crate::conntrack::{Direction, Tracked, Tracker, status};
+use crate::host::Host;
 use crate::wire::Headers;
 use crate::{Effects, Hook, Now, Packet, Verdict};
 
@@ -63,7 +67,8 @@ pub(crate) enum Memory {
 }
 
 /// All helpers. A crash is outlived by numbers, so new ones go behind the others.
-const HELPERS: &[&dyn Helper] = &[&ftp::Ftp, &tftp::Tftp, &irc::Irc, &amanda::Amanda, &sane::Sane];
+const HELPERS: &[&dyn Helper] =
+    &[&ftp::Ftp, &tftp::Tftp, &irc::Irc, &amanda::Amanda, &sane::Sane, &netbios::NetBios, &snmp::Snmp, &snmp::Traps];
 
 /// The helper of a name for a family and a transport protocol. As __nf_conntrack_helper_find().
 pub fn find(name: &[u8], af: Af, protocol: u8) -> Option<HelperId> {
@@ -97,6 +102,7 @@ pub(crate) fn help(
     tracked: Tracked,
     packet: &mut Packet<'_>,
     headers: &mut Headers,
+    host: &dyn Host,
     now: Now,
     out: &mut Effects,
 ) -> Verdict {
@@ -109,7 +115,7 @@ pub(crate) fn help(
     let looped = packet.hook == Hook::Input && packet.in_device.is_some_and(|device| device.loopback);
     let moved = connection.status() & status::SEQ_ADJUST != 0 && !looped;
     if let Some(helper) = tracker.helper(id) {
-        let mut call = Call { tracker: &mut *tracker, id, direction, relation, packet, headers, now, out };
+        let mut call = Call { tracker: &mut *tracker, id, direction, relation, packet, headers, host, now, out };
         let verdict = helper.help(&mut call);
         if verdict != Verdict::Accept {
             return verdict;

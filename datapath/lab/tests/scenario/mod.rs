@@ -14,6 +14,7 @@ pub(crate) mod outside;
 pub(crate) mod protocols;
 pub(crate) mod rules;
 pub(crate) mod sane;
+pub(crate) mod snmp;
 pub(crate) mod state;
 pub(crate) mod systems;
 pub(crate) mod tcp;

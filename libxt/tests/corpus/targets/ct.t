@@ -38,6 +38,9 @@
 -j CT ! --notrack;;FAIL
 @family 4
 -p tcp -j CT --helper irc;=;OK
+-p udp -j CT --helper netbios-ns;=;OK
+-p udp -j CT --helper snmp;=;OK
+-p udp -j CT --helper snmp_trap;=;OK
 @family 6
 -p tcp -j CT --helper irc;;FAIL
 @family both

@@ -18,6 +18,7 @@ use super::tuple::protocol;
 use super::*;
 use crate::effects::{Event, EventKind};
 use crate::helper;
+use crate::host::{AddressKind, Host, Route};
 use crate::nat::{self, Range};
 use crate::packet::{Buffer, Checksum, Device, Hook, LinkHeader, Packet, PacketId, Verdict};
 use crate::wire::Headers;
@@ -158,7 +159,7 @@ impl Box {
         }
         if matches!(hook, Hook::Input | Hook::Postrouting) {
             let (now, out) = (self.now, &mut self.out);
-            let verdict = helper::help(&mut self.tracker, tracked, &mut packet, &mut headers, now, out);
+            let verdict = helper::help(&mut self.tracker, tracked, &mut packet, &mut headers, &Machine, now, out);
             if verdict != Verdict::Accept {
                 return (tracked, verdict);
             }
@@ -256,6 +257,39 @@ pub(crate) fn device(index: u32) -> Device {
     let mut name = [0; 16];
     name[..4].copy_from_slice(b"eth0");
     Device { index, name, loopback: index == 1, mtu: 1500, group: 0, hardware: 1 }
+}
+
+/// A machine whose network 10.0.0.0/24 has a broadcast address.
+struct Machine;
+
+impl Host for Machine {
+    fn masquerade_address(&self, _: Af, _: u32, _: IpAddr) -> Option<IpAddr> {
+        None
+    }
+
+    fn first_address(&self, _: Af, _: u32) -> Option<IpAddr> {
+        None
+    }
+
+    fn address_kind(&self, _: IpAddr, _: Option<u32>) -> AddressKind {
+        AddressKind::Unicast
+    }
+
+    fn route(&self, _: IpAddr, _: Option<IpAddr>, _: u32, _: Option<u32>) -> Option<Route> {
+        None
+    }
+
+    fn minutes_west(&self) -> i32 {
+        0
+    }
+
+    fn device(&self, _: u32) -> Option<&Device> {
+        None
+    }
+
+    fn broadcast_network(&self, broadcast: IpAddr, _: u32) -> Option<u8> {
+        (broadcast.to_string() == "10.0.0.255").then_some(24)
+    }
 }
 
 /// A range of one address, and of ports if there are any.

@@ -32,6 +32,7 @@ use crate::listing::Listings;
 use crate::log::Sink;
 use crate::run_folder::{CONTROL, RunFolder};
 use crate::sets::Sets;
+use crate::sockets::Sockets;
 use crate::state::{Counts, Outbox, State, count, lock};
 use crate::store::Store;
 use crate::tables::Calls;
@@ -139,6 +140,7 @@ fn prepare(config: Config, store: Option<&Store>) -> Result<State, String> {
         host,
         log,
         sets: Sets::default(),
+        sockets: Sockets::default(),
         config: Mutex::new(config),
         stopping: AtomicBool::new(false),
         gone: Mutex::default(),

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use engine::host::{AddressKind, Route, SetAct, SetElement, WayBack};
+use engine::host::{AddressKind, Route, SetAct, SetElement, SocketFound, SocketPair, WayBack};
 use engine::{Device, Host};
 use libxt::family::Af;
 use nfnl::route::{self, DEPRECATED, SECONDARY, Snapshot, TENTATIVE};
@@ -15,6 +15,7 @@ use nfnl::route::{self, DEPRECATED, SECONDARY, Snapshot, TENTATIVE};
 use crate::clock;
 use crate::routes::Routes;
 use crate::sets::Sets;
+use crate::sockets::Sockets;
 
 /// One moment's tables.
 #[derive(Debug, Default)]
@@ -199,6 +200,7 @@ impl View {
 pub(crate) struct Machine<'a> {
     pub(crate) tables: &'a Tables,
     pub(crate) sets: &'a Sets,
+    pub(crate) sockets: &'a Sockets,
 }
 
 impl Host for Machine<'_> {
@@ -236,6 +238,18 @@ impl Host for Machine<'_> {
 
     fn realms(&self, destination: IpAddr) -> u32 {
         self.tables.realms(destination)
+    }
+
+    fn socket(&self, pair: &SocketPair) -> Option<SocketFound> {
+        let found = self.sockets.find(pair)?;
+        // Of what has no process the kernel does not tell; at an address of somebody else's no other socket could be.
+        let foreign = || self.tables.address_kind(pair.local.0, None) != AddressKind::Local;
+        Some(SocketFound {
+            full: found.full,
+            wildcard: found.wildcard,
+            transparent: found.transparent.unwrap_or_else(foreign),
+            mark: found.mark,
+        })
     }
 
     fn set(&self, set: u16, act: SetAct, element: &SetElement<'_>) -> bool {

@@ -23,6 +23,7 @@ mod receive;
 mod routes;
 mod run_folder;
 mod sets;
+mod sockets;
 mod state;
 mod status;
 mod store;

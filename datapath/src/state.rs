@@ -22,6 +22,7 @@ use crate::host::{Current, Gone, Tables};
 use crate::ledger::Ledger;
 use crate::log::Sink;
 use crate::sets::Sets;
+use crate::sockets::Sockets;
 
 /// Shared by all threads. Locks are taken in this order: `config`, `attachment`, `engine`, `ledger`,
 /// `outbox`.
@@ -37,6 +38,8 @@ pub(crate) struct State {
     pub(crate) log: Sink,
     /// Asked while the engine is locked.
     pub(crate) sets: Sets,
+    /// So are these.
+    pub(crate) sockets: Sockets,
     pub(crate) config: Mutex<Config>,
     pub(crate) stopping: AtomicBool,
     /// Devices and addresses that went away and that connections may still be bound to.

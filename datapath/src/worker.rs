@@ -109,7 +109,7 @@ impl Worker {
                 let Some(message) = message else { continue };
                 let taken = Taken { message, queue: self.index, counts };
                 let (slot, _) = self.ring.slot(index);
-                let machine = Machine { tables: self.view.tables(), sets: &state.sets };
+                let machine = Machine { tables: self.view.tables(), sets: &state.sets, sockets: &state.sockets };
                 let outcome = taken.judge(slot, &mut engine, now, machine, &mut self.effects);
                 if let Some(place) = self.outcomes.get_mut(index) {
                     *place = Some(outcome);

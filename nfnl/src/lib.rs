@@ -18,5 +18,6 @@ pub mod nftables;
 pub mod queue;
 pub mod request;
 pub mod route;
+pub mod sockets;
 pub mod timeout;
 pub mod transport;

@@ -49,6 +49,8 @@ struct Family {
     tables: Tables,
     /// Some rule needs connections.
     tracked: bool,
+    /// Some rule needs fragments to be joined.
+    joined: bool,
     /// Some rule translates addresses, or once did: its connections may still live.
     translated: bool,
     passes: Passes,
@@ -57,7 +59,13 @@ struct Family {
 impl Engine {
     /// An engine without any table or connection. `hash_key` must be random: it keeps senders from choosing collisions.
     pub fn new(settings: Settings, hash_key: [u8; 16]) -> Self {
-        let family = |af| Family { tables: Tables::new(af), tracked: false, translated: false, passes: Passes::NONE };
+        let family = |af| Family {
+            tables: Tables::new(af),
+            tracked: false,
+            joined: false,
+            translated: false,
+            passes: Passes::NONE,
+        };
         let seed = u64::from_ne_bytes(*hash_key.first_chunk().unwrap_or(&[1; 8]));
         let mut rates = Rates::default();
         rates.configure(settings.icmp_ratelimit, settings.icmp_messages);
@@ -96,8 +104,8 @@ impl Engine {
             // The kernel lets none of these in; what a local raw socket sends is not ours to judge.
             return if packet.in_device.is_some() { Verdict::Drop } else { Verdict::Accept };
         };
-        if headers.fragment.is_none() || !family.tracked {
-            if packet.af == Af::V6 && family.tracked && headers.transport != ipv6::HEADER {
+        if headers.fragment.is_none() || !family.joined {
+            if packet.af == Af::V6 && family.joined && headers.transport != ipv6::HEADER {
                 if self.fragments.expect(packet, &headers) {
                     return self.fragment(packet, &headers, now, host, out);
                 }
@@ -178,6 +186,7 @@ impl Engine {
         installed?;
         let family = &mut self.families[at];
         family.tracked = family.tables.iter().any(|table| table.tracks());
+        family.joined = family.tables.iter().any(|table| table.joins());
         if !self.accounting && family.tables.iter().any(|table| table.accounts()) {
             self.accounting = true;
             self.configure(self.tracker.settings().clone());
@@ -484,7 +493,8 @@ impl Family {
                 .into_iter()
                 .all(|kind| self.tables.table(kind).is_none_or(|table| table.is_idle(hook)))
         };
-        let active = |hook: Hook| used(hook) || self.tracked && hook != Hook::Forward;
+        let joins = |hook: Hook| self.joined && matches!(hook, Hook::Prerouting | Hook::Output);
+        let active = |hook: Hook| used(hook) || joins(hook) || self.tracked && hook != Hook::Forward;
         // What the kernel does with a packet it must do at the hook of the rule that says so.
         let hands = self.tables.iter().any(|table| table.hands());
         let waits = |hook: Hook| !hands && !self.translated && idle(hook);

@@ -116,6 +116,32 @@ pub struct SetElement<'a> {
     pub sources: u8,
 }
 
+/// The two ends of a packet whose socket is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketPair {
+    /// TCP or UDP.
+    pub protocol: u8,
+    /// Address and port here.
+    pub local: (IpAddr, u16),
+    /// Address and port there.
+    pub remote: (IpAddr, u16),
+    /// The device it came in by.
+    pub device: u32,
+}
+
+/// A socket of this machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketFound {
+    /// It is a process's: no request for a connection, and nothing that is left of one (`sk_fullsock`).
+    pub full: bool,
+    /// It is bound to no address.
+    pub wildcard: bool,
+    /// `IP_TRANSPARENT`.
+    pub transparent: bool,
+    /// `SO_MARK`.
+    pub mark: u32,
+}
+
 /// What the engine asks of its machine.
 pub trait Host {
     /// The address that MASQUERADE takes on a device for a packet to `destination`: the primary address of the right
@@ -145,6 +171,11 @@ pub trait Host {
     fn realms(&self, destination: IpAddr) -> u32 {
         let _ = destination;
         0
+    }
+    /// The socket that takes a packet; here, too, the answer is the kernel's.
+    fn socket(&self, pair: &SocketPair) -> Option<SocketFound> {
+        let _ = pair;
+        None
     }
     /// Asks a set of ipset, or changes it. Here the answer is the kernel's: nobody is told when a set changes, so there is no
     /// copy to ask.

@@ -1,10 +1,13 @@
-//! Rules that ask what only the outside knows: fingerprints of systems.
+//! Rules that ask what only the outside knows: fingerprints of systems, sockets.
 
 mod support;
 
+use std::net::IpAddr;
+
 use engine::fingerprints::Fingerprints;
+use engine::host::{SocketFound, SocketPair};
 use libxt::family::Af;
-use support::{Router, ip};
+use support::{Router, ip, udp};
 
 fn syn(options: &[u8]) -> Vec<u8> {
     let mut segment = support::tcp((1000, 80), (1, 0), 2, &[]);
@@ -58,4 +61,42 @@ fn what_goes_before_a_packets_own_words_in_the_log_is_cut() {
     router.deliver(3, &syn(&[]));
     let said = router.logged();
     assert_eq!(said[0].find("IN=eth1"), Some(127));
+}
+
+/// A datagram to port 53 of the router finds this socket; what each rule has counted, and the mark at the end.
+fn with_socket(found: SocketFound) -> (Vec<u64>, u32) {
+    let mut router = Router::default();
+    let (local, remote) = ((IpAddr::from([10, 0, 0, 1]), 53), (IpAddr::from([198, 51, 100, 1]), 1000));
+    router.host.sockets.push((SocketPair { protocol: 17, local, remote, device: 3 }, found));
+    router.load(
+        Af::V4,
+        &[
+            "-t mangle -A PREROUTING -m socket",
+            "-t mangle -A PREROUTING -m socket --nowildcard",
+            "-t mangle -A PREROUTING -m socket --transparent --nowildcard",
+            "-t mangle -A PREROUTING -m socket --restore-skmark",
+        ],
+    );
+    let packet = ip("198.51.100.1", "10.0.0.1", 17, &udp((1000, 53), b""));
+    let seen = router.at(engine::Hook::Prerouting, (3, 0), &packet, 5);
+    router.at(engine::Hook::Prerouting, (2, 0), &packet, 5);
+    let counts = router.counters(Af::V4, "mangle");
+    (counts.iter().take(4).map(|(packets, _)| *packets).collect(), seen.mark)
+}
+
+#[test]
+fn a_socket_counts_by_its_address_and_options_and_lends_its_mark() {
+    let socket = SocketFound { full: true, wildcard: false, transparent: false, mark: 7 };
+    assert_eq!(with_socket(socket), (vec![1, 1, 0, 1], 7));
+    assert_eq!(with_socket(SocketFound { wildcard: true, ..socket }), (vec![0, 1, 0, 0], 5));
+    assert_eq!(with_socket(SocketFound { transparent: true, ..socket }), (vec![1, 1, 1, 1], 7));
+    // What is left of a connection has neither an address that counts nor a mark.
+    assert_eq!(with_socket(SocketFound { full: false, wildcard: true, ..socket }), (vec![1, 1, 0, 1], 5));
+}
+
+#[test]
+fn sockets_are_looked_for_where_packets_arrive() {
+    let mut router = Router::default();
+    assert!(router.try_load(Af::V4, "-A INPUT -m socket").is_ok());
+    assert!(router.try_load(Af::V4, "-A FORWARD -m socket").is_err());
 }

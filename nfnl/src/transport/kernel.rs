@@ -1,9 +1,9 @@
-//! The kernel's `NETLINK_NETFILTER` socket.
+//! The kernel's `NETLINK_NETFILTER` socket, and the one that tells of sockets.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use netlink_sys::protocols::NETLINK_NETFILTER;
+use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_SOCK_DIAG};
 use netlink_sys::{Socket, SocketAddr};
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::SockRef;
@@ -20,7 +20,16 @@ pub struct Kernel {
 impl Kernel {
     /// Opens and binds one; the kernel chooses the port.
     pub fn open() -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_NETFILTER)?;
+        Self::open_for(NETLINK_NETFILTER)
+    }
+
+    /// The same for `NETLINK_SOCK_DIAG`.
+    pub fn open_diagnostics() -> io::Result<Self> {
+        Self::open_for(NETLINK_SOCK_DIAG)
+    }
+
+    fn open_for(protocol: isize) -> io::Result<Self> {
+        let mut socket = Socket::new(protocol)?;
         let port = socket.bind_auto()?.port_number();
         // Old kernels know neither; their errors then come without text and with the whole request quoted.
         let _ = socket.set_ext_ack(true);

@@ -56,6 +56,8 @@ pub struct Maker<J> {
     pub protocol: Option<u8>,
     /// Whether a rule with it makes its family tracked.
     pub tracks: bool,
+    /// Whether a rule with it makes its family's fragments be joined, as tracking does.
+    pub joins: bool,
     /// Whether a rule with it turns `nf_conntrack_acct` on.
     pub accounts: bool,
     /// The extension's own check, and the judge. As `checkentry`.
@@ -74,6 +76,7 @@ impl<J> Maker<J> {
             hooks: 0,
             protocol: None,
             tracks: false,
+            joins: false,
             accounts: false,
             make,
         }
@@ -100,6 +103,12 @@ impl<J> Maker<J> {
     /// The same, needing connection tracking.
     pub const fn tracks(mut self) -> Self {
         self.tracks = true;
+        self
+    }
+
+    /// The same, needing fragments to be joined.
+    pub const fn joins(mut self) -> Self {
+        self.joins = true;
         self
     }
 

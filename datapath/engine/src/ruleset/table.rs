@@ -67,6 +67,8 @@ pub(crate) struct Table {
     /// The names of chains that [`Place`]s point to.
     pub(super) chains: Vec<Box<str>>,
     tracks: bool,
+    /// Some rule needs fragments to be joined.
+    joins: bool,
     /// Some rule needs connections to be counted.
     accounts: bool,
     /// Some rule needs connections to have labels.
@@ -197,6 +199,7 @@ impl Table {
             places: Vec::new(),
             chains: Vec::new(),
             tracks: false,
+            joins: false,
             accounts: false,
             labels: false,
             sets: Vec::new(),
@@ -227,6 +230,7 @@ impl Table {
                 table.ports |= matches!(judge, Match::Physdev(_));
                 table.matches.push(judge);
                 table.tracks |= maker.tracks;
+                table.joins |= maker.joins;
                 table.accounts |= maker.accounts;
                 forget_tail(&mut table.bytes, at, &part, maker, af);
                 at += size_of::<TargetHead>() + part.info.len();
@@ -276,6 +280,11 @@ impl Table {
     /// Whether any rule makes its family tracked.
     pub(crate) fn tracks(&self) -> bool {
         self.tracks
+    }
+
+    /// Whether any rule makes its family's fragments be joined.
+    pub(crate) fn joins(&self) -> bool {
+        self.joins || self.tracks
     }
 
     /// Has its rules name what they keep, or make it; a fresh table may find that something is missing.

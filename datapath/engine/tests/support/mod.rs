@@ -11,7 +11,7 @@ use std::io;
 use std::net::IpAddr;
 
 use engine::conntrack::Settings;
-use engine::host::{AddressKind, Route};
+use engine::host::{AddressKind, Route, SocketFound, SocketPair};
 use engine::packet::{Buffer, Checksum, LinkHeader, PacketId};
 use engine::wire::checksum::{Sum, checksum};
 use engine::{Device, Effects, Engine, Hook, Host, Now, Packet, Refused, Verdict};
@@ -37,6 +37,7 @@ pub struct Router {
 
 pub struct Machine {
     pub devices: [Device; 3],
+    pub sockets: Vec<(SocketPair, SocketFound)>,
 }
 
 /// A packet that went through, as it left a hook.
@@ -56,7 +57,7 @@ impl Default for Router {
             engine: Engine::new(Settings::default(), *b"0123456789abcdef"),
             now: Now { monotonic: 1_000 * SECOND, wall: 1_700_000_000 * SECOND },
             out: Effects::default(),
-            host: Machine { devices: [device(1, "lo"), device(2, "eth0"), device(3, "eth1")] },
+            host: Machine { devices: [device(1, "lo"), device(2, "eth0"), device(3, "eth1")], sockets: Vec::new() },
             next: 1,
         }
     }
@@ -269,6 +270,10 @@ impl Host for Machine {
 
     fn minutes_west(&self) -> i32 {
         0
+    }
+
+    fn socket(&self, pair: &SocketPair) -> Option<SocketFound> {
+        self.sockets.iter().find(|(known, _)| known == pair).map(|(_, found)| *found)
     }
 
     fn device(&self, index: u32) -> Option<&Device> {

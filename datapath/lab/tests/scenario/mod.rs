@@ -15,6 +15,7 @@ pub(crate) mod protocols;
 pub(crate) mod rules;
 pub(crate) mod sane;
 pub(crate) mod snmp;
+pub(crate) mod sockets;
 pub(crate) mod state;
 pub(crate) mod systems;
 pub(crate) mod tcp;
@@ -189,6 +190,11 @@ impl Stage {
     /// Runs a command in the router, with some input, and returns what it says.
     pub(crate) fn must_with(&mut self, words: &[&str], input: &str) -> io::Result<String> {
         self.oracle.bench().router.must_with(words, input)
+    }
+
+    /// Does something in the router's namespace, such as opening a socket.
+    pub(crate) fn within<T: Send>(&mut self, what: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+        self.oracle.bench().router.within(what)?
     }
 
     /// `conntrack -L`, without the marks of the lab.

@@ -53,6 +53,7 @@ mod rpfilter;
 mod rt;
 pub mod sctp;
 pub(crate) mod set;
+mod socket;
 mod srh;
 pub mod statistic;
 mod string;
@@ -161,6 +162,8 @@ pub enum Match {
     Sctp(Box<sctp::Judge>),
     /// `-m set`.
     Set(libxt::ext::matches::set::Set),
+    /// `-m socket`.
+    Socket(libxt::ext::matches::socket::Socket),
     /// `-m srh`.
     Srh(Box<libxt::ext::matches::srh::Srh>),
     /// `-m statistic`.
@@ -232,6 +235,7 @@ pub const MAKERS: &[Maker<Match>] = &[
     rt::MAKER,
     sctp::MAKER,
     set::MAKER,
+    socket::MAKER,
     srh::MAKER,
     statistic::MAKER,
     string::MAKER,
@@ -250,7 +254,6 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("cpu", "cpu: a queued packet does not tell which CPU handled it"),
     ("ipvs", "ipvs: the datapath does not know the connections of IPVS"),
     ("nfacct", "nfacct: the kernel's counters of that name can be read from outside, but not added to"),
-    ("socket", "socket: the datapath does not look local sockets up yet"),
 ];
 
 impl Match {
@@ -304,6 +307,7 @@ impl Match {
             Self::Rt(value) => rt::matches(value, scene),
             Self::Sctp(value) => sctp::matches(value, scene),
             Self::Set(value) => set::matches(value, scene),
+            Self::Socket(value) => socket::matches(value, scene),
             Self::Srh(value) => srh::matches(value, scene),
             Self::Statistic(value) => statistic::matches(value, scene),
             Self::String(value) => string::matches(value, scene),

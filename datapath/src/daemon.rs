@@ -128,6 +128,8 @@ fn prepare(config: Config, store: Option<&Store>) -> Result<State, String> {
         let number = config.queue_base.checked_add(index).ok_or("queue-base and queues go beyond queue 65535")?;
         queues.push(open_queue(number, &config)?);
     }
+    // As many lines of `conntrack -S` as queues, from the beginning.
+    engine.tracker_mut().set_worker(queues.len().saturating_sub(1));
     let host = Current::default();
     host.replace(Tables::take().map_err(|error| format!("routing tables: {error}"))?);
     Ok(State {

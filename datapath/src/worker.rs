@@ -104,6 +104,7 @@ impl Worker {
         self.effects.clear();
         {
             let mut engine = state.engine();
+            engine.tracker_mut().set_worker(self.index);
             let now = clock::now();
             for (index, message) in self.messages.iter().enumerate().take(received) {
                 let Some(message) = message else { continue };

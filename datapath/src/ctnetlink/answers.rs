@@ -142,9 +142,11 @@ impl Handler for At<'_> {
             What::ExpectStats => {
                 let kind = netfilter(subsystem::CTNETLINK_EXP, nfnl::expect::GET_STATS_CPU);
                 let header = Header { kind, flags: flag::MULTI, ..request };
-                let mut builder = Builder::netfilter(header, Nfgen::default(), reply);
-                expect::stats(&self.home.engine()).emit(&mut builder);
-                let _ = builder.finish();
+                for (counted, worker) in self.home.engine().tracker().statistics_of_workers().iter().zip(0..) {
+                    let mut builder = Builder::netfilter(header, of_worker(worker), reply);
+                    expect::stats(counted).emit(&mut builder);
+                    let _ = builder.finish();
+                }
                 true
             }
             What::Policies => {
@@ -398,23 +400,30 @@ fn write_entries(
 }
 
 fn write_cpu_stats(request: Header, engine: &Engine, reply: &mut Vec<u8>) {
-    let all = engine.tracker().statistics();
-    let stats = CpuStats {
-        found: Some(all.found),
-        invalid: Some(all.invalid),
-        insert: Some(all.insert),
-        insert_failed: Some(all.insert_failed),
-        drop: Some(all.drop),
-        early_drop: Some(all.early_drop),
-        error: Some(all.error),
-        search_restart: Some(0),
-        clash_resolve: Some(all.clash_resolve),
-        chain_too_long: Some(all.chain_too_long),
-    };
     let kind = netfilter(subsystem::CTNETLINK, message::GET_STATS_CPU);
-    let mut builder = Builder::netfilter(Header { kind, flags: flag::MULTI, ..request }, Nfgen::default(), reply);
-    stats.emit(&mut builder);
-    let _ = builder.finish();
+    for (one, worker) in engine.tracker().statistics_of_workers().iter().zip(0..) {
+        let stats = CpuStats {
+            found: Some(one.found),
+            invalid: Some(one.invalid),
+            insert: Some(one.insert),
+            insert_failed: Some(one.insert_failed),
+            drop: Some(one.drop),
+            early_drop: Some(one.early_drop),
+            error: Some(one.error),
+            search_restart: Some(0),
+            clash_resolve: Some(one.clash_resolve),
+            chain_too_long: Some(one.chain_too_long),
+        };
+        let header = Header { kind, flags: flag::MULTI, ..request };
+        let mut builder = Builder::netfilter(header, of_worker(worker), reply);
+        stats.emit(&mut builder);
+        let _ = builder.finish();
+    }
+}
+
+/// Where the kernel names a processor, the worker.
+fn of_worker(number: u16) -> Nfgen {
+    Nfgen { resource: number, ..Nfgen::default() }
 }
 
 /// The kernel counts a timeout in jiffies (HZ=250), at most INT_MAX of them.

@@ -2,7 +2,7 @@
 
 use engine::Engine;
 use engine::conntrack::expect::{Snapshot, Wanted};
-use engine::conntrack::{Address, ConnId, Direction, Tuple};
+use engine::conntrack::{Address, ConnId, Direction, Statistics, Tuple};
 use engine::effects::{Event, EventKind};
 use libxt::family::Af;
 use nfnl::attr::Malformed;
@@ -162,9 +162,8 @@ pub(super) fn event(event: &Event, entry: &Snapshot, out: &mut Vec<u8>) -> Resul
 }
 
 /// What was counted of them.
-pub(super) fn stats(engine: &Engine) -> CpuStats {
-    let all = engine.tracker().statistics();
-    CpuStats { new: all.expect_new, create: all.expect_create, delete: all.expect_delete }
+pub(super) fn stats(counted: &Statistics) -> CpuStats {
+    CpuStats { new: counted.expect_new, create: counted.expect_create, delete: counted.expect_delete }
 }
 
 fn write(header: Header, found: &Snapshot, out: &mut Vec<u8>) -> Result<(), Malformed> {

@@ -1,6 +1,7 @@
 //! How a connection begins: from a first packet to its place in the table.
 
 use super::connection::{Place, Traits, event};
+use super::end::Crowded;
 use super::pair::Pair;
 use super::table::{ORIGINAL, REPLY};
 use super::{Full, Template, Tracker, Tuple, status};
@@ -76,21 +77,26 @@ impl Tracker {
     }
 
     fn refuse(&mut self) -> Full {
-        self.statistics.drop += 1;
+        self.statistics.here().drop += 1;
         Full
     }
 
     /// Whether there is room for one more, if need be by early drop. As the start of __nf_conntrack_alloc().
     fn make_room(&mut self, tuple: &Tuple, now: Now, out: &mut Effects) -> bool {
-        self.settings.max == 0 || self.len < self.settings.max || self.early_drop(tuple, now, out)
+        if self.settings.max == 0 || self.len < self.settings.max || self.early_drop(tuple, now, out) {
+            return true;
+        }
+        self.crowded.get_or_insert(Crowded { since: now.monotonic, place: 0 });
+        false
     }
 
-    /// Ends a connection in the neighbourhood that is not assured. As early_drop().
+    /// Ends the connections of a bucket in the neighbourhood that are not assured. As early_drop().
     fn early_drop(&mut self, tuple: &Tuple, now: Now, out: &mut Effects) -> bool {
         let bucket = self.table.bucket_for(tuple);
         for step in 0..EVICTION_RANGE.min(self.table.buckets()) {
             let bucket = (bucket + step) % self.table.buckets();
             let mut after = None;
+            let (mut room, mut drops) = (false, 0);
             for _ in 0..EVICTION_CHAIN {
                 let Some((node, index)) = self.table.in_bucket(bucket, after) else { break };
                 after = Some(node);
@@ -100,10 +106,13 @@ impl Tracker {
                 }
                 let expired = connection.expired(now);
                 if expired || !connection.has(status::ASSURED) {
-                    self.statistics.early_drop += u32::from(!expired);
+                    (room, drops) = (true, drops + u32::from(!expired));
                     self.retire(index, 0, now, out);
-                    return true;
                 }
+            }
+            if room {
+                self.statistics.here().early_drop += drops;
+                return true;
             }
         }
         false
@@ -119,21 +128,21 @@ impl Tracker {
                 let udp = matches!(tuple.protocol, super::tuple::protocol::UDP | super::tuple::protocol::UDPLITE);
                 if udp && other.pair.tuples() == tuples && other.zones == zones {
                     // Two packets of one flow raced; the second joins the first's connection.
-                    self.statistics.clash_resolve += 1;
+                    self.statistics.here().clash_resolve += 1;
                     return Verdict::Accept;
                 }
-                self.statistics.insert_failed += 1;
-                self.statistics.drop += 1;
+                self.statistics.here().insert_failed += 1;
+                self.statistics.here().drop += 1;
                 return Verdict::Drop;
             }
             if self.table.chain_exceeds(tuple, CHAIN_MAX) {
-                self.statistics.chain_too_long += 1;
-                self.statistics.insert_failed += 1;
+                self.statistics.here().chain_too_long += 1;
+                self.statistics.here().insert_failed += 1;
                 return Verdict::Drop;
             }
         }
         if !self.make_room(&tuples[0], now, out) {
-            self.statistics.drop += 1;
+            self.statistics.here().drop += 1;
             return Verdict::Drop;
         }
         self.insert_slot(index, now);

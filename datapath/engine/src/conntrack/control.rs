@@ -176,7 +176,7 @@ impl Tracker {
         if self.listening && self.table.at(index).events & event::NEW != 0 {
             self.tell(index, EventKind::New, port, now, out);
         }
-        self.statistics.insert += 1;
+        self.statistics.here().insert += 1;
         Ok(id)
     }
 

@@ -1,7 +1,7 @@
 //! How long a connection lives, how it ends, and what is told of it.
 
 use super::begin::LIMBO_MAX;
-use super::connection::{Place, event};
+use super::connection::{Place, SECOND, event};
 use super::table::NONE;
 use super::{ProtocolState, Tracker, status};
 use crate::effects::{Event, EventKind, Subject};
@@ -25,7 +25,28 @@ impl Tracker {
             self.destroy(index, 0, now, out);
         }
         self.expire_expectations(now, out);
+        self.thin_out(&mut work, now, out);
         work == 0
+    }
+
+    /// Some time after the table was found full, ends what early drop would end and closing connections as well, all over
+    /// the table, until it is no more than 95 % full. As gc_worker() with nf_conntrack_max95.
+    fn thin_out(&mut self, work: &mut u32, now: Now, out: &mut Effects) {
+        let Some(Crowded { since, mut place }) = self.crowded else { return };
+        if now.monotonic.saturating_sub(since) < PATIENCE {
+            return;
+        }
+        let enough = self.settings.max / 100 * 95;
+        while place < self.table.slots() && self.len >= enough && *work > 0 {
+            *work -= 1;
+            let connection = self.table.at(place);
+            if connection.place == Place::Table && (!connection.has(status::ASSURED) || connection.state.is_closing()) {
+                self.retire(place, 0, now, out);
+            }
+            place += 1;
+        }
+        let done = place >= self.table.slots() || self.len < enough;
+        self.crowded = (!done).then_some(Crowded { since, place });
     }
 
     /// Sets how long a connection lives from now on. As nf_ct_refresh().
@@ -106,7 +127,7 @@ impl Tracker {
 
     /// A packet was dropped since the connection could not be served.
     pub(crate) fn count_drop(&mut self) {
-        self.statistics.drop += 1;
+        self.statistics.here().drop += 1;
     }
 
     fn leave(&mut self, index: u32, port: u32, now: Now, out: &mut Effects) {
@@ -130,3 +151,14 @@ impl Tracker {
 
 /// What one call of [`Tracker::expire`] looks at.
 const WORK: u32 = 4096;
+/// How long after the table was found full it is looked through (`GC_SCAN_INTERVAL_MIN`), in nanoseconds.
+const PATIENCE: u64 = SECOND;
+
+/// The table was found full.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crowded {
+    /// When, in monotonic nanoseconds.
+    pub(super) since: u64,
+    /// The slot to look at next.
+    pub(super) place: u32,
+}

@@ -6,6 +6,7 @@
 
 mod begin;
 mod binding;
+mod complaint;
 mod connection;
 mod control;
 mod end;
@@ -19,6 +20,7 @@ mod pair;
 pub mod policy;
 mod proto;
 pub mod settings;
+mod statistics;
 mod table;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -30,7 +32,8 @@ pub mod tuple;
 pub use connection::Connection;
 pub use control::{Change, Draft, Refusal};
 pub use settings::Settings;
-pub use tracker::{Full, Statistics, Template, Tracker};
+pub use statistics::Statistics;
+pub use tracker::{Full, Template, Tracker};
 pub use tuple::{Address, Direction, Tuple};
 
 /// Names a connection while it lives: an index into the slab and the generation of its slot.

@@ -12,7 +12,7 @@ use crate::Now;
 /// Lines of one piece.
 const PIECE: u32 = 256;
 
-const TCP_STATES: [&str; 10] = [
+pub(super) const TCP_STATES: [&str; 10] = [
     "NONE",
     "SYN_SENT",
     "SYN_RECV",
@@ -71,19 +71,20 @@ impl Tracker {
         (end < self.expectation_places()).then_some(end)
     }
 
-    /// Appends what was counted. As ct_cpu_seq_show(): what this kernel counts no more is zero.
+    /// Appends what each worker counted. As ct_cpu_seq_show(): what this kernel counts no more is zero.
     pub fn write_statistics(&self, to: &mut String) {
-        let all = self.statistics();
         to.push_str(
             "entries  clashres found new invalid ignore delete chainlength insert insert_failed drop early_drop icmp_error  \
              expect_new expect_create expect_delete search_restart\n",
         );
         let entries = u32::try_from(self.len()).unwrap_or(u32::MAX);
-        let _ = write!(to, "{entries:08x}  {:08x} {:08x} ", all.clash_resolve, all.found);
-        let _ = write!(to, "{:08x} {:08x} {:08x} {:08x} {:08x} ", 0, all.invalid, 0, 0, all.chain_too_long);
-        let _ = write!(to, "{:08x} {:08x} {:08x} ", all.insert, all.insert_failed, all.drop);
-        let _ = write!(to, "{:08x} {:08x}  {:08x} ", all.early_drop, all.error, all.expect_new);
-        let _ = writeln!(to, "{:08x} {:08x} {:08x}", all.expect_create, all.expect_delete, 0);
+        for one in self.statistics_of_workers() {
+            let _ = write!(to, "{entries:08x}  {:08x} {:08x} ", one.clash_resolve, one.found);
+            let _ = write!(to, "{:08x} {:08x} {:08x} {:08x} {:08x} ", 0, one.invalid, 0, 0, one.chain_too_long);
+            let _ = write!(to, "{:08x} {:08x} {:08x} ", one.insert, one.insert_failed, one.drop);
+            let _ = write!(to, "{:08x} {:08x}  {:08x} ", one.early_drop, one.error, one.expect_new);
+            let _ = writeln!(to, "{:08x} {:08x} {:08x}", one.expect_create, one.expect_delete, 0);
+        }
     }
 
     fn write_connection(&self, entry: &Snapshot, now: Now, to: &mut String) -> fmt::Result {
@@ -158,12 +159,18 @@ fn write_address(name: &str, af: Af, address: Address, to: &mut String) -> fmt::
         Af::V4 => write!(to, "{name}={} ", address.ip(af)),
         Af::V6 => {
             write!(to, "{name}=")?;
-            for (at, [high, low]) in address.0.as_chunks::<2>().0.iter().enumerate() {
-                write!(to, "{}{high:02x}{low:02x}", if at == 0 { "" } else { ":" })?;
-            }
+            write_digits(address, to)?;
             write!(to, " ")
         }
     }
+}
+
+/// As `%pI6`.
+pub(super) fn write_digits(address: Address, to: &mut dyn Write) -> fmt::Result {
+    for (at, [high, low]) in address.0.as_chunks::<2>().0.iter().enumerate() {
+        write!(to, "{}{high:02x}{low:02x}", if at == 0 { "" } else { ":" })?;
+    }
+    Ok(())
 }
 
 /// As l4proto_name().

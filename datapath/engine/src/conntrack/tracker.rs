@@ -1,17 +1,20 @@
 //! The tracker: what happens to a packet at the tracking stages, and how connections begin and end.
 
 use super::begin::LIMBO_MAX;
+use super::complaint::Complaint;
 use super::connection::{Connection, Place, event};
-use super::error::{Message, Quote, classify};
+use super::end::Crowded;
+use super::error::{Message, Quote};
 use super::expect::Expectations;
 use super::lookup::{Stage, relation};
 use super::policy::{Policies, PolicyId};
+use super::proto::icmp::classify;
 use super::proto::{self, Judgement, View};
+use super::statistics::{Counted, Statistics};
 use super::table::Table;
 use super::{ConnId, Direction, Relation, Settings, Tracked, Tuple, status};
 use crate::helper::HelperId;
 use crate::wire::Headers;
-use crate::wire::checksum::{Sum, verify};
 use crate::{Effects, Hook, Now, Packet, Verdict};
 
 /// All connections and what decides about them.
@@ -22,7 +25,9 @@ pub struct Tracker {
     /// Connections in the table.
     pub(super) len: u32,
     pub(super) listening: bool,
-    pub(super) statistics: Statistics,
+    pub(super) statistics: Counted,
+    /// The table was found full: what may go is looked for, see [`super::end`].
+    pub(super) crowded: Option<Crowded>,
     pub(super) labelling: bool,
     pub(super) expectations: Expectations,
     pub(super) policies: Policies,
@@ -65,35 +70,6 @@ impl Template {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-/// `struct ip_conntrack_stat`, summed since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
-    /// Entries that had been there when one was to be inserted.
-    pub found: u32,
-    /// Packets of no connection although tracking looked at them.
-    pub invalid: u32,
-    /// Connections that ctnetlink put into the table: those that packets begin are not counted.
-    pub insert: u32,
-    /// Connections that could not enter the table.
-    pub insert_failed: u32,
-    /// Packets dropped since the table was full or a tuple was taken.
-    pub drop: u32,
-    /// Connections that made room for new ones.
-    pub early_drop: u32,
-    /// ICMP messages that made no sense.
-    pub error: u32,
-    /// Clashes that were resolved.
-    pub clash_resolve: u32,
-    /// Connections that met too long a chain.
-    pub chain_too_long: u32,
-    /// Connections that had been expected.
-    pub expect_new: u32,
-    /// Expectations made.
-    pub expect_create: u32,
-    /// Expectations that ended.
-    pub expect_delete: u32,
-}
-
 impl Tracker {
     /// An empty table; the key must be random, so that nobody outside can make tuples that collide.
     pub fn new(settings: Settings, hash_key: [u8; 16]) -> Self {
@@ -103,7 +79,8 @@ impl Tracker {
             table,
             len: 0,
             listening: false,
-            statistics: Statistics::default(),
+            statistics: Counted::default(),
+            crowded: None,
             labelling: false,
             expectations: Expectations::default(),
             policies: Policies::default(),
@@ -152,19 +129,37 @@ impl Tracker {
             }
         }
         let Some(view) = View::of(packet, headers, &self.settings) else {
-            self.statistics.invalid += 1;
+            self.statistics.here().invalid += 1;
             return Ok(Tracked::Invalid);
         };
-        match classify(view.af, view.protocol, view.transport) {
-            Message::Query if !icmp_adds_up(&view) => return Ok(Tracked::Invalid),
+        let tracked = self.track_view(&view, packet.data.bytes(), headers, template, now, out);
+        view.complaints.log(view.protocol, packet, out);
+        tracked
+    }
+
+    fn track_view(
+        &mut self,
+        view: &View<'_>,
+        bytes: &[u8],
+        headers: &Headers,
+        template: Option<&Template>,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<Tracked, Full> {
+        match classify(view) {
             Message::Query => {}
-            Message::Invalid => return Ok(Tracked::Invalid),
-            Message::Untracked if icmp_adds_up(&view) => return Ok(Tracked::Untracked),
-            Message::Error if icmp_adds_up(&view) => return Ok(self.error(packet.data.bytes(), headers, template)),
-            Message::Untracked | Message::Error => return Ok(Tracked::Invalid),
+            Message::Untracked => return Ok(Tracked::Untracked),
+            message => {
+                let tracked = match message {
+                    Message::Error => self.error(view, bytes, headers, template),
+                    _ => Tracked::Invalid,
+                };
+                self.statistics.here().error += u32::from(tracked == Tracked::Invalid);
+                return Ok(tracked);
+            }
         }
         let Some(tuple) = Tuple::of(view.af, view.protocol, view.source, view.destination, view.transport) else {
-            self.statistics.invalid += 1;
+            self.statistics.here().invalid += 1;
             return Ok(Tracked::Invalid);
         };
         let zones = template.map_or([0; 2], |template| template.zones);
@@ -183,7 +178,7 @@ impl Tracker {
             let own = self.own_settings(index);
             let settings = own.as_ref().unwrap_or(&self.settings);
             let connection = self.table.at_mut(index);
-            let judgement = proto::packet(connection, direction, &view, fresh, settings, moved, now);
+            let judgement = proto::packet(connection, direction, view, fresh, settings, moved, now);
             if let Judgement::Refresh(_) | Judgement::Kill = judgement {
                 connection.count(direction, view.length);
             }
@@ -214,7 +209,7 @@ impl Tracker {
             }
             return Ok(Tracked::Of { id: self.table.id(index), direction, relation });
         }
-        self.statistics.invalid += 1;
+        self.statistics.here().invalid += 1;
         Ok(Tracked::Invalid)
     }
 
@@ -273,9 +268,19 @@ impl Tracker {
         self.table.get(id)
     }
 
-    /// The counts of `conntrack -S`.
+    /// The counts of `conntrack -S`, of all workers together.
     pub fn statistics(&self) -> Statistics {
-        self.statistics
+        self.statistics.all()
+    }
+
+    /// The counts of each worker, as the kernel has them for each processor.
+    pub fn statistics_of_workers(&self) -> &[Statistics] {
+        self.statistics.workers()
+    }
+
+    /// Says who works from now on: whose counts are charged. A worker counts from 0 on.
+    pub fn set_worker(&mut self, worker: usize) {
+        self.statistics.set_worker(worker);
     }
 
     /// The connection of the table that has a tuple; one that has expired makes way.
@@ -296,32 +301,20 @@ impl Tracker {
     }
 
     /// An ICMP error is RELATED to the connection of the packet it quotes. As nf_conntrack_inet_error().
-    fn error(&self, bytes: &[u8], headers: &Headers, template: Option<&Template>) -> Tracked {
+    fn error(&self, view: &View<'_>, bytes: &[u8], headers: &Headers, template: Option<&Template>) -> Tracked {
         let inverse =
             Quote::of(headers, bytes).and_then(|(quote, quoted)| quote.tuple(quoted)).and_then(|tuple| tuple.inverse());
         let Some(inverse) = inverse else { return Tracked::Invalid };
         let zones = template.map_or([0; 2], |template| template.zones);
-        match self.table.find(&inverse, zones) {
-            // It must go to where the quoted packet came from.
-            Some((index, direction)) if self.table.at(index).tuple(direction).destination == headers.destination => {
-                Tracked::Of { id: self.table.id(index), direction, relation: Relation::Related }
-            }
-            _ => Tracked::Invalid,
+        let Some((index, direction)) = self.table.find(&inverse, zones) else { return Tracked::Invalid };
+        // It must go to where the quoted packet came from.
+        let inner = self.table.at(index).tuple(direction).destination;
+        if inner != headers.destination {
+            view.complaints.say(Complaint::Elsewhere { af: headers.af, outer: headers.destination, inner });
+            return Tracked::Invalid;
         }
+        Tracked::Of { id: self.table.id(index), direction, relation: Relation::Related }
     }
-}
-
-/// Whether an ICMP message's checksum is right, as far as it must be looked at.
-fn icmp_adds_up(view: &View<'_>) -> bool {
-    use super::tuple::protocol::{ICMP, ICMPV6};
-    let start = match view.protocol {
-        ICMP => Sum::default(),
-        ICMPV6 => {
-            Sum::default().pseudo_header(view.af, view.source, view.destination, view.protocol, view.transport.len())
-        }
-        _ => return true,
-    };
-    !view.verify || verify(start, view.transport)
 }
 
 /// How many slots the settings ask for: the table and limbo.

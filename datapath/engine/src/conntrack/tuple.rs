@@ -222,7 +222,8 @@ fn opposite_kind(af: Af, kind: u8) -> Option<u8> {
 /// gre_pkt_to_tuple().
 fn gre_key(transport: &[u8]) -> Option<u16> {
     const PPP: [u8; 2] = [0x88, 0x0b];
-    let &[_, version, a, b] = transport.first_chunk()?;
+    // What is cut short is taken for plain.
+    let Some(&[_, version, a, b]) = transport.first_chunk() else { return Some(0) };
     if version & 7 != 1 {
         return Some(0);
     }

@@ -11,8 +11,9 @@ use std::fmt::{self, Write};
 use libxt::family::Af;
 
 use crate::effects;
+use crate::effects::Effects;
 use crate::ext::Scene;
-use crate::packet::{Device, LinkHeader};
+use crate::packet::{Device, Hook, LinkHeader, Packet};
 
 /// What a line says besides the usual: `NF_LOG_*`.
 pub(crate) mod flag {
@@ -38,18 +39,28 @@ pub(crate) fn trace(scene: &mut Scene<'_, '_>, chain: &str, comment: &str, numbe
 
 /// A line about the packet. As nf_log_ip_packet() and nf_log_ip6_packet().
 pub(crate) fn line(scene: &mut Scene<'_, '_>, level: u8, flags: u8, prefix: fmt::Arguments<'_>) {
-    let start = scene.out.bytes.len();
-    let mut w = Text { bytes: &mut scene.out.bytes, limit: start + LONGEST };
-    // A line that is too long is cut, as the kernel's buffer cuts it.
-    let packet = &*scene.packet;
-    let _ = write_line(&mut w, packet, flags, prefix);
-    let text = start..scene.out.bytes.len();
-    scene.out.logs.push(effects::Log { level, text });
+    push(scene.packet, scene.out, level, flags, prefix);
 }
 
-fn write_line(w: &mut Text<'_>, packet: &crate::Packet<'_>, flags: u8, prefix: fmt::Arguments<'_>) -> fmt::Result {
+/// A line about a packet ahead of its rules, which knows only the device of its hook.
+pub(crate) fn before_rules(packet: &Packet<'_>, out: &mut Effects, level: u8, prefix: fmt::Arguments<'_>) {
+    push(packet, out, level, flag::DEFAULT, prefix);
+}
+
+fn push(packet: &Packet<'_>, out: &mut Effects, level: u8, flags: u8, prefix: fmt::Arguments<'_>) {
+    let start = out.bytes.len();
+    let mut w = Text { bytes: &mut out.bytes, limit: start + LONGEST };
+    // A line that is too long is cut, as the kernel's buffer cuts it.
+    let _ = write_line(&mut w, packet, flags, prefix);
+    let text = start..out.bytes.len();
+    out.logs.push(effects::Log { level, text });
+}
+
+fn write_line(w: &mut Text<'_>, packet: &Packet<'_>, flags: u8, prefix: fmt::Arguments<'_>) -> fmt::Result {
     w.write_fmt(prefix)?;
-    write!(w, "IN={} OUT={} ", Name(packet.in_device), Name(packet.out_device))?;
+    // Where it was taken later than it is judged, the device it leaves by is known too early.
+    let out_device = packet.out_device.filter(|_| packet.hook != Hook::Prerouting);
+    write!(w, "IN={} OUT={} ", Name(packet.in_device), Name(out_device))?;
     if let Some(port) = packet.in_port {
         write!(w, "PHYSIN={} ", Name(Some(port)))?;
     }

@@ -46,6 +46,8 @@ pub struct Chunk<'a> {
     pub kind: u8,
     /// The flags.
     pub flags: u8,
+    /// Its length field.
+    pub length: u16,
     /// What follows the chunk's own header, up to the packet's end.
     pub rest: &'a [u8],
 }
@@ -61,7 +63,7 @@ pub fn chunks(packet: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
         }
         let rest = packet.get(at + 4..).unwrap_or_default();
         at += length.next_multiple_of(4);
-        Some(Chunk { kind, flags, rest })
+        Some(Chunk { kind, flags, length: length as u16, rest })
     })
 }
 

@@ -84,7 +84,7 @@ impl Tracker {
                 *count = count.saturating_add(1);
             }
         }
-        self.statistics.expect_create += 1;
+        self.statistics.here().expect_create += 1;
         self.tell_expectation(at, EventKind::New, port, now, out);
         Ok(at)
     }

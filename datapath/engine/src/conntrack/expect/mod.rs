@@ -181,7 +181,7 @@ impl Tracker {
         let connection = self.table.at_mut(index);
         connection.gain(status::EXPECTED);
         connection.mark = mark;
-        self.statistics.expect_new += 1;
+        self.statistics.here().expect_new += 1;
         if expected.follow == Follow::Master {
             self.follow(index, id, &expected, now);
         }
@@ -253,7 +253,7 @@ impl Tracker {
             }
         }
         self.expectations.close_ranks(&entry);
-        self.statistics.expect_delete += 1;
+        self.statistics.here().expect_delete += 1;
     }
 
     /// A master ends, and what is expected because of it. As nf_ct_remove_expectations().

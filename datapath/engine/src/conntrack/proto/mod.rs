@@ -9,6 +9,7 @@ pub(super) mod udp;
 
 use libxt::family::Af;
 
+use super::complaint::Complaints;
 use super::connection::{Connection, SECOND};
 use super::tuple::protocol;
 use super::{Address, Direction, ProtocolState, Settings};
@@ -19,7 +20,7 @@ use crate::wire::{Headers, ipv6};
 use crate::{Hook, Now, Packet};
 
 /// A packet as its protocol looks at it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct View<'a> {
     pub(super) af: Af,
     pub(super) protocol: u8,
@@ -31,6 +32,8 @@ pub(super) struct View<'a> {
     pub(super) length: usize,
     /// Whether the transport checksum must be looked at.
     pub(super) verify: bool,
+    /// What the log says if it does not fit.
+    pub(super) complaints: Complaints,
 }
 
 impl<'a> View<'a> {
@@ -59,6 +62,7 @@ impl<'a> View<'a> {
             transport,
             length: headers.end,
             verify,
+            complaints: Complaints::of(headers.protocol, settings.log_invalid),
         })
     }
 
@@ -95,6 +99,15 @@ pub(super) enum State {
 }
 
 impl State {
+    /// Whether the end has begun, so that it may go before its time. As `can_early_drop` of the protocols.
+    pub(super) fn is_closing(&self) -> bool {
+        match self {
+            Self::Tcp(tcp) => tcp.is_closing(),
+            Self::Sctp(sctp) => sctp.is_closing(),
+            Self::Stateless | Self::Udp(_) => false,
+        }
+    }
+
     /// UDP that counts as a stream after so many monotonic nanoseconds.
     pub(super) fn udp(stream: u64) -> Self {
         Self::Udp([stream as u32, (stream >> 32) as u32])

@@ -1,5 +1,6 @@
 //! SCTP: the state table of both directions and verification tags. As nf_conntrack_proto_sctp.c.
 
+use super::super::complaint::Complaint;
 use super::super::connection::{Connection, event};
 use super::super::{Direction, ProtocolState, Settings, status};
 use super::{Judgement, State, View, seconds};
@@ -41,6 +42,11 @@ impl Sctp {
 
     pub(super) fn protocol(&self) -> ProtocolState {
         ProtocolState::Sctp { state: self.state, tags: self.tags }
+    }
+
+    /// As sctp_can_early_drop().
+    pub(super) fn is_closing(&self) -> bool {
+        matches!(self.state, state::SHUTDOWN_SENT | state::SHUTDOWN_RECD | state::SHUTDOWN_ACK_SENT)
     }
 
     /// What ctnetlink changes.
@@ -177,10 +183,15 @@ pub(super) fn packet(
     fresh: bool,
     settings: &Settings,
 ) -> Judgement {
-    if view.transport.len() < sctp::HEADER || view.verify && !sctp::adds_up(view.transport) {
+    if view.transport.len() < sctp::HEADER {
+        view.complaints.plain("nf_ct_sctp: short packet ");
         return Judgement::Invalid;
     }
-    let (Some(tag), Some(seen)) = (u32_at(view.transport, sctp::TAG), basic(view.transport)) else {
+    if view.verify && !sctp::adds_up(view.transport) {
+        view.complaints.plain("nf_ct_sctp: bad CRC ");
+        return Judgement::Invalid;
+    }
+    let (Some(tag), Some(seen)) = (u32_at(view.transport, sctp::TAG), basic(view)) else {
         return Judgement::Invalid;
     };
     if fresh {
@@ -191,7 +202,9 @@ pub(super) fn packet(
         connection.state = State::Sctp(begun);
     }
     let State::Sctp(mut association) = connection.state else { return Judgement::Invalid };
-    if !seen.any(&OF_THEIR_OWN) && tag != association.tags[direction as usize] {
+    let known = association.tags[direction as usize];
+    if !seen.any(&OF_THEIR_OWN) && tag != known {
+        view.complaints.say(Complaint::Tag { got: tag, known, direction });
         return Judgement::Invalid;
     }
     let (mut ignored, mut settled) = (false, state::NONE);
@@ -234,11 +247,12 @@ const OF_THEIR_OWN: [u8; 7] = [
 ];
 
 /// Which chunks there are; `None` if some may not stand where they do. As do_basic_checks().
-fn basic(packet: &[u8]) -> Option<Seen> {
+fn basic(view: &View<'_>) -> Option<Seen> {
     let (mut seen, mut count, mut alone) = (Seen::default(), 0, false);
-    for chunk in sctp::chunks(packet) {
+    for chunk in sctp::chunks(view.transport) {
         alone |= matches!(chunk.kind, chunk::INIT | chunk::INIT_ACK | chunk::SHUTDOWN_COMPLETE);
         if count != 0 && (alone || matches!(chunk.kind, chunk::COOKIE_ACK | chunk::COOKIE_ECHO)) {
+            view.complaints.say(Complaint::Chunk { number: count, kind: chunk.kind, length: chunk.length });
             return None;
         }
         seen.note(chunk.kind);

@@ -46,22 +46,29 @@ fn stream(connection: &mut Connection, settings: &Settings) -> Judgement {
 
 /// Length and checksum. As udp_error() and udplite_error().
 fn sound(view: &View<'_>) -> bool {
-    let Some(&[_, _, _, _, a, b, c, d]) = view.transport.first_chunk() else { return false };
+    let refuse = |words| {
+        view.complaints.plain(words);
+        false
+    };
+    let Some(&[_, _, _, _, a, b, c, d]) = view.transport.first_chunk() else { return refuse("short packet") };
     let (length, sum) = (usize::from(u16::from_be_bytes([a, b])), u16::from_be_bytes([c, d]));
     let all = view.transport.len();
     if view.protocol == protocol::UDPLITE {
         // The length field is the checksum's coverage; 0 is everything (RFC 3828), and there must be a checksum.
         let covered = if length == 0 { all } else { length };
-        if covered < 8 || covered > all || sum == 0 {
-            return false;
+        if covered < 8 || covered > all {
+            return refuse("invalid checksum coverage");
         }
-        return !view.verify || view.covers(covered);
+        if sum == 0 {
+            return refuse("checksum missing");
+        }
+        return !view.verify || view.covers(covered) || refuse("bad checksum");
     }
     if length < 8 || length > all {
-        return false;
+        return refuse("truncated/malformed packet");
     }
     // What is behind a shorter length is summed up all the same, as nf_ip_checksum() does.
-    sum == 0 || !view.verify || view.adds_up(all)
+    sum == 0 || !view.verify || view.adds_up(all) || refuse("bad checksum")
 }
 
 impl View<'_> {

@@ -14,8 +14,10 @@ fn a_full_table_lets_unreplied_connections_go_and_no_assured_ones() {
     let mut net = Box::with(settings.clone());
     assert_eq!(flood(&mut net, 1000, 1500), 1500);
     assert_eq!(flood(&mut net, 20_000, 50), 50);
-    assert_eq!(net.tracker.len(), 1500);
-    assert_eq!(net.tracker.statistics().early_drop, 50);
+    // All that may go of a bucket goes.
+    let (left, dropped) = (net.tracker.len(), net.tracker.statistics().early_drop as usize);
+    assert!(left <= 1500, "{left}");
+    assert_eq!(left + dropped, 1550);
 
     let mut net = Box::with(settings);
     assert_eq!(flood(&mut net, 1000, 1500), 1500);
@@ -27,6 +29,53 @@ fn a_full_table_lets_unreplied_connections_go_and_no_assured_ones() {
     assert_eq!(flood(&mut net, 20_000, 50), 0);
     assert_eq!(net.tracker.len(), 1500);
     assert_eq!(net.tracker.statistics().drop, 50);
+}
+
+#[test]
+fn a_full_table_is_thinned_out_to_95_percent_a_second_later() {
+    // Connections of which half are assured and half may go, but for one bucket's neighbourhood.
+    let mut net = Box::with(Settings { max: 1000, buckets: 100_000, ..Settings::default() });
+    assert_eq!(flood(&mut net, 1000, 1000), 1000);
+    for port in 1000..1500 {
+        net.forward(udp((SERVER, 53), (CLIENT, port), b"r"));
+    }
+    net.wait(2500);
+    for port in 1000..1500 {
+        net.forward(udp((CLIENT, port), (SERVER, 53), b"q"));
+    }
+    // With so many buckets few new connections find anything nearby to push out.
+    let refused = 50 - flood(&mut net, 20_000, 50);
+    assert!(refused > 0);
+    assert!(net.tracker.len() >= 990);
+    net.wait(999);
+    assert!(net.tracker.len() >= 990);
+    net.wait(1);
+    assert_eq!(net.tracker.len(), 949);
+    assert_eq!(flood(&mut net, 30_000, 50), 50);
+    // Whoever is assured has stayed.
+    for port in 1000..1500 {
+        assert_eq!(net.state(udp((SERVER, 53), (CLIENT, port), b"r")), "ESTABLISHED");
+    }
+}
+
+#[test]
+fn closing_connections_make_room_although_they_are_assured() {
+    let mut net = Box::with(Settings { max: 100, buckets: 100_000, ..Settings::default() });
+    for port in 1..=100 {
+        let (client, server) = ((CLIENT, port), (SERVER, 80));
+        net.forward(tcp(client, server, &seg(SYN, 1000, 0, 0)));
+        net.forward(tcp(server, client, &seg(SYN | ACK, 5000, 1001, 0)));
+        net.forward(tcp(client, server, &seg(ACK, 1001, 5001, 0)));
+        if port > 50 {
+            net.forward(tcp(client, server, &seg(FIN | ACK, 1001, 5001, 0)));
+        }
+    }
+    assert_eq!(flood(&mut net, 20_000, 1), 0);
+    net.wait(1000);
+    assert_eq!(net.tracker.len(), 94);
+    for port in 1..=50 {
+        assert_eq!(net.state(tcp((SERVER, 80), (CLIENT, port), &seg(ACK, 5001, 1001, 1))), "ESTABLISHED");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Scenarios with a hand-moved clock: a router with one address on each side, and packets as bytes.
 
+mod complaints;
 mod control;
 mod gre;
 mod icmp;

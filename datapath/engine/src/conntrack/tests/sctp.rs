@@ -7,7 +7,7 @@ const HERE: (&str, u16) = (CLIENT, 100);
 const THERE: (&str, u16) = (SERVER, 200);
 
 /// A packet of chunks (type, flags, value) that carries a tag.
-fn packet(from: (&str, u16), to: (&str, u16), tag: u32, chunks: &[(u8, u8, &[u8])]) -> Vec<u8> {
+pub(super) fn packet(from: (&str, u16), to: (&str, u16), tag: u32, chunks: &[(u8, u8, &[u8])]) -> Vec<u8> {
     let mut bytes = [from.1.to_be_bytes(), to.1.to_be_bytes()].concat();
     bytes.extend(tag.to_be_bytes());
     bytes.extend([0; 4]);

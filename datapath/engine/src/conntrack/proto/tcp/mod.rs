@@ -4,6 +4,7 @@ mod segment;
 mod table;
 mod window;
 
+use super::super::complaint::Complaint;
 use super::super::connection::{Connection, event};
 use super::super::settings::TcpSettings;
 use super::super::{Direction, ProtocolState, status};
@@ -89,6 +90,12 @@ impl Tcp {
         }
     }
 
+    /// As tcp_can_early_drop().
+    pub(super) fn is_closing(&self) -> bool {
+        use state::{CLOSE, CLOSE_WAIT, FIN_WAIT, LAST_ACK, TIME_WAIT};
+        matches!(self.state, FIN_WAIT | CLOSE_WAIT | LAST_ACK | TIME_WAIT | CLOSE)
+    }
+
     fn last_was(&self, direction: Direction, kind: Kind) -> bool {
         self.last_direction == direction as u8 && self.last_kind == kind
     }
@@ -110,7 +117,10 @@ pub(super) fn packet(
 ) -> Judgement {
     let Some(segment) = Segment::sound(view) else { return Judgement::Invalid };
     if fresh {
-        let Some(tcp) = begin(&segment, settings) else { return Judgement::Invalid };
+        let Some(tcp) = begin(&segment, settings) else {
+            view.complaints.plain("invalid new");
+            return Judgement::Invalid;
+        };
         connection.state = State::Tcp(tcp);
     }
     let status = connection.status();
@@ -123,6 +133,7 @@ pub(super) fn packet(
     let mut old = tcp.state;
     let mut new = next_state(direction, segment.kind, old);
     let mut in_window = false;
+    let of_kind = |ignored| Complaint::Kind { index: segment.kind as u8, direction, ignored, state: old };
 
     if new == state::SYN_SENT && old >= state::TIME_WAIT {
         // RFC 1122 lets a SYN reopen a closed connection; an aborted one is reopened likewise.
@@ -153,10 +164,14 @@ pub(super) fn packet(
                 tcp.peers[here] = Peer { flags: tcp.peers[here].flags & flag::BE_LIBERAL, ..Peer::default() };
             } else {
                 ignore(tcp, direction, &segment, old);
+                view.complaints.say(of_kind(true));
                 return Judgement::Pass;
             }
         }
-        table::INVALID => return Judgement::Invalid,
+        table::INVALID => {
+            view.complaints.say(of_kind(false));
+            return Judgement::Invalid;
+        }
         state::TIME_WAIT
             if old == state::LAST_ACK
                 && segment.kind == Kind::Ack
@@ -164,6 +179,7 @@ pub(super) fn packet(
                 && tcp.last_flags & flag::CHALLENGE_ACK != 0 =>
         {
             // A challenge to that SYN (RFC 5961) acknowledges no FIN.
+            view.complaints.plain("challenge-ack ignored");
             tcp.last_flags &= !flag::CHALLENGE_ACK;
             return Judgement::Pass;
         }
@@ -176,7 +192,10 @@ pub(super) fn packet(
             new = state::ESTABLISHED;
         }
         state::CLOSE if segment.kind == Kind::Rst => match reset(tcp, direction, &segment, status, settings) {
-            Reset::Invalid => return Judgement::Invalid,
+            Reset::Invalid => {
+                view.complaints.plain("invalid rst");
+                return Judgement::Invalid;
+            }
             Reset::Pass { keep, window_known } => {
                 new = if keep { old } else { new };
                 in_window = window_known;
@@ -188,8 +207,12 @@ pub(super) fn packet(
     if !in_window {
         match window::check(tcp, direction, &segment, moved, settings.be_liberal) {
             window::Fit::Accept | window::Fit::Excused => {}
-            window::Fit::Ignore => return Judgement::Pass,
-            window::Fit::Invalid => {
+            window::Fit::Ignore(why) => {
+                view.complaints.say(why);
+                return Judgement::Pass;
+            }
+            window::Fit::Invalid(why) => {
+                view.complaints.say(why);
                 let assured = status & status::ASSURED != 0;
                 let lowered = distrust(tcp, direction, segment.kind, confirmed_left, assured, settings);
                 if let Some(deadline) = lowered {

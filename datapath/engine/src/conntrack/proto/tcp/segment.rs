@@ -33,8 +33,12 @@ impl<'a> Segment<'a> {
     pub(super) fn sound(view: &View<'a>) -> Option<Self> {
         let header = view.transport.first_chunk::<20>()?;
         let header_len = usize::from(header[12] >> 4) * 4;
-        let options = view.transport.get(20..header_len)?;
+        let Some(options) = view.transport.get(20..header_len) else {
+            view.complaints.plain("truncated packet");
+            return None;
+        };
         if view.verify && !view.adds_up(view.transport.len()) {
+            view.complaints.plain("bad checksum");
             return None;
         }
         let flags = header[13] & (FIN | SYN | RST | PSH | ACK | URG);
@@ -45,6 +49,7 @@ impl<'a> Segment<'a> {
         const FIN_ACK_URG: u8 = FIN | ACK | URG;
         const ACK_URG: u8 = ACK | URG;
         if !matches!(flags & !PSH, SYN | SYN_URG | SYN_ACK | RST | RST_ACK | FIN_ACK | FIN_ACK_URG | ACK | ACK_URG) {
+            view.complaints.plain("invalid tcp flag combination");
             return None;
         }
         let word = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);

@@ -4,6 +4,7 @@
 use super::segment::Segment;
 use super::{Kind, Peer, Tcp, after, before, flag, state};
 use crate::conntrack::Direction;
+use crate::conntrack::complaint::Complaint;
 use crate::helper::sequence::Shift;
 
 /// How a segment fits.
@@ -14,9 +15,9 @@ pub(super) enum Fit {
     /// It does not, but the windows of this connection are not judged.
     Excused,
     /// It is old and harmless.
-    Ignore,
+    Ignore(Complaint),
     /// It does not.
-    Invalid,
+    Invalid(Complaint),
 }
 
 /// Acknowledgements may be so much behind at least, for connections with small windows.
@@ -103,18 +104,26 @@ fn judge(
             // impossible.
             sender.end = end;
             sender.flags |= flag::DATA_UNACKNOWLEDGED;
-            return misfit(Fit::Ignore);
+            return misfit(Fit::Ignore(Complaint::Overshot(overshot)));
         }
-        return misfit(Fit::Invalid);
+        let bound = sender.max_end.wrapping_add(1);
+        let why = Complaint::Bound("SEQ is over upper bound", bound, "over the window of the receiver");
+        return misfit(Fit::Invalid(why));
     }
     if !before(sack, receiver.end.wrapping_add(1)) {
-        return misfit(Fit::Invalid);
+        let bound = receiver.end.wrapping_add(1);
+        let why = Complaint::Bound("ACK is over upper bound", bound, "ACKed data not seen yet");
+        return misfit(Fit::Invalid(why));
     }
     if receiver.max_window != 0 && !in_receive_window {
-        return misfit(Fit::Ignore);
+        let bound = sender.end.wrapping_sub(receiver.max_window).wrapping_sub(1);
+        let why = Complaint::Bound("SEQ is under lower bound", bound, "already ACKed data retransmitted");
+        return misfit(Fit::Ignore(why));
     }
     if !ack_not_old {
-        return misfit(Fit::Ignore);
+        let bound = receiver.end.wrapping_sub(back).wrapping_sub(1);
+        let why = Complaint::Bound("ignored ACK under lower bound", bound, "possible overly delayed");
+        return misfit(Fit::Ignore(why));
     }
 
     if !segment.syn {

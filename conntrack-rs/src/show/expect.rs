@@ -37,7 +37,7 @@ pub(crate) fn line(out: &mut String, expectation: &Expectation, frame: &Frame<'_
     addresses(out, "mask-", mask)?;
     ports(out, number, mask)?;
     addresses(out, "master-", master)?;
-    ports(out, number, master)?;
+    ports(out, master.protocol.unwrap_or(number), master)?;
     if let Some(zone) = expectation.zone {
         write!(out, "zone={zone} ")?;
     }
@@ -98,7 +98,7 @@ fn xml(out: &mut String, expectation: &Expectation, frame: &Frame<'_>) -> fmt::R
     for (part, tuple) in parts {
         let (source, destination) = (tuple.source_port.unwrap_or(0), tuple.destination_port.unwrap_or(0));
         write!(out, "<{part}>")?;
-        match number {
+        match if part == "master" { tuple.protocol.unwrap_or(number) } else { number } {
             6 | 17 | 33 | 132 | 136 => write!(out, "<sport>{source}</sport><dport>{destination}</dport>")?,
             47 => write!(out, "<srckey>{source:#x}</srckey><dstkey>{destination:#x}</dstkey>")?,
             _ => {}

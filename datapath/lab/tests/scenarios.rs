@@ -27,6 +27,7 @@ fn main() -> ExitCode {
             scenario::amanda::TESTS,
             scenario::sane::TESTS,
             scenario::snmp::TESTS,
+            scenario::pptp::TESTS,
         ]
         .concat(),
     )

@@ -30,6 +30,7 @@ impl Tracker {
                 connection.traits.set(Traits::ALIKE, true);
             }
             self.make_shiftable(id.index);
+            self.keymap.follow(self.table.at(id.index), id);
         }
         self.table.at_mut(id.index).gain(done_bit(manip));
         if manip == Manip::Source {

@@ -122,6 +122,8 @@ impl Tracker {
         if self.table.at(index).extra != NONE {
             self.disappoint(index, now, out);
         }
+        let id = self.table.id(index);
+        self.keymap.forget(self.table.at(index), id);
         self.table.release(index);
     }
 
@@ -141,6 +143,10 @@ impl Tracker {
             self.tell(index, EventKind::Destroy, port, now, out);
         }
         if self.table.at(index).extra != NONE {
+            let id = self.table.id(index);
+            if let Some(helper) = self.helper(id) {
+                helper.end(self, id, now, out);
+            }
             self.disappoint(index, now, out);
         }
         self.table.unlink(index, super::table::SOURCE);

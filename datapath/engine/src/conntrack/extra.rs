@@ -148,6 +148,11 @@ impl Tracker {
         self.table.get(id).is_some() && self.table.extra(id.index).is_some_and(|extra| extra.help.is_some())
     }
 
+    /// Whether another connection announced it. As `ct->master`.
+    pub(crate) fn has_master(&self, id: ConnId) -> bool {
+        self.table.get(id).is_some() && self.table.extra(id.index).is_some_and(|extra| extra.master.is_some())
+    }
+
     /// What the connection's helper keeps in mind.
     pub(crate) fn memory(&mut self, id: ConnId) -> Option<&mut Memory> {
         self.table.get(id)?;

@@ -269,6 +269,7 @@ impl Tracker {
             self.table.link(index, SOURCE);
         }
         self.meet_alike(index);
+        self.keymap.follow(self.table.at(index), self.table.id(index));
         self.len += 1;
         self.touch(index);
         Some(())

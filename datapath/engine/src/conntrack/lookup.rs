@@ -8,7 +8,7 @@ use crate::wire::Headers;
 use crate::{Hook, Now, Packet};
 
 /// How far translation of a packet has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Stage {
     /// Not at all: as it arrived or was made.
     Arriving,
@@ -75,7 +75,9 @@ impl Tracker {
     pub(super) fn meet_alike(&mut self, index: u32) -> bool {
         let Some(middle) = self.table.at(index).between(Direction::Original) else { return false };
         let Some(back) = middle.inverse() else { return false };
-        if !self.table.at(index).tells_direction() {
+        // GRE without a call does not say whether it is some call's.
+        let keyless = self.keymap.is_asked(&middle) && middle.source_port() == 0;
+        if keyless || !self.table.at(index).tells_direction() {
             self.table.at_mut(index).traits.set(Traits::ALIKE, true);
             return true;
         }
@@ -118,6 +120,7 @@ impl Tracker {
             Message::Query => {}
         }
         let tuple = Tuple::of(headers.af, headers.protocol, headers.source, headers.destination, transport);
+        let tuple = tuple.map(|tuple| self.keymap.complete(tuple, stage));
         match tuple.and_then(|tuple| self.recall_tuple(&tuple, stage)) {
             Some((index, direction)) => {
                 Tracked::Of { id: self.table.id(index), direction, relation: relation(self.table.at(index), direction) }
@@ -130,6 +133,7 @@ impl Tracker {
     pub(super) fn recall_error(&self, headers: &Headers, bytes: &[u8], stage: Stage) -> Tracked {
         let found = Quote::of(headers, bytes)
             .and_then(|(quote, quoted)| quote.tuple(quoted))
+            .map(|tuple| self.keymap.complete(tuple, stage))
             .and_then(|tuple| self.recall_tuple(&tuple, stage));
         match found {
             Some((index, quoted)) => {

@@ -15,6 +15,7 @@ pub mod expect;
 mod extra;
 mod hash;
 pub mod keep;
+mod keymap;
 mod lookup;
 mod pair;
 pub mod policy;

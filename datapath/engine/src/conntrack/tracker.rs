@@ -6,6 +6,7 @@ use super::connection::{Connection, Place, event};
 use super::end::Crowded;
 use super::error::{Message, Quote};
 use super::expect::Expectations;
+use super::keymap::Keymap;
 use super::lookup::{Stage, relation};
 use super::policy::{Policies, PolicyId};
 use super::proto::icmp::classify;
@@ -31,6 +32,8 @@ pub struct Tracker {
     pub(super) labelling: bool,
     pub(super) expectations: Expectations,
     pub(super) policies: Policies,
+    /// The other ends' keys of PPTP's GRE.
+    pub(crate) keymap: Keymap,
     /// Somebody listens to news of expectations.
     pub(super) awaiting_news: bool,
     /// Changes are noted.
@@ -84,6 +87,7 @@ impl Tracker {
             labelling: false,
             expectations: Expectations::default(),
             policies: Policies::default(),
+            keymap: Keymap::default(),
             awaiting_news: false,
             keeping: false,
             changed: Vec::new(),
@@ -162,6 +166,7 @@ impl Tracker {
             self.statistics.here().invalid += 1;
             return Ok(Tracked::Invalid);
         };
+        let tuple = self.keymap.complete(tuple, Stage::Arriving);
         let zones = template.map_or([0; 2], |template| template.zones);
         // A reopened connection is looked up once more, and then there is none.
         for _ in 0..2 {
@@ -302,8 +307,8 @@ impl Tracker {
 
     /// An ICMP error is RELATED to the connection of the packet it quotes. As nf_conntrack_inet_error().
     fn error(&self, view: &View<'_>, bytes: &[u8], headers: &Headers, template: Option<&Template>) -> Tracked {
-        let inverse =
-            Quote::of(headers, bytes).and_then(|(quote, quoted)| quote.tuple(quoted)).and_then(|tuple| tuple.inverse());
+        let inverse = Quote::of(headers, bytes).and_then(|(quote, quoted)| quote.tuple(quoted));
+        let inverse = inverse.and_then(|tuple| self.keymap.complete(tuple, Stage::Arriving).inverse());
         let Some(inverse) = inverse else { return Tracked::Invalid };
         let zones = template.map_or([0; 2], |template| template.zones);
         let Some((index, direction)) = self.table.find(&inverse, zones) else { return Tracked::Invalid };

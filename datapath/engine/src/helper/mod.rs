@@ -12,6 +12,7 @@ pub(crate) mod ftp;
 pub(crate) mod irc;
 mod mangle;
 pub(crate) mod netbios;
+pub(crate) mod pptp;
 pub(crate) mod sane;
 pub(crate) mod sequence;
 pub(crate) mod snmp;
@@ -22,7 +23,7 @@ pub(crate) use call::Call;
 
 use libxt::family::Af;
 
-use crate::conntrack::{Direction, Tracked, Tracker, status};
+use crate::conntrack::{ConnId, Direction, Tracked, Tracker, status};
 use crate::host::Host;
 use crate::wire::Headers;
 use crate::{Effects, Hook, Now, Packet, Verdict};
@@ -39,6 +40,10 @@ pub(crate) trait Helper: Sync {
     fn policies(&self) -> &'static [Policy];
     /// Looks at a packet. As `help`.
     fn help(&self, call: &mut Call<'_, '_>) -> Verdict;
+    /// A connection of its leaves the table. As `destroy`.
+    fn end(&self, tracker: &mut Tracker, id: ConnId, now: Now, out: &mut Effects) {
+        let _ = (tracker, id, now, out);
+    }
 }
 
 /// What holds of a class of expectations: `struct nf_conntrack_expect_policy`.
@@ -62,13 +67,24 @@ pub(crate) enum Memory {
     Nothing,
     /// FTP: where lines begin.
     Ftp(ftp::Lines),
+    /// PPTP: how far session and call are.
+    Pptp(pptp::Session),
     /// SANE: the next answer is that to NET_START.
     Sane,
 }
 
 /// All helpers. A crash is outlived by numbers, so new ones go behind the others.
-const HELPERS: &[&dyn Helper] =
-    &[&ftp::Ftp, &tftp::Tftp, &irc::Irc, &amanda::Amanda, &sane::Sane, &netbios::NetBios, &snmp::Snmp, &snmp::Traps];
+const HELPERS: &[&dyn Helper] = &[
+    &ftp::Ftp,
+    &tftp::Tftp,
+    &irc::Irc,
+    &amanda::Amanda,
+    &sane::Sane,
+    &netbios::NetBios,
+    &snmp::Snmp,
+    &snmp::Traps,
+    &pptp::Pptp,
+];
 
 /// The helper of a name for a family and a transport protocol. As __nf_conntrack_helper_find().
 pub fn find(name: &[u8], af: Af, protocol: u8) -> Option<HelperId> {

@@ -179,7 +179,7 @@ fn no_rule_gives_a_helper_to_a_protocol_it_does_not_read() {
 }
 
 /// Pieces that some helper looks for.
-const WORDS: [&[u8]; 16] = [
+const WORDS: [&[u8]; 20] = [
     b"PORT 10,0,0,2,",
     b"227 Entering (192,0,2,80,1,2)",
     b"|||6000|",
@@ -194,6 +194,10 @@ const WORDS: [&[u8]; 16] = [
     b"\0\0\0\x07\0\0\0\x01",
     b"\0\0\0\0\0\0\x13\x88",
     b"\0\x01",
+    b"\0\xa8\0\x01\x1a\x2b\x3c\x4d\0\x07\0\0\0\x07",
+    b"\0\x20\0\x01\x1a\x2b\x3c\x4d\0\x08\0\0\0\x63\x04\0\x01",
+    b"\0\x20\0\x01\x1a\x2b\x3c\x4d\0\x0d\0\0\0\x63\x04\0\x01",
+    &[0; 144],
     b"10.0.0.2",
     b"192.0.2.80",
 ];

@@ -125,13 +125,17 @@ fn choose_port(tracker: &mut Tracker, id: ConnId, mut tuple: Tuple, range: &Rang
         (Ports::Icmp { id, .. }, _) => id,
         (Ports::Ports { source, .. }, Manip::Source) => source,
         (Ports::Ports { destination, .. }, Manip::Destination) => destination,
-        // GRE keys are the two ends' own; other protocols have nothing to change.
+        // GRE keys are the two ends' own, but for calls of PPTP.
+        (Ports::Keys { source, .. }, Manip::Source) if tracker.has_master(id) => source,
+        (Ports::Keys { destination, .. }, Manip::Destination) if tracker.has_master(id) => destination,
         (Ports::Keys { .. } | Ports::None, _) => return tuple,
     };
+    let keys = matches!(tuple.ports, Ports::Keys { .. });
     let icmp = matches!(tuple.ports, Ports::Icmp { .. });
     let (low, high) = match (specified, icmp) {
         (true, _) => (range.min_port.min(range.max_port), range.min_port.max(range.max_port)),
         (false, true) => (0, u16::MAX),
+        (false, false) if keys => (1, u16::MAX),
         // Without a range a destination port cannot be changed.
         (false, false) if manip == Manip::Destination => return tuple,
         (false, false) => match port {

@@ -198,9 +198,8 @@ fn rewrite_transport(
             }
         }
         (_, protocol::GRE) => {
-            if let (Manip::Destination, Ports::Keys { destination, .. }) = (manip, target.ports)
-                && transport.get(1)? & 7 == 1
-            {
+            let version = transport.first_chunk::<8>()?[1] & 7;
+            if let (Manip::Destination, Ports::Keys { destination, .. }, 1) = (manip, target.ports, version) {
                 transport.get_mut(6..8)?.copy_from_slice(&destination.to_be_bytes());
             }
         }

@@ -11,6 +11,7 @@ pub(crate) mod irc;
 pub(crate) mod nat;
 pub(crate) mod other;
 pub(crate) mod outside;
+pub(crate) mod pptp;
 pub(crate) mod protocols;
 pub(crate) mod rules;
 pub(crate) mod sane;

@@ -140,12 +140,13 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_timeout_by_sysctl_holds_for_sctp_gre_and_all_others", || {
         play(&[NEW], |s| {
             s.command(&["sysctl", "-qw", "net.netfilter.nf_conntrack_sctp_timeout_closed=77"])?;
-            s.lan(client().packet(201, b"text"))?;
+            s.lan(client().udp(201, 201, b"text"))?;
             s.command(&["sysctl", "-qw", "net.netfilter.nf_conntrack_gre_timeout=88"])?;
-            s.lan(client().packet(211, b"text"))?;
+            s.lan(client().udp(211, 211, b"text"))?;
             s.command(&["sysctl", "-qw", "net.netfilter.nf_conntrack_generic_timeout=99"])?;
-            s.lan(client().packet(221, b"text"))?;
-            s.pause(Duration::from_millis(300));
+            // A datapath hears of it, and not at once: this packet's timeout is another.
+            s.lan(client().udp(221, 221, b"text"))?;
+            s.pause(Duration::from_secs(3));
             s.lan(client().sctp(1, 2, 0, &[(1, 0, &init(11))]))?;
             s.lan(client().packet(47, &[0, 0, 8, 0]))?;
             s.lan(client().packet(99, b"text"))?;

@@ -39,6 +39,7 @@
 @family 4
 -p tcp -j CT --helper irc;=;OK
 -p udp -j CT --helper netbios-ns;=;OK
+-p tcp -j CT --helper pptp;=;OK
 -p udp -j CT --helper snmp;=;OK
 -p udp -j CT --helper snmp_trap;=;OK
 @family 6

@@ -161,6 +161,15 @@ impl Tracker {
         }
     }
 
+    /// Takes back what is expected of packets with a tuple, whoever expects it; whether there was anything.
+    pub(crate) fn unexpect_any(&mut self, tuple: &Tuple, zone: u16, now: Now, out: &mut Effects) -> bool {
+        let found = self.seek_expectation(tuple, zone, now);
+        if let Some(at) = found {
+            self.forget(at, 0, now, out);
+        }
+        found.is_some()
+    }
+
     fn seek_expectation(&self, tuple: &Tuple, zone: u16, now: Now) -> Option<u32> {
         self.expectations
             .seek(tuple, |entry| entry.zone == zone && entry.deadline > now.monotonic && entry.expected.awaits(tuple))

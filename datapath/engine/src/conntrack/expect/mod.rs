@@ -6,6 +6,7 @@
 
 mod check;
 mod control;
+mod follow;
 mod table;
 
 pub use control::Wanted;
@@ -15,7 +16,6 @@ use super::extra::Master;
 use super::{Address, ConnId, Direction, Refusal, Tracker, Tuple, status};
 use crate::effects::EventKind;
 use crate::helper::{HelperId, Policy};
-use crate::nat::{self, Manip, Range, flags as range_flag};
 use crate::{Effects, Now};
 
 /// Classes that a helper's expectations may have (`NF_CT_MAX_EXPECT_CLASSES`).
@@ -62,6 +62,8 @@ pub enum Follow {
     Nothing,
     /// It is translated as its master is. nf_nat_follow_master().
     Master,
+    /// The GRE of a PPTP call: of its two directions one is enough. pptp_expectfn().
+    Pptp,
 }
 
 /// All of an expectation, copied: for events and dumps.
@@ -137,7 +139,7 @@ impl Follow {
     /// The name for `CTA_EXPECT_FN`, if it has one.
     pub const fn name(self) -> Option<&'static str> {
         match self {
-            Self::Nothing => None,
+            Self::Nothing | Self::Pptp => None,
             Self::Master => Some(FOLLOW_MASTER),
         }
     }
@@ -182,8 +184,10 @@ impl Tracker {
         connection.gain(status::EXPECTED);
         connection.mark = mark;
         self.statistics.here().expect_new += 1;
-        if expected.follow == Follow::Master {
-            self.follow(index, id, &expected, now);
+        match expected.follow {
+            Follow::Nothing => {}
+            Follow::Master => self.follow_master(index, id, &expected, now),
+            Follow::Pptp => self.follow_pptp(index, id, &expected, now, out),
         }
         true
     }
@@ -203,27 +207,6 @@ impl Tracker {
         if let Some(at) = found {
             self.forget(at, 0, now, out);
         }
-    }
-
-    /// An expected connection is translated as its master is. As nf_nat_follow_master().
-    fn follow(&mut self, index: u32, master: ConnId, expected: &Expected, now: Now) {
-        let Some(master) = self.table.get(master) else { return };
-        let opposite = master.tuple(expected.direction.opposite());
-        let child = self.table.id(index);
-        let address = opposite.destination;
-        let range =
-            Range { flags: range_flag::MAP_IPS, min_address: address, max_address: address, ..Range::default() };
-        nat::setup(self, child, &range, Manip::Source, now);
-        let (address, port) = (opposite.source, expected.saved.1);
-        let range = Range {
-            flags: range_flag::MAP_IPS | range_flag::PROTO_SPECIFIED,
-            min_address: address,
-            max_address: address,
-            min_port: port,
-            max_port: port,
-            base_port: 0,
-        };
-        nat::setup(self, child, &range, Manip::Destination, now);
     }
 
     /// The first active expectation of such a packet. As nf_ct_find_expectation().

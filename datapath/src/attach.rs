@@ -5,7 +5,7 @@ use std::fmt;
 
 use engine::{Hook, Passes};
 use libxt::family::Af;
-use nfnl::nftables::{Change, Error, Handover, Method, NfTables, QueueChain, QueueRange};
+use nfnl::nftables::{Change, Error, Handover, Method, NfTables, Question, QueueChain, QueueRange};
 
 use crate::config::{Config, Without};
 
@@ -20,6 +20,8 @@ pub(crate) struct Attachment {
     /// The chains that have one behind them, and what those do, by family.
     followed: BTreeSet<QueueChain>,
     handed: Vec<(Af, Vec<Handover>)>,
+    /// What the chains ask.
+    asked: Vec<Question>,
     /// Detached by command: nothing is attached until told otherwise.
     detached: bool,
 }
@@ -66,29 +68,46 @@ impl Attachment {
             attached: BTreeSet::new(),
             followed: BTreeSet::new(),
             handed: Vec::new(),
+            asked: Vec::new(),
             detached: false,
         })
     }
 
     /// Clears away what an earlier datapath left and attaches what is needed, at once.
-    pub(crate) fn take_over(&mut self, needed: &[(Af, Passes)], all: bool) -> Result<(), Unattached> {
+    pub(crate) fn take_over(&mut self, needed: &[(Af, Passes)], all: bool, ask: &[Question]) -> Result<(), Unattached> {
         let wanted = self.wanted(needed, all);
-        self.start_over(wanted)
+        self.start_over(wanted, ask)
+    }
+
+    /// Whether the kernel would answer a question; the error is its errno.
+    pub(crate) fn can_ask(&mut self, question: Question) -> Result<(), i32> {
+        let family = question.family;
+        self.tables.set_questions(vec![question]);
+        self.tables.change(&[Change::Try(family, self.range, self.method, 0)]).map_err(|error| error.errno())
     }
 
     /// Attaches and detaches what is no longer as needed, in one batch; chains that stay are not touched.
-    pub(crate) fn apply(&mut self, needed: &[(Af, Passes)], all: bool) -> Result<(), Unattached> {
+    pub(crate) fn apply(&mut self, needed: &[(Af, Passes)], all: bool, ask: &[Question]) -> Result<(), Unattached> {
         let wanted = if self.detached { BTreeSet::new() } else { self.wanted(needed, all) };
         let added = wanted.difference(&self.attached).map(|&chain| Change::Add(chain, self.range, self.method));
         let removed = self.attached.difference(&wanted).map(|&chain| Change::Remove(chain));
-        let changes: Vec<_> = added.chain(removed).collect();
+        let stays = self.attached.intersection(&wanted).filter(|chain| {
+            let of = |questions: &[Question]| {
+                questions.iter().filter(|question| question.concerns(**chain)).cloned().collect::<Vec<_>>()
+            };
+            of(&self.asked) != of(ask)
+        });
+        let changed = stays.map(|&chain| Change::Again(chain, self.range, self.method));
+        let changes: Vec<_> = added.chain(removed).chain(changed).collect();
+        self.tables.set_questions(ask.to_vec());
         match self.tables.change(&changes) {
             Ok(()) => {
                 self.attached = wanted;
+                self.asked = ask.to_vec();
                 Ok(())
             }
             // Somebody flushed the ruleset: our chains are gone with everybody's.
-            Err(error) if error.errno() == libc::ENOENT => self.start_over(wanted),
+            Err(error) if error.errno() == libc::ENOENT => self.start_over(wanted, ask),
             Err(error) => Err(Unattached(explain(&error))),
         }
     }
@@ -151,11 +170,13 @@ impl Attachment {
         self.method
     }
 
-    fn start_over(&mut self, wanted: BTreeSet<QueueChain>) -> Result<(), Unattached> {
+    fn start_over(&mut self, wanted: BTreeSet<QueueChain>, ask: &[Question]) -> Result<(), Unattached> {
+        self.tables.set_questions(ask.to_vec());
         let mut changes: Vec<_> = self.families.iter().map(|af| Change::FreshTable(af.number())).collect();
         changes.extend(wanted.iter().map(|&chain| Change::Add(chain, self.range, self.method)));
         self.tables.change(&changes).map_err(|error| Unattached(explain(&error)))?;
         self.attached = wanted;
+        self.asked = ask.to_vec();
         self.followed.clear();
         Ok(())
     }

@@ -33,7 +33,7 @@ use crate::log::Sink;
 use crate::run_folder::{CONTROL, RunFolder};
 use crate::sets::Sets;
 use crate::sockets::Sockets;
-use crate::state::{Counts, Outbox, State, count, lock};
+use crate::state::{Counts, Outbox, SHARES, State, count, lock};
 use crate::store::Store;
 use crate::tables::Calls;
 use crate::worker::{PATIENCE, Worker};
@@ -177,11 +177,13 @@ fn open_queue(number: u16, config: &Config) -> Result<Queue, String> {
         receive_buffer: config.receive_buffer,
         ..queue::Options::default()
     };
-    let mut opened = Queue::open(number, &options);
+    // The same worker's queues for packets with other answers.
+    let more = (1..SHARES).filter_map(|share| number.checked_add(share.checked_mul(config.queues)?));
+    let mut opened = Queue::open(number, more.clone(), &options);
     if opened.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EOPNOTSUPP)) {
         // A kernel older than the flags: whole super-packets and owners are not to be had.
         (options.gso, options.owner) = (false, false);
-        opened = Queue::open(number, &options);
+        opened = Queue::open(number, more, &options);
     }
     let queue = opened.map_err(|error| match error.raw_os_error() {
         Some(libc::EPERM | libc::EBUSY) => format!(

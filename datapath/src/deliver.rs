@@ -43,10 +43,10 @@ impl Delivery {
 
     /// A held packet's verdict goes to the queue it came from, whichever thread found it.
     pub(crate) fn release(&mut self, release: &Release, bytes: &[u8], state: &State) {
-        let index = usize::from(release.id.queue);
+        let index = state.worker_of(release.id.queue);
         let (Some(queue), Some(counts)) = (state.queues.get(index), state.counts.get(index)) else { return };
         self.verdicts.clear();
-        push(release, bytes, queue.number(), counts, &mut self.verdicts);
+        push(release, bytes, state.number_of(release.id.queue), counts, &mut self.verdicts);
         if queue.send(&self.verdicts, &[]).is_err() {
             count(&counts.refused, 1);
         }

@@ -9,9 +9,9 @@ use std::{fs, io};
 
 use engine::effects::Event;
 use engine::fingerprints::Fingerprints;
-use engine::{Engine, Passes};
+use engine::{Engine, Hook, Passes, Prepared, Refused};
 use libxt::family::Af;
-use nfnl::nftables::{Action, Handover};
+use nfnl::nftables::{Action, Handover, Question};
 use nfnl::queue::Queue;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
@@ -92,7 +92,7 @@ impl State {
         let all = lock(&self.config).all_hooks;
         let mut attachment = lock(&self.attachment);
         let needed = self.needed();
-        attachment.apply(&needed, all)?;
+        attachment.apply(&needed, all, &self.questions())?;
         self.hand(&mut attachment)
     }
 
@@ -114,10 +114,67 @@ impl State {
         Ok(())
     }
 
+    /// What rules ask the kernel, each at the hooks where packets that it concerns are taken.
+    fn questions(&self) -> Vec<Question> {
+        let engine = self.engine();
+        let of = |af: Af| {
+            let passes = engine.passes(af);
+            let asked = engine.questions(af).map(move |(bit, question)| {
+                let concerned = |hook: &Hook| u32::from(passes.at(*hook).bits()) & question.hooks != 0;
+                let hooks = Hook::ALL.into_iter().filter(concerned).fold(0, |all, hook| all | 1 << hook as u32);
+                asked(af, bit, hooks, question)
+            });
+            asked.collect::<Vec<_>>()
+        };
+        [of(Af::V4), of(Af::V6)].concat()
+    }
+
+    /// Whether the kernel answers what rules are to ask. As the checks of its matches.
+    pub(crate) fn check_questions(&self, prepared: &Prepared) -> Result<(), Refused> {
+        let mut attachment = lock(&self.attachment);
+        for question in prepared.questions() {
+            if !self.queues.iter().all(Queue::has_all) {
+                let why = "the queues that tell of it belong to another program, see the datapath's --queue-base";
+                return Err(Refused::new(libc::EBUSY, why).of(question.name));
+            }
+            attachment.can_ask(asked(prepared.af(), 0, question.hooks, question)).map_err(|errno| {
+                let why = "the kernel refuses it (no such control group, object or match?)";
+                Refused::new(errno, why).of(question.name)
+            })?;
+        }
+        Ok(())
+    }
+
     /// The queues that packets come from.
     pub(crate) fn own_queues(&self) -> Option<RangeInclusive<u16>> {
-        let numbers = || self.queues.iter().map(Queue::number);
-        Some(numbers().min()?..=numbers().max()?)
+        let first = self.queues.first()?.number();
+        Some(first..=first.saturating_add(SHARES.saturating_mul(self.total()) - 1))
+    }
+
+    /// The worker of a queue, by its place behind the first one; the answers with which its packets come are the number of
+    /// its share.
+    pub(crate) fn worker_of(&self, place: u16) -> usize {
+        usize::from(place % self.total())
+    }
+
+    /// A queue's place behind the first one.
+    pub(crate) fn place_of(&self, number: u16) -> u16 {
+        number.saturating_sub(self.queues.first().map_or(0, Queue::number))
+    }
+
+    /// The number of a queue, by its place.
+    pub(crate) fn number_of(&self, place: u16) -> u16 {
+        self.queues.first().map_or(0, Queue::number).saturating_add(place)
+    }
+
+    /// The answers of the packets of a queue, by its place.
+    pub(crate) fn answers_of(&self, place: u16) -> u8 {
+        (place / self.total()) as u8
+    }
+
+    /// Queues of each share.
+    fn total(&self) -> u16 {
+        self.queues.len().max(1) as u16
     }
 
     /// Attaches from the beginning, after somebody else deleted our chains.
@@ -125,7 +182,15 @@ impl State {
         let all = lock(&self.config).all_hooks;
         let mut attachment = lock(&self.attachment);
         let needed = self.needed();
-        attachment.take_over(&needed, all)?;
+        let questions = self.questions();
+        if let Err(error) = attachment.take_over(&needed, all, &questions) {
+            if questions.is_empty() {
+                return Err(error);
+            }
+            // A control group may be gone since the rule was loaded; the other rules go on.
+            complain(&format!("{error}\nrules that ask the kernel match nothing"));
+            attachment.take_over(&needed, all, &[])?;
+        }
         self.hand(&mut attachment)
     }
 
@@ -245,6 +310,11 @@ pub(crate) fn queues_apart(wanted: &RangeInclusive<u16>, own: &RangeInclusive<u1
     parts.into_iter().flatten().find(|part| !part.is_empty())
 }
 
+fn asked(af: Af, bit: u8, hooks: u32, question: &engine::ext::asked::Question) -> Question {
+    let engine::ext::asked::Question { name, revision, info, .. } = question;
+    Question { family: af.number(), hooks, bit, name, revision: *revision, info: info.clone() }
+}
+
 /// One more.
 pub(crate) fn count(counter: &AtomicU64, more: u64) {
     counter.fetch_add(more, Ordering::Relaxed);
@@ -255,6 +325,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Each set of answers that packets come with has as many queues as there are workers.
+pub(crate) const SHARES: u16 = 1 << engine::ext::asked::QUESTIONS;
 /// Unknown devices make the kernel be asked no more often than this.
 const REFRESH: Duration = Duration::from_millis(50);
 /// Events that may wait: some seconds' worth under the heaviest churn.

@@ -112,6 +112,7 @@ impl Tables for Calls {
         self.fetch_timeouts(&prepared);
         self.check_queues(&prepared)?;
         check_security(&prepared)?;
+        self.state.check_questions(&prepared).map_err(refused)?;
         if prepared.guesses() {
             self.state.read_fingerprints();
         }

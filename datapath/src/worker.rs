@@ -50,6 +50,7 @@ pub(crate) struct Worker {
 /// What became of one packet of the batch.
 #[derive(Clone, Debug)]
 struct Outcome {
+    queue: u16,
     id: u32,
     verdict: Verdict,
     af: Af,
@@ -108,7 +109,8 @@ impl Worker {
             let now = clock::now();
             for (index, message) in self.messages.iter().enumerate().take(received) {
                 let Some(message) = message else { continue };
-                let taken = Taken { message, queue: self.index, counts };
+                let place = state.place_of(message.queue);
+                let taken = Taken { message, place, answers: state.answers_of(place), counts };
                 let (slot, _) = self.ring.slot(index);
                 let machine = Machine { tables: self.view.tables(), sets: &state.sets, sockets: &state.sockets };
                 let outcome = taken.judge(slot, &mut engine, now, machine, &mut self.effects);
@@ -157,10 +159,11 @@ impl Worker {
         for index in 0..received {
             let Some(outcome) = self.outcomes.get_mut(index).and_then(Option::take) else { continue };
             for release in self.effects.releases.get(outcome.released).unwrap_or(&[]) {
-                if usize::from(release.id.queue) == self.index {
+                if state.worker_of(release.id.queue) == self.index {
                     let more = VERDICT + release.bytes.as_ref().map_or(0, ExactSizeIterator::len);
                     make_room(&mut self.verdicts, more, queue, &self.ring)?;
-                    deliver::push(release, &self.effects.bytes, queue.number(), counts, &mut self.verdicts);
+                    let number = state.number_of(release.id.queue);
+                    deliver::push(release, &self.effects.bytes, number, counts, &mut self.verdicts);
                 } else {
                     self.delivery.release(release, &self.effects.bytes, state);
                 }
@@ -181,11 +184,11 @@ impl Worker {
                 }
                 count(&counts.rewritten, 1);
                 make_room(&mut self.verdicts, VERDICT + place.len(), queue, &self.ring)?;
-                self.verdicts.push_apart(queue.number(), outcome.id, outcome.changes, Ring::place(index, place));
+                self.verdicts.push_apart(outcome.queue, outcome.id, outcome.changes, Ring::place(index, place));
             } else {
                 make_room(&mut self.verdicts, VERDICT, queue, &self.ring)?;
                 let verdict = if outcome.handed { ACCEPT } else { verdict };
-                self.verdicts.push(queue.number(), outcome.id, verdict, outcome.changes, None);
+                self.verdicts.push(outcome.queue, outcome.id, verdict, outcome.changes, None);
             }
         }
         match queue.send(&self.verdicts, self.ring.bytes()) {
@@ -210,7 +213,9 @@ fn make_room(verdicts: &mut Verdicts, more: usize, queue: &Queue, ring: &Ring) -
 /// A packet that was taken, and who took it.
 struct Taken<'a> {
     message: &'a PacketMessage,
-    queue: usize,
+    /// Its queue's place behind the first one.
+    place: u16,
+    answers: u8,
     counts: &'a Counts,
 }
 
@@ -226,6 +231,7 @@ impl Taken<'_> {
         let (message, host) = (self.message, machine.tables);
         let before = out.releases.len();
         let pass = |verdict, af| Outcome {
+            queue: message.queue,
             id: message.id,
             verdict,
             af,
@@ -249,7 +255,7 @@ impl Taken<'_> {
         let partial = message.skb_info & SKB_CHECKSUM_NOT_READY != 0;
         let device = |index: u32| if index == 0 { None } else { host.device(index) };
         let mut packet = Packet {
-            id: PacketId { queue: self.queue as u16, number: message.id },
+            id: PacketId { queue: self.place, number: message.id },
             af,
             hook,
             in_device: device(message.in_device),
@@ -269,6 +275,7 @@ impl Taken<'_> {
                 Owner { uid: users.inside(uid), gid: groups.inside(gid) }
             }),
             copied: tag::is(message.priority) || message.priority & tag::MASK == tag::COPY,
+            answers: self.answers,
             tasks: engine::packet::Tasks::default(),
             link,
             data: Buffer::new(room, length),
@@ -289,6 +296,7 @@ impl Taken<'_> {
             verdict = Verdict::Drop;
         }
         Outcome {
+            queue: message.queue,
             id: message.id,
             verdict,
             af,

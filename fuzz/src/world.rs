@@ -102,6 +102,7 @@ impl World {
             gso: hook & 64 != 0,
             owner: None,
             copied: false,
+            answers: 0,
             tasks: engine::packet::Tasks::default(),
             link: LinkHeader::default(),
             data: Buffer::new(&mut room, bytes.len()),

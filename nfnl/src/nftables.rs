@@ -9,7 +9,10 @@ use std::io;
 use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
+mod ask;
 mod follow;
+
+pub use ask::Question;
 
 use crate::message::{Builder, Header, Messages, Nfgen, flag, kind, netfilter, subsystem};
 
@@ -53,8 +56,12 @@ pub enum Change {
     FreshTable(u8),
     /// Makes sure that the family has no such table.
     NoTable(u8),
-    /// Adds a chain with its rule.
+    /// Adds a chain with its rules, which ask [`NfTables::set_questions`].
     Add(QueueChain, QueueRange, Method),
+    /// Gives a chain its rules anew.
+    Again(QueueChain, QueueRange, Method),
+    /// Tries whether a rule can ask a question, without touching any packet; by its place among the questions.
+    Try(u8, QueueRange, Method, usize),
     /// Takes a chain away.
     Remove(QueueChain),
     /// Makes sure that behind a chain, at the same hook, there is another that carries out [`NfTables::set_handovers`].
@@ -70,6 +77,7 @@ pub struct NfTables {
     table: &'static str,
     sequence: u32,
     handovers: Vec<Handover>,
+    questions: Vec<Question>,
 }
 
 /// What the kernel itself does to packets that a verdict marked for it, see [`tag`].
@@ -167,12 +175,17 @@ impl NfTables {
         socket.bind_auto()?;
         let _ = socket.set_cap_ack(true);
         socket.set_non_blocking(true)?;
-        Ok(Self { socket, table, sequence: 0, handovers: Vec::new() })
+        Ok(Self { socket, table, sequence: 0, handovers: Vec::new(), questions: Vec::new() })
     }
 
     /// What chains do that are made with [`Change::Follow`] from now on.
     pub fn set_handovers(&mut self, handovers: Vec<Handover>) {
         self.handovers = handovers;
+    }
+
+    /// What chains ask that are made with [`Change::Add`] from now on, or anew with [`Change::Again`].
+    pub fn set_questions(&mut self, questions: Vec<Question>) {
+        self.questions = questions;
     }
 
     /// Makes all changes or none.
@@ -254,11 +267,23 @@ impl NfTables {
                     add(MSG_NEWCHAIN, flag::CREATE, chain.family, &|builder| {
                         put_chain(builder, self.table, chain);
                     });
-                    add(MSG_NEWRULE, flag::CREATE | flag::APPEND, chain.family, &|builder| {
-                        put_rule(builder, self.table, chain.name(), range, method);
-                    });
+                    for yes in ask::answers(&self.questions, chain) {
+                        add(MSG_NEWRULE, flag::CREATE | flag::APPEND, chain.family, &|builder| {
+                            ask::put_rule(builder, (self.table, chain.name()), range, method, &yes);
+                        });
+                    }
                 }
-                Change::Probe(family, range, method) => {
+                Change::Again(chain, range, method) => {
+                    add(MSG_DELRULE, 0, chain.family, &|builder| {
+                        builder.text(RULE_TABLE, self.table).text(RULE_CHAIN, chain.name());
+                    });
+                    for yes in ask::answers(&self.questions, chain) {
+                        add(MSG_NEWRULE, flag::CREATE | flag::APPEND, chain.family, &|builder| {
+                            ask::put_rule(builder, (self.table, chain.name()), range, method, &yes);
+                        });
+                    }
+                }
+                Change::Probe(family, range, method) | Change::Try(family, range, method, _) => {
                     add(MSG_NEWTABLE, flag::CREATE, family, &table);
                     // A chain without a hook sees no packet.
                     let chain = |builder: &mut Builder<'_>| {
@@ -266,7 +291,12 @@ impl NfTables {
                     };
                     add(MSG_NEWCHAIN, flag::CREATE, family, &chain);
                     add(MSG_NEWRULE, flag::CREATE | flag::APPEND, family, &|builder| {
-                        put_rule(builder, self.table, PROBE, range, method);
+                        let asked = match change {
+                            Change::Try(.., place) => self.questions.get(place),
+                            _ => None,
+                        };
+                        let yes = asked.as_slice();
+                        ask::put_rule(builder, (self.table, PROBE), range, method, yes);
                     });
                     add(MSG_DELCHAIN, 0, family, &chain);
                 }
@@ -341,6 +371,8 @@ impl fmt::Display for Error {
                     Some(Change::Add(chain, _, Method::Compat)) => write!(f, "chain {} with NFQUEUE", chain.name())?,
                     Some(Change::Probe(_, _, Method::Native)) => write!(f, "a rule with `queue`")?,
                     Some(Change::Probe(_, _, Method::Compat)) => write!(f, "a rule with NFQUEUE")?,
+                    Some(Change::Again(chain, ..)) => write!(f, "to change chain {}", chain.name())?,
+                    Some(Change::Try(..)) => write!(f, "a match of the kernel's own")?,
                     Some(Change::Follow(chain)) => write!(f, "what follows chain {}", chain.name())?,
                     Some(Change::Remove(chain)) => write!(f, "to delete chain {}", chain.name())?,
                     None => write!(f, "the batch")?,
@@ -373,35 +405,6 @@ fn put_base_chain(builder: &mut Builder<'_>, table: &str, name: &str, chain: Que
         .be32(CHAIN_POLICY, NF_ACCEPT)
         // Reinjection itself routes again what changed in OUTPUT, so no chain need be of type `route`.
         .text(CHAIN_TYPE, "filter");
-}
-
-fn put_rule(builder: &mut Builder<'_>, table: &str, chain: &str, range: QueueRange, method: Method) {
-    let flags = u16::from(range.bypass) | u16::from(range.cpu_fanout) << 1;
-    builder.text(RULE_TABLE, table).text(RULE_CHAIN, chain);
-    builder.nest(RULE_EXPRESSIONS, |list| {
-        list.nest(LIST_ELEMENT, |expression| match method {
-            Method::Native => {
-                expression.text(EXPRESSION_NAME, "queue").nest(EXPRESSION_DATA, |data| {
-                    data.be16(QUEUE_NUMBER, range.first).be16(QUEUE_TOTAL, range.total).be16(QUEUE_FLAGS, flags);
-                });
-            }
-            Method::Compat => {
-                // struct xt_NFQ_info_v3, XT_ALIGNed.
-                let mut info = [0; 8];
-                info[..2].copy_from_slice(&range.first.to_ne_bytes());
-                info[2..4].copy_from_slice(&range.total.to_ne_bytes());
-                info[4..6].copy_from_slice(&flags.to_ne_bytes());
-                expression.text(EXPRESSION_NAME, "target").nest(EXPRESSION_DATA, |data| {
-                    data.text(TARGET_NAME, "NFQUEUE").be32(TARGET_REVISION, 3).put(TARGET_INFO, &info);
-                });
-            }
-        });
-    });
-    if method == Method::Compat {
-        builder.nest(RULE_COMPAT, |compat| {
-            compat.be32(COMPAT_PROTOCOL, 0).be32(COMPAT_FLAGS, 0);
-        });
-    }
 }
 
 /// The chain that comes and goes in a probe.
@@ -455,7 +458,7 @@ mod tests {
     fn the_compat_rule_has_the_bytes_that_iptables_nft_sends() {
         let mut bytes = Vec::new();
         let mut builder = Builder::netfilter(Header::default(), Nfgen::of(2), &mut bytes);
-        put_rule(&mut builder, "filter", "INPUT", RANGE, Method::Compat);
+        ask::put_rule(&mut builder, ("filter", "INPUT"), RANGE, Method::Compat, &[]);
         builder.finish().unwrap();
         let target = b"\x34\x00\x01\x80\x0b\x00\x01\x00target\x00\x00\x24\x00\x02\x80\x0c\x00\x01\x00NFQUEUE\x00\
             \x08\x00\x02\x00\x00\x00\x00\x03\x0c\x00\x03\x00\x00\x00\x04\x00\x01\x00\x00\x00";
@@ -470,6 +473,7 @@ mod tests {
             table: "t",
             sequence: 0,
             handovers: Vec::new(),
+            questions: Vec::new(),
         };
         let changes = [Change::FreshTable(2), Change::Add(CHAIN, RANGE, Method::Native), Change::Remove(CHAIN)];
         let (bytes, steps) = tables.batch(&changes, 1);

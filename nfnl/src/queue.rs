@@ -61,6 +61,7 @@ pub struct Queue {
     socket: Socket,
     number: u16,
     batch_limit: usize,
+    has_all: bool,
 }
 
 /// A packet message's fields. Ranges are places in the message it was parsed from.
@@ -159,24 +160,31 @@ pub const SKB_GSO: u32 = 2;
 pub const SKB_CHECKSUM_NOT_VERIFIED: u32 = 4;
 
 impl Queue {
-    /// Binds queue `number`.
+    /// Binds queue `number`, and before it the queues `also`, whose packets come over the same socket; see
+    /// [`has_all`](Self::has_all).
     ///
     /// # Errors
     /// `EPERM` if another socket has the queue or the caller may not bind one; `EOPNOTSUPP` if the kernel does not know
     /// an option; `EPROTONOSUPPORT` or `EINVAL` if it has no nfnetlink_queue at all.
-    pub fn open(number: u16, options: &Options) -> io::Result<Self> {
+    pub fn open(number: u16, also: impl IntoIterator<Item = u16>, options: &Options) -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_NETFILTER)?;
         socket.bind_auto()?;
         // Fewer bytes of our own verdicts come back with each refusal.
         let _ = socket.set_cap_ack(true);
         socket.set_no_enobufs(!options.report_overruns)?;
         let granted = enlarge(&socket, options.receive_buffer, options.send_buffer)?;
-        let queue = Self { socket, number, batch_limit: granted };
+        let mut queue = Self { socket, number, batch_limit: granted, has_all: true };
+        queue.has_all = also.into_iter().all(|number| queue.bind(number, options).is_ok());
+        queue.bind(number, options)?;
+        Ok(queue)
+    }
+
+    fn bind(&self, number: u16, options: &Options) -> io::Result<()> {
         let mut config = Vec::with_capacity(64);
         let mut bind = start(MSG_CONFIG, flag::REQUEST | flag::ACK, 1, number, &mut config);
         bind.put(CFG_CMD, &[CMD_BIND, 0, 0, 0]);
         bind.finish().map_err(io::Error::other)?;
-        queue.transact(&config, 1)?;
+        self.transact(&config, 1)?;
         config.clear();
         let mut flags = 0;
         for (wanted, flag) in
@@ -191,8 +199,12 @@ impl Queue {
             .be32(CFG_FLAGS, flags)
             .be32(CFG_MASK, CFG_F_FAIL_OPEN | CFG_F_GSO | CFG_F_UID_GID);
         set.finish().map_err(io::Error::other)?;
-        queue.transact(&config, 2)?;
-        Ok(queue)
+        self.transact(&config, 2)
+    }
+
+    /// Whether it was given all the other queues, too.
+    pub fn has_all(&self) -> bool {
+        self.has_all
     }
 
     /// The queue's number.

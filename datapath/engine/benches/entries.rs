@@ -84,6 +84,7 @@ impl Router {
             gso: false,
             owner: None,
             copied: false,
+            answers: 0,
             tasks: engine::packet::Tasks::default(),
             link: LinkHeader::default(),
             data: Buffer::new(bytes, len),

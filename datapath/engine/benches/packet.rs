@@ -193,6 +193,7 @@ impl Road {
                 gso: false,
                 owner: None,
                 copied: false,
+                answers: 0,
                 tasks: engine::packet::Tasks::default(),
                 link: LinkHeader::default(),
                 data: Buffer::new(bytes, len),

@@ -9,6 +9,7 @@ use crate::conntrack::policy::PolicyId;
 use crate::conntrack::{Relation, Settings, Template, Tracked, Tracker};
 use crate::effects::Effects;
 use crate::ext::Scene;
+use crate::ext::asked::Question;
 use crate::ext::handover::{self, Handover};
 use crate::ext::rates::Rates;
 use crate::ext::scene::Random;
@@ -209,6 +210,14 @@ impl Engine {
     pub fn handovers(&self, af: Af) -> Vec<(u8, &Handover)> {
         let numbered = self.stores.handovers.iter().filter(|(_, handover)| handover.af == af);
         numbered.filter_map(|(index, handover)| Some((handover::number(index)?, handover))).collect()
+    }
+
+    /// What rules of a family ask the kernel's own matches, by the numbers of the bits in a packet's
+    /// [`answers`](Packet::answers). Ask again after every [`Self::install`].
+    pub fn questions(&self, af: Af) -> impl Iterator<Item = (u8, &Question)> {
+        self.stores.questions[index(af)]
+            .iter()
+            .filter_map(|(number, question)| Some((number.try_into().ok()?, question)))
     }
 
     /// The kernel does now what these numbers of [`Self::handovers`] stand for; until then packets are not handed over.
@@ -495,8 +504,8 @@ impl Family {
         };
         let joins = |hook: Hook| self.joined && matches!(hook, Hook::Prerouting | Hook::Output);
         let active = |hook: Hook| used(hook) || joins(hook) || self.tracked && hook != Hook::Forward;
-        // What the kernel does with a packet it must do at the hook of the rule that says so.
-        let hands = self.tables.iter().any(|table| table.hands());
+        // What the kernel does with a packet, or says of it, it must at the hook of the rule that says so.
+        let hands = self.tables.iter().any(|table| table.hands() || table.questions().next().is_some());
         let waits = |hook: Hook| !hands && !self.translated && idle(hook);
         let postrouting = !hands && (active(Hook::Postrouting) || active(Hook::Forward) && active(Hook::Output));
         // Behind FORWARD nobody says by which port of a bridge a packet came.

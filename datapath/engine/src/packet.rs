@@ -113,6 +113,8 @@ pub struct Packet<'a> {
     pub owner: Option<Owner>,
     /// It is a copy that the kernel's TEE made: no connection is its own.
     pub copied: bool,
+    /// What the kernel's own matches say of it, by [`Engine::questions`](crate::Engine::questions): bit *n* for number *n*.
+    pub answers: u8,
     /// What the kernel's own targets are to do with it once it has its verdict; the engine writes it.
     pub tasks: Tasks,
     /// The link-layer header.

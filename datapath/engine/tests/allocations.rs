@@ -63,6 +63,7 @@ fn judged(router: &mut Router, hook: engine::Hook, devices: (u32, u32), bytes: &
         gso: false,
         owner: None,
         copied: false,
+        answers: 0,
         tasks: engine::packet::Tasks::default(),
         link: engine::packet::LinkHeader::default(),
         data: engine::packet::Buffer::new(bytes, len),

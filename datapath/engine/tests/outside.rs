@@ -1,4 +1,4 @@
-//! Rules that ask what only the outside knows: fingerprints of systems, sockets.
+//! Rules that ask what only the outside knows: fingerprints of systems, sockets, the kernel's own matches.
 
 mod support;
 
@@ -99,4 +99,42 @@ fn sockets_are_looked_for_where_packets_arrive() {
     let mut router = Router::default();
     assert!(router.try_load(Af::V4, "-A INPUT -m socket").is_ok());
     assert!(router.try_load(Af::V4, "-A FORWARD -m socket").is_err());
+}
+
+#[test]
+fn what_the_kernel_judges_comes_with_the_packet() {
+    let mut router = Router::default();
+    router.load(
+        Af::V4,
+        &[
+            "-A OUTPUT -m cgroup --cgroup 5",
+            "-A OUTPUT -m cgroup ! --cgroup 5",
+            "-A OUTPUT -m cgroup --cgroup 5 -p udp",
+            "-t raw -A OUTPUT -m cpu --cpu 1",
+        ],
+    );
+    let asked: Vec<_> = router.engine.questions(Af::V4).map(|(bit, asked)| (bit, asked.name, asked.hooks)).collect();
+    assert_eq!(asked, [(0, "cgroup", 8), (1, "cgroup", 8), (2, "cpu", 8)]);
+    let packet = ip("10.0.0.1", "192.0.2.9", 17, &udp((1000, 53), b""));
+    for answers in [0b001, 0b110, 0b001] {
+        router.answers = answers;
+        router.at(engine::Hook::Output, (0, 3), &packet, 0);
+    }
+    let filter: Vec<u64> = router.counters(Af::V4, "filter").iter().map(|(packets, _)| *packets).collect();
+    assert_eq!(filter[2..5], [2, 1, 2]);
+    assert_eq!(router.counters(Af::V4, "raw")[1].0, 1);
+    router.load(Af::V4, &["-F OUTPUT"]);
+    assert_eq!(router.engine.questions(Af::V4).map(|(bit, _)| bit).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn the_kernels_judgement_is_asked_only_where_it_is_right() {
+    let mut router = Router::default();
+    assert_eq!(router.try_load(Af::V4, "-A INPUT -m cpu --cpu 0"), Err(95));
+    assert_eq!(router.try_load(Af::V4, "-t mangle -A PREROUTING -m cgroup --cgroup 0"), Err(22));
+    assert_eq!(router.try_load(Af::V4, "-A OUTPUT -m cgroup --cgroup 0 --path /"), Err(22));
+    for class in 0..4 {
+        router.load(Af::V4, &[&format!("-A OUTPUT -m cgroup --cgroup {class}")]);
+    }
+    assert_eq!(router.try_load(Af::V4, "-A OUTPUT -m cgroup --cgroup 4"), Err(28));
 }

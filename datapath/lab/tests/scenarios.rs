@@ -19,6 +19,7 @@ fn main() -> ExitCode {
             scenario::state::TESTS,
             scenario::outside::TESTS,
             scenario::handing::TESTS,
+            scenario::asked::TESTS,
             scenario::sockets::TESTS,
             scenario::systems::TESTS,
             scenario::answers::TESTS,

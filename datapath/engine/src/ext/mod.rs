@@ -12,6 +12,7 @@ use crate::packet::Hook;
 use crate::ruleset::Refused;
 use crate::ruleset::refused::errno;
 
+pub mod asked;
 pub mod handover;
 pub mod jhash;
 pub mod matches;

@@ -10,6 +10,7 @@ use libxt::family::Af;
 use siphasher::sip::SipHasher13;
 
 use crate::conntrack::{Address, Tracker};
+use crate::ext::asked::Question;
 use crate::ext::handover::Handover;
 use crate::ext::matches::connlimit::Clients;
 use crate::ext::matches::hashlimit::Groups;
@@ -32,6 +33,8 @@ pub struct Stores {
     pub(crate) groups: Shelf<Groups>,
     /// What each rule with `-m connlimit` counts.
     pub(crate) clients: Shelf<Clients>,
+    /// What the kernel's own matches are asked, by family.
+    pub(crate) questions: [Shelf<Question>; 2],
     /// What is handed over to the kernel's own targets.
     pub(crate) handovers: Shelf<Handover>,
     /// For each of them, whether the kernel is ready for it.
@@ -49,6 +52,7 @@ impl Stores {
             recent: Lists::default(),
             groups: Shelf::default(),
             clients: Shelf::default(),
+            questions: Default::default(),
             handovers: Shelf::default(),
             handing: Vec::new(),
             estimators: Shelf::default(),
@@ -61,6 +65,7 @@ impl Stores {
         self.recent.begin();
         self.groups.begin();
         self.clients.begin();
+        self.questions.iter_mut().for_each(Shelf::begin);
         self.handovers.begin();
         self.estimators.begin();
     }
@@ -70,6 +75,7 @@ impl Stores {
         self.recent.end();
         self.groups.end();
         self.clients.end();
+        self.questions.iter_mut().for_each(Shelf::end);
         self.handovers.end();
         self.estimators.end();
     }

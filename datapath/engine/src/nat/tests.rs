@@ -184,6 +184,7 @@ fn a_partial_checksum_follows_the_addresses_only() {
         gso: true,
         owner: None,
         copied: false,
+        answers: 0,
         tasks: crate::packet::Tasks::default(),
         link: crate::packet::LinkHeader::default(),
         data: crate::packet::Buffer::new(&mut bytes, len),

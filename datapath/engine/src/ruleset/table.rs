@@ -15,6 +15,7 @@ use super::rule::{Head, Pairs, Rule, Shared, Step};
 use super::trace::{self, Place};
 use super::{Refused, tables};
 use crate::conntrack::Tracker;
+use crate::ext::asked::Question;
 use crate::ext::matches::{self, Match};
 use crate::ext::stores::Stores;
 use crate::ext::targets::{self, Lay, Target};
@@ -141,6 +142,11 @@ impl Prepared {
     /// The sets of ipset that its rules name: whoever installs it sees to it that they are there.
     pub fn sets(&self) -> &[SetUse] {
         &self.table.sets
+    }
+
+    /// What its rules ask the kernel.
+    pub fn questions(&self) -> impl Iterator<Item = &Question> {
+        self.table.questions()
     }
 
     /// Whether a rule compares with fingerprints of systems.
@@ -280,6 +286,11 @@ impl Table {
     /// Whether any rule makes its family tracked.
     pub(crate) fn tracks(&self) -> bool {
         self.tracks
+    }
+
+    /// What its rules ask the kernel.
+    pub(crate) fn questions(&self) -> impl Iterator<Item = &Question> {
+        self.matches.iter().filter_map(Match::question)
     }
 
     /// Whether any rule makes its family's fragments be joined.

@@ -32,6 +32,8 @@ pub struct Router {
     pub now: Now,
     pub out: Effects,
     pub host: Machine,
+    /// What the kernel says of all packets that follow.
+    pub answers: u8,
     next: u32,
 }
 
@@ -58,6 +60,7 @@ impl Default for Router {
             now: Now { monotonic: 1_000 * SECOND, wall: 1_700_000_000 * SECOND },
             out: Effects::default(),
             host: Machine { devices: [device(1, "lo"), device(2, "eth0"), device(3, "eth1")], sockets: Vec::new() },
+            answers: 0,
             next: 1,
         }
     }
@@ -141,6 +144,7 @@ impl Router {
             gso: false,
             owner: None,
             copied: false,
+            answers: self.answers,
             tasks: engine::packet::Tasks::default(),
             link: LinkHeader::default(),
             data: Buffer::new(&mut room, bytes.len()),

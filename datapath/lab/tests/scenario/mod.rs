@@ -2,6 +2,7 @@
 
 pub(crate) mod amanda;
 pub(crate) mod answers;
+pub(crate) mod asked;
 pub(crate) mod dialogue;
 pub(crate) mod fragments;
 pub(crate) mod handing;

@@ -1,6 +1,7 @@
 :INPUT
 -m bpf;;FAIL
 -m bpf --bytecode "4,48 0 0 9,21 0 1 6,6 0 0 1,6 0 0 0";=;OK
+-m bpf --bytecode "4,32 0 0 4294963236,21 0 1 0,6 0 0 1,6 0 0 0";=;OK
 -m bpf --bytecode "4,48 0 0 9,21 0 1 6,6 0 0 1,6 0 0 0,";-m bpf --bytecode "4,48 0 0 9,21 0 1 6,6 0 0 1,6 0 0 0";OK
 -m bpf --bytecode "4,48 0 0 9,21 0 1 6,6 0 0 1,6 0 0 0,garbage";;FAIL
 -m bpf --bytecode "4, 48 0 0 9, 21 0 1 6, 6 0 0 1, 6 0 0 0";-m bpf --bytecode "4,48 0 0 9,21 0 1 6,6 0 0 1,6 0 0 0";OK

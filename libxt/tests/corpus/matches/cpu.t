@@ -1,4 +1,4 @@
-:INPUT
+:OUTPUT
 -m cpu;;FAIL
 -m cpu --cpu 0;=;OK
 -m cpu ! --cpu 3;=;OK

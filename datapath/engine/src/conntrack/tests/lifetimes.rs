@@ -135,6 +135,7 @@ fn one_call_of_expire_does_bounded_work() {
             gso: false,
             owner: None,
             copied: false,
+            answers: 0,
             tasks: crate::packet::Tasks::default(),
             link: LinkHeader::default(),
             data: Buffer::new(&mut packet, len),

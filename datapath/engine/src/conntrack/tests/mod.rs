@@ -124,6 +124,7 @@ impl Box {
             gso: false,
             owner: None,
             copied: false,
+            answers: 0,
             tasks: crate::packet::Tasks::default(),
             link: LinkHeader::default(),
             data: Buffer::new(bytes, len),

@@ -2,6 +2,7 @@
 
 use libxt::family::Af;
 
+use super::asked::{self, Question};
 use super::stores::Stores;
 use super::{Maker, Scene};
 use crate::ruleset::{Refused, SetUse};
@@ -10,6 +11,7 @@ use crate::wire::ipv6;
 mod addrtype;
 mod ah;
 pub mod bpf;
+mod cgroup;
 mod cluster;
 mod comment;
 mod connbytes;
@@ -17,6 +19,7 @@ mod connlabel;
 pub mod connlimit;
 mod connmark;
 mod conntrack;
+mod cpu;
 mod dccp;
 mod devgroup;
 mod dscp;
@@ -74,6 +77,8 @@ pub enum Match {
     Ah4(libxt::ext::matches::ah::Ah4),
     /// `-m ah`.
     Ah6(libxt::ext::matches::ah::Ah6),
+    /// What the kernel judges: `-m cgroup`, `-m cpu`, some of `-m bpf`.
+    Asked(asked::Rule),
     /// `-m bpf`.
     Bpf(bpf::Program),
     /// `-m cluster`.
@@ -192,6 +197,7 @@ pub const MAKERS: &[Maker<Match>] = &[
     ah::MAKER4,
     ah::MAKER6,
     bpf::MAKER,
+    cgroup::MAKER,
     cluster::MAKER,
     comment::MAKER,
     connbytes::MAKER,
@@ -199,6 +205,7 @@ pub const MAKERS: &[Maker<Match>] = &[
     connlimit::MAKER,
     connmark::MAKER,
     conntrack::MAKER,
+    cpu::MAKER,
     dccp::MAKER,
     devgroup::MAKER,
     dscp::MAKER,
@@ -250,8 +257,6 @@ pub const MAKERS: &[Maker<Match>] = &[
 
 /// The matches that the commands know and the datapath refuses to load, and why.
 pub const REFUSED: &[(&str, &str)] = &[
-    ("cgroup", "cgroup: no queued packet says which control group its socket belongs to"),
-    ("cpu", "cpu: a queued packet does not tell which CPU handled it"),
     ("ipvs", "ipvs: the datapath does not know the connections of IPVS"),
     ("nfacct", "nfacct: the kernel's counters of that name can be read from outside, but not added to"),
 ];
@@ -263,6 +268,7 @@ impl Match {
             Self::Addrtype(value) => addrtype::matches(value, scene),
             Self::Ah4(value) => ah::matches4(value, scene),
             Self::Ah6(value) => ah::matches6(value, scene),
+            Self::Asked(rule) => asked::matches(rule, scene),
             Self::Bpf(value) => bpf::matches(value, scene),
             Self::Cluster(value) => cluster::matches(value, scene),
             Self::Comment => true,
@@ -323,12 +329,13 @@ impl Match {
 
     /// Whether it keeps something beside its table, see [`open`](Self::open).
     pub(crate) fn keeps(&self) -> bool {
-        matches!(self, Self::Connlimit(_) | Self::Hashlimit(_) | Self::Rateest(_) | Self::Recent(_))
+        matches!(self, Self::Asked(_) | Self::Connlimit(_) | Self::Hashlimit(_) | Self::Rateest(_) | Self::Recent(_))
     }
 
     /// Names what it keeps, or makes it.
     pub(crate) fn open(&mut self, stores: &mut Stores, af: Af) -> Result<(), Refused> {
         match self {
+            Self::Asked(rule) => return rule.open(stores, af),
             Self::Connlimit(rule) => rule.open(stores),
             Self::Hashlimit(rule) => rule.open(stores, af),
             Self::Rateest(rule) => return rule.open(stores),
@@ -336,6 +343,14 @@ impl Match {
             _ => {}
         }
         Ok(())
+    }
+
+    /// What it asks the kernel.
+    pub(crate) fn question(&self) -> Option<&Question> {
+        match self {
+            Self::Asked(rule) => Some(rule.question()),
+            _ => None,
+        }
     }
 
     /// The set it looks packets up in.

@@ -100,7 +100,7 @@ const fn operation(code: u16) -> Option<Operation> {
     })
 }
 
-/// What stands at negative places. As bpf_anc_helper(); what a queued packet does not tell is refused.
+/// What stands at negative places. As bpf_anc_helper(); what a queued packet does not tell is left to the kernel.
 const fn ancillary(k: u32) -> Result<Step, Refused> {
     const UNKNOWN: Refused = Refused::new(errno::EOPNOTSUPP, "bpf: a queued packet does not tell what is loaded");
     Ok(Step::LoadValue(match k - ANCILLARY {

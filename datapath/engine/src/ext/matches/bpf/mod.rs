@@ -4,9 +4,9 @@ use libxt::ext::Families;
 use libxt::ext::matches::bpf::Bpf;
 
 use super::{Match, pkttype};
+use crate::ext::asked::Rule;
 use crate::ext::{Maker, Scene};
 use crate::packet::Hook;
-use crate::ruleset::Refused;
 use crate::ruleset::refused::errno;
 
 mod check;
@@ -14,12 +14,28 @@ mod run;
 
 pub(super) const MAKER: Maker<Match> = Maker::of::<Bpf>(Families::Both, |revision, info, site| {
     match site.decode(revision, info)? {
-        Bpf::Bytecode(program) => Ok(Match::Bpf(Program(check::check(&program)?))),
-        // It is a descriptor of the command's process; the kernel runs what it stands for.
-        Bpf::Pinned { .. } => Err(Refused::new(errno::EOPNOTSUPP, "bpf: only the kernel runs pinned objects")),
+        Bpf::Bytecode(program) => match check::check(&program) {
+            Ok(steps) => Ok(Match::Bpf(Program(steps))),
+            // What a queued packet does not tell the kernel knows.
+            Err(refused) if refused.errno == errno::EOPNOTSUPP => {
+                Ok(Match::Asked(Rule::new("bpf", revision, info, KEPT, site)))
+            }
+            Err(refused) => Err(refused),
+        },
+        Bpf::Pinned { .. } => {
+            let mut info = info.to_vec();
+            // A descriptor of the command's process, which means nothing here: the path counts.
+            if let Some(descriptor) = info.get_mut(4..8) {
+                descriptor.fill(0);
+            }
+            Ok(Match::Asked(Rule::new("bpf", revision, &info, KEPT, site)))
+        }
     }
 })
-.kept(|_| 520);
+.kept(|_| KEPT);
+
+/// Bytes before the kernel's own.
+const KEPT: usize = 520;
 
 /// A program that was checked: every jump leads forward and inside, every path ends in a return.
 #[derive(Debug)]

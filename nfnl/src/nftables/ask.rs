@@ -1,0 +1,107 @@
+//! The rules of a chain that queues: with questions there is one for each set of answers, which picks its queues.
+
+use super::{
+    COMPAT_FLAGS, COMPAT_PROTOCOL, EXPRESSION_DATA, EXPRESSION_NAME, LIST_ELEMENT, Method, QUEUE_FLAGS, QUEUE_NUMBER,
+    QUEUE_TOTAL, QueueChain, QueueRange, RULE_CHAIN, RULE_COMPAT, RULE_EXPRESSIONS, RULE_TABLE, TARGET_INFO,
+    TARGET_NAME, TARGET_REVISION,
+};
+use crate::message::Builder;
+
+/// What one of the kernel's x_tables matches is asked of packets before they are queued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// `NFPROTO_IPV4` or `NFPROTO_IPV6`.
+    pub family: u8,
+    /// Where it is asked: bit *n* for `NF_INET_*` number *n*.
+    pub hooks: u32,
+    /// The bit of its answer: a packet with the answers *a* comes over the queues from `first + a * total` on.
+    pub bit: u8,
+    /// The match's name.
+    pub name: &'static str,
+    /// Its revision.
+    pub revision: u8,
+    /// Its info, `XT_ALIGN`ed.
+    pub info: Vec<u8>,
+}
+
+impl Question {
+    /// Whether it is asked in a chain.
+    pub fn concerns(&self, chain: QueueChain) -> bool {
+        self.family == chain.family && self.hooks >> chain.hook & 1 != 0
+    }
+}
+
+/// The questions that are answered with yes where a rule of the chain takes a packet, rule by rule: of all sets of answers
+/// the larger ones come first, so that a packet meets its own before any part of it.
+pub(super) fn answers(questions: &[Question], chain: QueueChain) -> Vec<Vec<&Question>> {
+    let asked: Vec<_> = questions.iter().filter(|question| question.concerns(chain)).collect();
+    let chosen = |set: u32| {
+        let places = asked.iter().enumerate().filter(move |(place, _)| set >> place & 1 != 0);
+        places.map(|(_, question)| *question).collect()
+    };
+    (0..1u32.checked_shl(asked.len() as u32).unwrap_or(1)).rev().map(chosen).collect()
+}
+
+/// A rule that queues the packets to which all of these questions are answered with yes.
+pub(super) fn put_rule(
+    builder: &mut Builder<'_>,
+    (table, chain): (&str, &str),
+    range: QueueRange,
+    method: Method,
+    yes: &[&Question],
+) {
+    let flags = u16::from(range.bypass) | u16::from(range.cpu_fanout) << 1;
+    let set = yes.iter().fold(0u16, |set, question| set | 1u16.checked_shl(question.bit.into()).unwrap_or(0));
+    let first = range.first.saturating_add(set.saturating_mul(range.total));
+    builder.text(RULE_TABLE, table).text(RULE_CHAIN, chain);
+    builder.nest(RULE_EXPRESSIONS, |list| {
+        for question in yes {
+            list.nest(LIST_ELEMENT, |expression| {
+                expression.text(EXPRESSION_NAME, "match").nest(EXPRESSION_DATA, |data| {
+                    data.text(TARGET_NAME, question.name).be32(TARGET_REVISION, question.revision.into());
+                    data.put(TARGET_INFO, &question.info);
+                });
+            });
+        }
+        list.nest(LIST_ELEMENT, |expression| match method {
+            Method::Native => {
+                expression.text(EXPRESSION_NAME, "queue").nest(EXPRESSION_DATA, |data| {
+                    data.be16(QUEUE_NUMBER, first).be16(QUEUE_TOTAL, range.total).be16(QUEUE_FLAGS, flags);
+                });
+            }
+            Method::Compat => {
+                // struct xt_NFQ_info_v3, XT_ALIGNed.
+                let mut info = [0; 8];
+                info[..2].copy_from_slice(&first.to_ne_bytes());
+                info[2..4].copy_from_slice(&range.total.to_ne_bytes());
+                info[4..6].copy_from_slice(&flags.to_ne_bytes());
+                expression.text(EXPRESSION_NAME, "target").nest(EXPRESSION_DATA, |data| {
+                    data.text(TARGET_NAME, "NFQUEUE").be32(TARGET_REVISION, 3).put(TARGET_INFO, &info);
+                });
+            }
+        });
+    });
+    if method == Method::Compat || !yes.is_empty() {
+        builder.nest(RULE_COMPAT, |compat| {
+            compat.be32(COMPAT_PROTOCOL, 0).be32(COMPAT_FLAGS, 0);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_meets_the_rule_of_its_own_answers_before_those_of_fewer() {
+        let question = |bit, hooks| Question { family: 2, hooks, bit, name: "cpu", revision: 0, info: Vec::new() };
+        let questions = [question(0, 8), question(1, 1), question(2, 9)];
+        let bits = |hook| {
+            let sets = answers(&questions, QueueChain { family: 2, hook, priority: 0 });
+            sets.iter().map(|set| set.iter().map(|one| one.bit).collect::<Vec<_>>()).collect::<Vec<_>>()
+        };
+        assert_eq!(bits(3), [vec![0, 2], vec![2], vec![0], vec![]]);
+        assert_eq!(bits(1), [vec![]]);
+        assert!(answers(&questions, QueueChain { family: 10, hook: 3, priority: 0 }).iter().all(Vec::is_empty));
+    }
+}

@@ -13,6 +13,7 @@ fn main() -> ExitCode {
             scenario::headers::TESTS,
             scenario::protocols::TESTS,
             scenario::tcp::TESTS,
+            scenario::hardening::TESTS,
             scenario::other::TESTS,
             scenario::nat::TESTS,
             scenario::rules::TESTS,

@@ -122,7 +122,7 @@ impl Tracker {
     pub(super) fn enter(&mut self, index: u32, now: Now, out: &mut Effects) -> Verdict {
         let connection = self.table.at(index);
         let (tuples, zones) = (connection.pair.tuples(), connection.zones);
-        for tuple in &tuples {
+        for (tuple, zone) in tuples.iter().zip(zones) {
             if let Some((clash, _)) = self.find_alive(tuple, zones, now, out) {
                 let other = self.table.at(clash);
                 let udp = matches!(tuple.protocol, super::tuple::protocol::UDP | super::tuple::protocol::UDPLITE);
@@ -135,7 +135,7 @@ impl Tracker {
                 self.statistics.here().drop += 1;
                 return Verdict::Drop;
             }
-            if self.table.chain_exceeds(tuple, CHAIN_MAX) {
+            if self.table.chain_exceeds(tuple, zone, CHAIN_MAX) {
                 self.statistics.here().chain_too_long += 1;
                 self.statistics.here().insert_failed += 1;
                 return Verdict::Drop;

@@ -313,14 +313,16 @@ impl Table {
         .map(|(index, kind)| (index, direction(kind)))
     }
 
-    /// Whether a tuple's chain has more than `most` nodes of connections in the table.
-    pub(super) fn chain_exceeds(&self, tuple: &Tuple, most: u32) -> bool {
+    /// Whether a tuple's chain has more than `most` nodes of connections of a zone in the table: the kernel's hash is of
+    /// the zone as well, so that others are elsewhere there.
+    pub(super) fn chain_exceeds(&self, tuple: &Tuple, zone: u16, most: u32) -> bool {
         let mut at = self.heads[self.bucket(self.hash(tuple))];
         let mut len = 0;
         while at != NONE && len <= most {
-            let connection = self.at(at >> 2);
-            len += u32::from(connection.place == Place::Table);
-            at = connection.links[(at & 3) as usize];
+            let (connection, kind) = (self.at(at >> 2), (at & 3) as u8);
+            let here = connection.zones[direction(kind) as usize] == zone;
+            len += u32::from(here && connection.place == Place::Table);
+            at = connection.links[usize::from(kind)];
         }
         len > most
     }

@@ -6,6 +6,7 @@ pub(crate) mod asked;
 pub(crate) mod dialogue;
 pub(crate) mod fragments;
 pub(crate) mod handing;
+pub(crate) mod hardening;
 pub(crate) mod headers;
 pub(crate) mod helpers;
 pub(crate) mod irc;

@@ -168,10 +168,13 @@ mod tests {
     }
 
     fn result(steps: &[(u16, u8, u8, u32)]) -> Option<u32> {
+        result_at(steps, Some((7, 1)))
+    }
+
+    fn result_at(steps: &[(u16, u8, u8, u32)], device: Option<(u32, u16)>) -> Option<u32> {
         let packet = [0x45, 0, 0, 24, 1, 2, 3, 4, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x12, 0x34, 0xff, 0xfe];
         let link = [0xaa, 0, 0, 0, 0, 1, 0xbb, 0, 0, 0, 0, 2, 8, 0];
-        let facts =
-            Facts { packet: &packet, link: Some(&link), af: Af::V4, packet_type: 1, device: Some((7, 1)), mark: 0x99 };
+        let facts = Facts { packet: &packet, link: Some(&link), af: Af::V4, packet_type: 1, device, mark: 0x99 };
         Some(run(&check(&program(steps)).ok()?, &facts, &mut Random::new(1)))
     }
 
@@ -205,6 +208,11 @@ mod tests {
             [Some(0x800), Some(1), Some(7), Some(0x99), Some(1)]
         );
         assert_eq!((load(32), load(36), load(2), load(64)), (None, None, None, None));
+        // Without a device the program ends with what it has.
+        for device in [8, 28] {
+            let program = [(0x00, 0, 0, 6), (0x20, 0, 0, ANCILLARY + device), (0x06, 0, 0, 5)];
+            assert_eq!(result_at(&program, None), Some(6));
+        }
         let mixed = [(0x00, 0, 0, 6), (0x01, 0, 0, 3), (0x20, 0, 0, ANCILLARY + 40), RETURN];
         assert_eq!(result(&mixed), Some(5));
     }

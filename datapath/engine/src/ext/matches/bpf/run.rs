@@ -107,7 +107,7 @@ pub(super) struct Facts<'a> {
     pub(super) mark: u32,
 }
 
-/// What a checked program returns; 0 also where it reads what is not there, or divides by zero.
+/// What a checked program returns; 0 also where it reads bytes that are not there, or divides by zero.
 pub(super) fn run(program: &[Step], facts: &Facts<'_>, random: &mut Random) -> u32 {
     let (mut a, mut x, mut cells, mut at) = (0_u32, 0_u32, [0_u32; CELLS], 0);
     while let Some(step) = program.get(at) {
@@ -122,7 +122,11 @@ pub(super) fn run(program: &[Step], facts: &Facts<'_>, random: &mut Random) -> u
             Step::IndexHeader(at) => facts.load(Size::Byte, at).map(|byte| (byte & 15) * 4),
             _ => Some(0),
         };
-        let Some(loaded) = loaded else { return 0 };
+        let Some(loaded) = loaded else {
+            // Where there is no device, bpf_convert_filter() leaves what is in the accumulator.
+            let without_device = matches!(step, Step::LoadValue(Value::DeviceIndex | Value::DeviceType));
+            return if without_device { a } else { 0 };
+        };
         match *step {
             Step::Load { .. } | Step::LoadValue(_) => a = loaded,
             Step::IndexValue(_) | Step::IndexHeader(_) => x = loaded,

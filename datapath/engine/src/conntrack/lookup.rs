@@ -131,12 +131,15 @@ impl Tracker {
 
     /// The connection of the packet that an ICMP error quotes, that packet's translation having come to `stage`.
     pub(super) fn recall_error(&self, headers: &Headers, bytes: &[u8], stage: Stage) -> Tracked {
-        let found = Quote::of(headers, bytes)
+        let quote = Quote::of(headers, bytes)
             .and_then(|(quote, quoted)| quote.tuple(quoted))
-            .map(|tuple| self.keymap.complete(tuple, stage))
-            .and_then(|tuple| self.recall_tuple(&tuple, stage));
-        match found {
+            .map(|tuple| self.keymap.complete(tuple, stage));
+        match quote.and_then(|tuple| self.recall_tuple(&tuple, stage)) {
             Some((index, quoted)) => {
+                // Whose answers look like its questions asked, as long as nothing counted as an answer.
+                let alike = quote.is_some_and(|tuple| tuple.inverse() == Some(tuple));
+                let asks = alike && self.table.at(index).status() & status::SEEN_REPLY == 0;
+                let quoted = if asks { Direction::Original } else { quoted };
                 Tracked::Of { id: self.table.id(index), direction: quoted.opposite(), relation: Relation::Related }
             }
             None => Tracked::Invalid,

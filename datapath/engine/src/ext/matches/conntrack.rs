@@ -5,7 +5,8 @@ use libxt::ext::matches::conntrack::{Conntrack, Direction as Way, State};
 use libxt::value::condition::Condition;
 
 use super::Match;
-use crate::conntrack::{Direction, Relation, Tracked, status};
+use crate::Now;
+use crate::conntrack::{Address, Connection, Direction, Relation, Tracked, status};
 use crate::ext::{Maker, Scene};
 
 pub(super) const MAKER: Maker<Match> = Maker::of::<Conntrack>(Families::Both, |revision, info, site| {
@@ -37,7 +38,12 @@ pub(super) fn matches(wanted: &Conntrack, scene: &Scene<'_, '_>) -> bool {
     if wanted.state.is_some_and(|wanted| !wanted.holds(wanted.value.meets(state))) {
         return false;
     }
-    let Some((connection, direction)) = connection else { return wanted.state.is_some() };
+    let direction = connection.map_or(Direction::Original, |(_, direction)| direction);
+    let facts = match connection {
+        Some((connection, _)) => Facts::of(connection, scene.now),
+        None if scene.tracked == Tracked::Unseen && scene.template.is_some() => Facts::default(),
+        None => return wanted.state.is_some(),
+    };
     let fits = |way| match way {
         Way::Original => direction == Direction::Original,
         Way::Reply => direction == Direction::Reply,
@@ -45,22 +51,21 @@ pub(super) fn matches(wanted: &Conntrack, scene: &Scene<'_, '_>) -> bool {
     if wanted.direction.is_some_and(|way| !fits(way)) {
         return false;
     }
-    let (original, reply) = (connection.tuple(Direction::Original), connection.tuple(Direction::Reply));
+    let [original, reply] = facts.addresses;
     for (network, address) in [
-        (&wanted.orig_source, original.source),
-        (&wanted.orig_destination, original.destination),
-        (&wanted.reply_source, reply.source),
-        (&wanted.reply_destination, reply.destination),
+        (&wanted.orig_source, original[0]),
+        (&wanted.orig_destination, original[1]),
+        (&wanted.reply_source, reply[0]),
+        (&wanted.reply_destination, reply[1]),
     ] {
         if network.as_ref().is_some_and(|network| !network.holds(network.value.contains(&address.0, af))) {
             return false;
         }
     }
-    if fails(&wanted.protocol, |protocol| *protocol == u16::from(original.protocol)) {
+    if fails(&wanted.protocol, |protocol| *protocol == u16::from(facts.protocol)) {
         return false;
     }
-    let ((orig_source, orig_destination), (reply_source, reply_destination)) =
-        (original.ports.ends(), reply.ports.ends());
+    let [(orig_source, orig_destination), (reply_source, reply_destination)] = facts.ports;
     for (ports, port) in [
         (&wanted.orig_source_port, orig_source),
         (&wanted.orig_destination_port, orig_destination),
@@ -71,13 +76,37 @@ pub(super) fn matches(wanted: &Conntrack, scene: &Scene<'_, '_>) -> bool {
             return false;
         }
     }
-    if fails(&wanted.status, |bits| u32::from(bits.0) & connection.status() != 0) {
+    if fails(&wanted.status, |bits| u32::from(bits.0) & facts.status != 0) {
         return false;
     }
-    // An unconfirmed connection's timeout is still a span: taken for a time, it is long over.
-    let confirmed = connection.status() & status::CONFIRMED != 0;
-    let left = if confirmed { connection.seconds_left(scene.now) } else { 0 };
-    !fails(&wanted.expires, |range| (range.0..=range.1).contains(&left))
+    !fails(&wanted.expires, |range| (range.0..=range.1).contains(&facts.seconds_left))
+}
+
+/// What can be asked of a connection; of a template, all of it zero.
+#[derive(Default)]
+struct Facts {
+    /// Source and destination, of the original and the reply direction.
+    addresses: [[Address; 2]; 2],
+    ports: [(u16, u16); 2],
+    protocol: u8,
+    status: u32,
+    seconds_left: u32,
+}
+
+impl Facts {
+    fn of(connection: &Connection, now: Now) -> Self {
+        let tuples = [Direction::Original, Direction::Reply].map(|direction| connection.tuple(direction));
+        let status = connection.status();
+        // An unconfirmed connection's timeout is still a span: taken for a time, it is long over.
+        let confirmed = status & status::CONFIRMED != 0;
+        Self {
+            addresses: tuples.map(|tuple| [tuple.source, tuple.destination]),
+            ports: tuples.map(|tuple| tuple.ports.ends()),
+            protocol: tuples[0].protocol,
+            status,
+            seconds_left: if confirmed { connection.seconds_left(now) } else { 0 },
+        }
+    }
 }
 
 fn fails<T>(condition: &Option<Condition<T>>, fits: impl Fn(&T) -> bool) -> bool {

@@ -107,18 +107,19 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_rate_that_is_compared_itself_has_no_bucket", || {
         play(
             &[
-                "-A FORWARD -m hashlimit --hashlimit-upto 5/sec --hashlimit-rate-match --hashlimit-burst 1 --hashlimit-mode srcip \
-                 --hashlimit-name r1 -m comment --comment upto",
-                "-A FORWARD -m hashlimit --hashlimit-above 5/sec --hashlimit-rate-match --hashlimit-rate-interval 2 \
+                // Eight packets are too many and two are not, whether they take no time or some seconds.
+                "-A FORWARD -m hashlimit --hashlimit-upto 30/min --hashlimit-rate-match --hashlimit-rate-interval 4 \
+                 --hashlimit-burst 1 --hashlimit-mode srcip --hashlimit-name r1 -m comment --comment upto",
+                "-A FORWARD -m hashlimit --hashlimit-above 30/min --hashlimit-rate-match --hashlimit-rate-interval 4 \
                  --hashlimit-burst 1 --hashlimit-mode srcip --hashlimit-name r2 -m comment --comment above",
-                "-A FORWARD -m hashlimit --hashlimit-upto 1kb/s --hashlimit-rate-match --hashlimit-mode srcip --hashlimit-name r3 \
-                 -m comment --comment bytes",
+                "-A FORWARD -m hashlimit --hashlimit-upto 100b/s --hashlimit-rate-match --hashlimit-rate-interval 4 \
+                 --hashlimit-mode srcip --hashlimit-name r3 -m comment --comment bytes",
             ],
             |s| {
                 repeat(s, &client().udp(1, 53, &[1; 172]), 8)?;
-                s.pause(Duration::from_millis(1100));
+                s.pause(Duration::from_millis(4200));
                 repeat(s, &client().udp(1, 53, &[1; 172]), 2)?;
-                s.pause(Duration::from_millis(1100));
+                s.pause(Duration::from_millis(4200));
                 repeat(s, &client().udp(1, 53, &[1; 172]), 1)
             },
         )

@@ -130,7 +130,7 @@ impl Attachment {
             if let Err(error) = self.tables.change(&changes) {
                 self.handed.clear();
                 return Err(Unattached(format!(
-                    "{error}\nAUDIT, IDLETIMER, NFLOG, NFQUEUE, TEE and TPROXY are the kernel's own: they need \
+                    "{error}\nAUDIT, IDLETIMER, nfacct, NFLOG, NFQUEUE, TEE and TPROXY are the kernel's own: they need \
                      nft_compat (CONFIG_NFT_COMPAT) and the target's module, TPROXY needs nft_tproxy (CONFIG_NFT_TPROXY)."
                 )));
             }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use engine::effects::Event;
+use engine::ext::handover::COUNTER;
 use engine::fingerprints::Fingerprints;
 use engine::{Engine, Hook, Passes, Prepared, Refused};
 use libxt::family::Af;
@@ -297,6 +298,7 @@ fn handed(number: u8, handover: &engine::ext::handover::Handover, own: Option<&R
     let info = || apart.map_or_else(|| handover.info.clone(), |queues| handover.with_queues(&queues));
     let action = match handover.socket() {
         Some((address, port)) => Action::Proxy { family: af.number(), address, port },
+        None if *target == COUNTER => Action::Match { name: target, revision: *revision, info: info() },
         None => Action::Target { name: target, revision: *revision, info: info() },
     };
     Handover { number, action, last: *last }

@@ -40,6 +40,8 @@ pub mod subsystem {
     pub const QUEUE: u8 = 3;
     /// Packet logging.
     pub const ULOG: u8 = 4;
+    /// Named counters.
+    pub const ACCT: u8 = 7;
     /// Timeout policies.
     pub const CTNETLINK_TIMEOUT: u8 = 8;
     /// nf_tables.

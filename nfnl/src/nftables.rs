@@ -103,6 +103,15 @@ pub enum Action {
         /// Its info, `XT_ALIGN`ed.
         info: Vec<u8>,
     },
+    /// An x_tables match, through nft_compat, for the sake of what it counts.
+    Match {
+        /// Its name.
+        name: &'static str,
+        /// Its revision.
+        revision: u8,
+        /// Its info, `XT_ALIGN`ed.
+        info: Vec<u8>,
+    },
     /// The expression `tproxy`, in PREROUTING alone; a packet that finds no transparent socket is dropped.
     Proxy {
         /// `NFPROTO_IPV4` (2) or `NFPROTO_IPV6` (10).

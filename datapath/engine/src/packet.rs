@@ -154,6 +154,12 @@ impl Tasks {
         false
     }
 
+    /// Adds a number once more, for what is done as often as it is said. `false` if there is no room.
+    pub(crate) fn add_again(&mut self, number: u8) -> bool {
+        let place = self.numbers.iter_mut().find(|place| **place == 0);
+        place.map(|place| *place = number).is_some()
+    }
+
     /// The numbers for a packet with this verdict: what is dropped is handed to nobody for good.
     pub fn for_verdict(self, verdict: Verdict) -> [u8; 3] {
         let mut numbers = self.numbers;

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
             scenario::state::TESTS,
             scenario::outside::TESTS,
             scenario::handing::TESTS,
+            scenario::accounting::TESTS,
             scenario::asked::TESTS,
             scenario::sockets::TESTS,
             scenario::systems::TESTS,

@@ -78,6 +78,13 @@ impl Rule {
                         });
                         compat = true;
                     }
+                    Action::Match { name, revision, info } => {
+                        expression(list, "match", |data| {
+                            data.text(TARGET_NAME, name).be32(TARGET_REVISION, (*revision).into());
+                            data.put(TARGET_INFO, info);
+                        });
+                        compat = true;
+                    }
                     Action::Proxy { family, address, port } => {
                         proxy(list, *family, address.as_deref(), *port);
                         keep(list, !tag::slot(slot, u8::MAX));

@@ -1,4 +1,4 @@
-//! Targets that only the kernel itself can carry out: AUDIT, IDLETIMER, NFLOG, NFQUEUE, TEE, TPROXY.
+//! What only the kernel itself can carry out: AUDIT, IDLETIMER, NFLOG, NFQUEUE, TEE, TPROXY, and counting for `-m nfacct`.
 //!
 //! A rule notes its number with the packet. Once the packet has its verdict, a chain behind the datapath's own, at the same
 //! hook, does what the number stands for with the kernel's own target: after all tables of that hook, with the packet as they
@@ -147,6 +147,15 @@ pub(crate) fn act(rule: &Rule, scene: &mut Scene<'_, '_>) -> Outcome {
     }
 }
 
+/// Has the packet counted behind the datapath's chain, as often as rules say.
+pub(crate) fn count(rule: &Rule, scene: &mut Scene<'_, '_>) -> bool {
+    let ready = |index: &usize| scene.stores.handing.get(*index).copied().unwrap_or(false);
+    if let Some(number) = rule.index.filter(ready).and_then(number) {
+        scene.packet.tasks.add_again(number);
+    }
+    true
+}
+
 /// The number of a place.
 pub(crate) fn number(index: usize) -> Option<u8> {
     u8::try_from(index.checked_add(1)?).ok()
@@ -162,6 +171,9 @@ pub(crate) const TIMER: &str = "IDLETIMER";
 const LABEL: Range<usize> = 4..32;
 pub(crate) const TIMER_TYPE: usize = 33;
 
+/// The match that counts in a counter of the kernel's.
+pub const COUNTER: &str = "nfacct";
+
 /// The target that makes copies.
 pub(crate) const TEE: &str = "TEE";
 
@@ -170,7 +182,7 @@ pub(crate) const QUEUE: &str = "NFQUEUE";
 
 const TOO_MANY: Refused = Refused::new(
     errno::ENOSPC,
-    "no more than 255 different targets can be handed over to the kernel (AUDIT, IDLETIMER, NFLOG, NFQUEUE, TEE, TPROXY)",
+    "no more than 255 different ones can be handed over to the kernel (AUDIT, IDLETIMER, nfacct, NFLOG, NFQUEUE, TEE, TPROXY)",
 );
 
 #[cfg(test)]
@@ -186,6 +198,14 @@ mod tests {
         assert_eq!(tasks.for_verdict(Verdict::Accept), [7, 9, 0]);
         assert_eq!(tasks.for_verdict(Verdict::Drop), [7, 0, 0]);
         assert!(tasks.add(1, false) && !tasks.add(2, false));
+    }
+
+    #[test]
+    fn what_counts_is_done_as_often_as_it_is_said() {
+        let mut tasks = Tasks::default();
+        assert!(tasks.add_again(7) && tasks.add_again(7) && tasks.add(9, true) && !tasks.add_again(7));
+        assert_eq!(tasks.for_verdict(Verdict::Accept), [7, 7, 9]);
+        assert_eq!(tasks.for_verdict(Verdict::Drop), [7, 7, 0]);
     }
 
     #[test]

@@ -149,6 +149,11 @@ impl Prepared {
         self.table.questions()
     }
 
+    /// The counters of the kernel's that its rules count in.
+    pub fn counters(&self) -> impl Iterator<Item = &[u8]> {
+        self.table.matches.iter().filter_map(Match::counter)
+    }
+
     /// Whether a rule compares with fingerprints of systems.
     pub fn guesses(&self) -> bool {
         self.table.matches.iter().any(|judge| matches!(judge, Match::Osf(_)))
@@ -329,7 +334,8 @@ impl Table {
 
     /// Whether a rule of it hands packets over to the kernel's own targets.
     pub(crate) fn hands(&self) -> bool {
-        self.targets.iter().any(Target::hands)
+        let counts = self.matches.iter().any(|judge| judge.counter().is_some());
+        counts || self.targets.iter().any(Target::hands)
     }
 
     /// Whether a rule of it needs connections to have labels.

@@ -1,5 +1,6 @@
 //! The stage on which a scenario is played.
 
+pub(crate) mod accounting;
 pub(crate) mod amanda;
 pub(crate) mod answers;
 pub(crate) mod asked;
@@ -193,6 +194,11 @@ impl Stage {
     /// Runs a command in the router, with some input, and returns what it says.
     pub(crate) fn must_with(&mut self, words: &[&str], input: &str) -> io::Result<String> {
         self.oracle.bench().router.must_with(words, input)
+    }
+
+    /// Runs a command in the router; whether it succeeds.
+    pub(crate) fn succeeds(&mut self, words: &[&str]) -> io::Result<bool> {
+        Ok(self.oracle.bench().router.run(words)?.status.success())
     }
 
     /// Does something in the router's namespace, such as opening a socket.

@@ -1,8 +1,10 @@
 //! The matches, one file each, and their registry.
 
 use libxt::family::Af;
+use libxt::value::text::Text;
 
 use super::asked::{self, Question};
+use super::handover;
 use super::stores::Stores;
 use super::{Maker, Scene};
 use crate::ruleset::{Refused, SetUse};
@@ -43,6 +45,7 @@ mod mac;
 mod mark;
 mod mh;
 mod multiport;
+mod nfacct;
 mod osf;
 mod owner;
 mod physdev;
@@ -141,6 +144,8 @@ pub enum Match {
     Mh(libxt::ext::matches::mh::Mh),
     /// `-m multiport`.
     Multiport(libxt::ext::matches::multiport::Multiport),
+    /// `-m nfacct`: the counter's name, and what counts in it.
+    Counted(Text<32>, handover::Rule),
     /// `-m osf`.
     Osf(Box<libxt::ext::matches::osf::Osf>),
     /// `-m owner`.
@@ -229,6 +234,7 @@ pub const MAKERS: &[Maker<Match>] = &[
     mark::MAKER,
     mh::MAKER,
     multiport::MAKER,
+    nfacct::MAKER,
     osf::MAKER,
     owner::MAKER,
     physdev::MAKER,
@@ -256,10 +262,7 @@ pub const MAKERS: &[Maker<Match>] = &[
 ];
 
 /// The matches that the commands know and the datapath refuses to load, and why.
-pub const REFUSED: &[(&str, &str)] = &[
-    ("ipvs", "ipvs: the datapath does not know the connections of IPVS"),
-    ("nfacct", "nfacct: the kernel's counters of that name can be read from outside, but not added to"),
-];
+pub const REFUSED: &[(&str, &str)] = &[("ipvs", "ipvs: the datapath does not know the connections of IPVS")];
 
 impl Match {
     /// Whether the packet matches; may set [`Scene::hotdrop`].
@@ -300,6 +303,7 @@ impl Match {
             Self::Mark(value) => mark::matches(value, scene),
             Self::Mh(value) => mh::matches(value, scene),
             Self::Multiport(value) => multiport::matches(value, scene),
+            Self::Counted(_, rule) => handover::count(rule, scene),
             Self::Osf(value) => osf::matches(value, scene),
             Self::Owner(value) => owner::matches(value, scene),
             Self::Physdev(value) => physdev::matches(value, scene),
@@ -329,13 +333,22 @@ impl Match {
 
     /// Whether it keeps something beside its table, see [`open`](Self::open).
     pub(crate) fn keeps(&self) -> bool {
-        matches!(self, Self::Asked(_) | Self::Connlimit(_) | Self::Hashlimit(_) | Self::Rateest(_) | Self::Recent(_))
+        matches!(
+            self,
+            Self::Asked(_)
+                | Self::Counted(..)
+                | Self::Connlimit(_)
+                | Self::Hashlimit(_)
+                | Self::Rateest(_)
+                | Self::Recent(_)
+        )
     }
 
     /// Names what it keeps, or makes it.
     pub(crate) fn open(&mut self, stores: &mut Stores, af: Af) -> Result<(), Refused> {
         match self {
             Self::Asked(rule) => return rule.open(stores, af),
+            Self::Counted(_, rule) => return rule.open(stores),
             Self::Connlimit(rule) => rule.open(stores),
             Self::Hashlimit(rule) => rule.open(stores, af),
             Self::Rateest(rule) => return rule.open(stores),
@@ -343,6 +356,14 @@ impl Match {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The counter of the kernel's that it counts in.
+    pub(crate) fn counter(&self) -> Option<&[u8]> {
+        match self {
+            Self::Counted(name, _) => Some(name.as_bytes()),
+            _ => None,
+        }
     }
 
     /// What it asks the kernel.

@@ -7,6 +7,7 @@ mod oracle;
 mod process;
 mod rewriting;
 mod settings;
+mod stress;
 mod timeouts;
 
 use std::io;
@@ -48,6 +49,8 @@ const TESTS: &[Test] = &[
     ("a_mark_set_by_a_rule_is_seen_by_the_kernel_behind_the_hook", rewriting::mark),
     ("a_ttl_set_by_a_rule_arrives_with_right_checksums_in_super_packets_too", rewriting::ttl),
     ("held_fragments_leave_translated_and_in_their_order", rewriting::fragments),
+    ("hashes_that_change_their_size_lose_no_connection", stress::resized),
+    ("everything_at_once_harms_nobody", stress::at_once),
     ("a_table_survives_a_crash_and_not_a_clean_stop", rewriting::kept),
     ("connections_survive_crash_after_crash", rewriting::connections),
     ("conntrack_says_of_its_table_what_the_original_says_of_the_kernels", connections::commands),

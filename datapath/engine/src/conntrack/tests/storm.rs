@@ -69,7 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// A packet with its addresses and ports turned round.
-fn turned(bytes: &[u8], flags: u8) -> Option<Vec<u8>> {
+pub(super) fn turned(bytes: &[u8], flags: u8) -> Option<Vec<u8>> {
     let headers = Headers::parse(Af::V4, bytes)?;
     let transport = bytes.get(headers.transport..headers.end)?;
     let tuple = Tuple::of(Af::V4, headers.protocol, headers.source, headers.destination, transport)?.inverse()?;

@@ -19,13 +19,15 @@ enum Text {
     Connections,
     Expectations,
     Statistics,
+    Openings,
 }
 
 /// Each pipe below `net`, and what comes out of it.
-const PIPES: [(&str, Text); 3] = [
+const PIPES: [(&str, Text); 4] = [
     ("nf_conntrack", Text::Connections),
     ("nf_conntrack_expect", Text::Expectations),
     ("stat/nf_conntrack", Text::Statistics),
+    ("stat/synproxy", Text::Openings),
 ];
 
 /// The pipes, which stand in a folder that others keep.
@@ -72,6 +74,10 @@ fn write(mut pipe: File, text: Text, state: &State) -> io::Result<()> {
                 Text::Expectations => tracker.write_expectations(at, now, &mut piece),
                 Text::Statistics => {
                     tracker.write_statistics(&mut piece);
+                    None
+                }
+                Text::Openings => {
+                    engine.write_openings(&mut piece);
                     None
                 }
             };

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use libxt::family::Af;
 
+use crate::notes::Standing;
 use crate::packet::{PacketId, Tasks, Verdict};
 
 /// Everything that must happen outside the engine, in order within each kind.
@@ -34,6 +35,8 @@ pub struct Send {
     pub mark: u32,
     /// The device it must leave by, if any.
     pub out_device: Option<u32>,
+    /// How tracking is to take it.
+    pub(crate) standing: Standing,
 }
 
 /// The verdict of a packet that was held.

@@ -19,11 +19,12 @@ use crate::fragment::{Added, Fragments};
 use crate::helper;
 use crate::host::{Host, Now};
 use crate::nat;
-use crate::notes::{Answer, Note, Notes};
+use crate::notes::{Answer, Note, Notes, Standing};
 use crate::packet::{Buffer, Checksum, Hook, Packet, Verdict};
 use crate::passes::Passes;
 use crate::ruleset::{self, Kind, Prepared, Refused, Tables};
 use crate::stage::{Stage, stages};
+use crate::synproxy;
 use crate::wire::{Headers, ipv4, ipv6, u16_at};
 
 /// Everything that decides, for one network namespace.
@@ -52,6 +53,8 @@ struct Family {
     tracked: bool,
     /// Some rule needs fragments to be joined.
     joined: bool,
+    /// Some rule is a SYNPROXY.
+    proxies: bool,
     /// Some rule translates addresses, or once did: its connections may still live.
     translated: bool,
     passes: Passes,
@@ -64,6 +67,7 @@ impl Engine {
             tables: Tables::new(af),
             tracked: false,
             joined: false,
+            proxies: false,
             translated: false,
             passes: Passes::NONE,
         };
@@ -188,6 +192,7 @@ impl Engine {
         let family = &mut self.families[at];
         family.tracked = family.tables.iter().any(|table| table.tracks());
         family.joined = family.tables.iter().any(|table| table.joins());
+        family.proxies = family.tables.iter().any(|table| table.proxies());
         if !self.accounting && family.tables.iter().any(|table| table.accounts()) {
             self.accounting = true;
             self.configure(self.tracker.settings().clone());
@@ -244,6 +249,11 @@ impl Engine {
     /// Appends some lines of a listing, from a number on; the answer is the number of the next, if there may be more.
     pub fn write_listing(&self, listing: &Listing, from: usize, now: Now, to: &mut String) -> Option<usize> {
         self.stores.write_listing(listing, from, now, to)
+    }
+
+    /// The text of `/proc/net/stat/synproxy`.
+    pub fn write_openings(&self, to: &mut String) {
+        self.stores.openings.write(to);
     }
 
     /// The tables in use, newest first, as `/proc/net/ip_tables_names` has them.
@@ -350,7 +360,8 @@ impl Engine {
             hook: taken,
             table: "",
             tracked,
-            template: None,
+            // As nf_conntrack_in() takes it from the SYN that SYNPROXY sends to a server.
+            template: (answer == Some(Answer::Opening)).then(|| Template { proxied: true, ..Template::default() }),
             answer,
             strayed: false,
             traced,
@@ -390,8 +401,13 @@ impl Engine {
         for answer in answers {
             let bytes = out.bytes.get(answer.bytes.clone()).unwrap_or_default();
             if let Some(headers) = Headers::parse(answer.af, bytes) {
-                let (tracked, answer) = (tracker.attach(tracked), Some(Answer::of(headers.protocol)));
-                notes.put(bytes, &headers, Some(Note { tracked, traced: false, answer }), now);
+                let (tracked, answer) = match answer.standing {
+                    Standing::Refusal => (tracker.attach(tracked), Answer::of(headers.protocol)),
+                    Standing::Segment(tracked) => (tracked, Answer::Segment),
+                    Standing::Moved(tracked) => (tracked, Answer::Moved),
+                    Standing::Opening => (Tracked::Unseen, Answer::Opening),
+                };
+                notes.put(bytes, &headers, Some(Note { tracked, traced: false, answer: Some(answer) }), now);
             }
         }
         let leaves = matches!(taken, Hook::Input) || taken == Hook::Postrouting && !goes_round(out_device);
@@ -419,6 +435,8 @@ impl Family {
             let verdict = match stage {
                 // Fragments were put together before any hook.
                 Stage::Defragment => Verdict::Accept,
+                Stage::Proxy if self.proxies => synproxy::stand_in(scene),
+                Stage::Proxy => Verdict::Accept,
                 Stage::Help if self.tracked => {
                     let (headers, host) = (&mut scene.headers, scene.host);
                     helper::help(scene.tracker, scene.tracked, scene.packet, headers, host, scene.now, scene.out)

@@ -23,6 +23,7 @@ pub mod packet;
 pub mod passes;
 pub mod ruleset;
 pub mod stage;
+pub mod synproxy;
 pub mod wire;
 
 pub use effects::Effects;

@@ -33,13 +33,32 @@ pub(crate) struct Note {
     pub(crate) answer: Option<Answer>,
 }
 
-/// What REJECT made the packet as: the datapath sends it, yet it is the kernel's own and no socket's.
+/// How a packet that the datapath itself sends stands to the connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It answers a packet that a rule refused, and is RELATED to that one's connection.
+    Refusal,
+    /// It is a segment of SYNPROXY's, of this connection if that is known.
+    Segment(Tracked),
+    /// It is the one that tells a client of the server, and behind which numbers are moved.
+    Moved(Tracked),
+    /// It opens a connection for a client that SYNPROXY has tried.
+    Opening,
+}
+
+/// What REJECT or SYNPROXY made the packet as: the datapath sends it, yet it is the kernel's own and no socket's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// An ICMP error.
     Error,
     /// A TCP reset.
     Reset,
+    /// A segment of SYNPROXY's.
+    Segment,
+    /// The one that tells a client of the server.
+    Moved,
+    /// The SYN with which it opens a connection to a server.
+    Opening,
 }
 
 impl Answer {

@@ -21,6 +21,8 @@ pub enum Stage {
     Security,
     /// The nat table's source half, 100.
     SourceNat,
+    /// What SYNPROXY opened is translated and answered, last but one.
+    Proxy,
     /// Helpers look at the payload, 300.
     Help,
     /// The connection enters the table, last.
@@ -30,7 +32,7 @@ pub enum Stage {
 /// The stages of each hook, indexed by [`Hook`]'s number.
 pub const STAGES: [&[Stage]; 5] = [
     &[Stage::Defragment, Stage::Raw, Stage::Track, Stage::Mangle, Stage::DestinationNat],
-    &[Stage::Mangle, Stage::Filter, Stage::Security, Stage::SourceNat, Stage::Help, Stage::Confirm],
+    &[Stage::Mangle, Stage::Filter, Stage::Security, Stage::SourceNat, Stage::Proxy, Stage::Help, Stage::Confirm],
     &[Stage::Mangle, Stage::Filter, Stage::Security],
     &[
         Stage::Defragment,
@@ -41,7 +43,7 @@ pub const STAGES: [&[Stage]; 5] = [
         Stage::Filter,
         Stage::Security,
     ],
-    &[Stage::Mangle, Stage::SourceNat, Stage::Help, Stage::Confirm],
+    &[Stage::Mangle, Stage::SourceNat, Stage::Proxy, Stage::Help, Stage::Confirm],
 ];
 
 /// The stages of a hook.

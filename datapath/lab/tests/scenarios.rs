@@ -24,6 +24,7 @@ fn main() -> ExitCode {
             scenario::asked::TESTS,
             scenario::sockets::TESTS,
             scenario::systems::TESTS,
+            scenario::synproxy::TESTS,
             scenario::answers::TESTS,
             scenario::helpers::TESTS,
             scenario::irc::TESTS,

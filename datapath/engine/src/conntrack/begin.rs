@@ -42,6 +42,9 @@ impl Tracker {
         if let Some(timeouts) = template.and_then(|template| template.timeouts) {
             self.table.add_extra(index).timeouts = Some(timeouts);
         }
+        if template.is_some_and(|template| template.proxied) {
+            self.stand_in(index);
+        }
         let expected = !self.expectations.is_empty() && self.fulfil(index, now, out);
         if let (false, Some(helper)) = (expected, template.and_then(|template| template.helper)) {
             // As __nf_ct_try_assign_helper().

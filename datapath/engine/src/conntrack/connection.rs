@@ -84,11 +84,13 @@ impl Traits {
     /// It has room for labels (`nf_ct_labels_ext_add`), which are in its [`super::extra`] once one was set.
     pub(super) const LABELS: Self = Self(4);
     /// What it may be born with.
-    pub(super) const BORN: Self = Self(7);
+    pub(super) const BORN: Self = Self(7 | 32);
     /// It is among those that changed, see [`super::keep`].
     pub(super) const CHANGED: Self = Self(8);
     /// Between the two translations its packets do not say whose they are.
     pub(super) const ALIKE: Self = Self(16);
+    /// SYNPROXY opened it, see [`super::proxied`].
+    pub(super) const PROXIED: Self = Self(32);
 
     pub(super) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -277,7 +279,10 @@ pub(super) mod event {
     pub(crate) const PROTOCOL: u16 = 1 << 5;
     pub(crate) const HELPER: u16 = 1 << 6;
     pub(crate) const MARK: u16 = 1 << 7;
+    /// `IPCT_SEQADJ`.
+    pub(crate) const MOVED: u16 = 1 << 8;
     pub(crate) const LABEL: u16 = 1 << 10;
+    pub(crate) const SYNPROXY: u16 = 1 << 11;
     /// All that are about the connection itself.
     pub(crate) const CONNECTION: u16 = (1 << 12) - 1;
     /// An expectation was made (`IPEXP_NEW`).

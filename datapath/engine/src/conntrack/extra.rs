@@ -3,6 +3,7 @@
 use super::connection::{Connection, SECOND, Traits, event};
 use super::expect::{CLASSES, Link};
 use super::policy::PolicyId;
+use super::proxied::Proxied;
 use super::table::{NONE, Table};
 use super::{ConnId, Direction, Refusal, Tracker, Tuple, status};
 use crate::helper::sequence::Shift;
@@ -28,6 +29,8 @@ pub(super) struct Extra {
     pub(super) secmark: u32,
     /// 128 label bits, the lowest first, if the connection has room for them.
     pub(super) labels: [u32; 4],
+    /// What SYNPROXY keeps, if it opened the connection.
+    pub(super) proxied: Option<Proxied>,
     /// How sequence numbers of each direction are moved.
     pub(super) shifts: Option<[Shift; 2]>,
 }

@@ -26,7 +26,7 @@ pub struct Record {
     start: u64,
     /// Packets and bytes of each direction.
     counters: [u64; 4],
-    /// UDP: when it becomes a stream. SCTP: the verification tags.
+    /// UDP: when it becomes a stream. SCTP: the verification tags. TCP: by how much SYNPROXY moves numbers and times.
     stream: u64,
     addresses: [[[u8; 16]; 2]; 2],
     generation: u32,
@@ -197,6 +197,9 @@ impl Tracker {
             let mut record = (connection.place == Place::Table).then(|| Record::of(connection));
             if let (Some(record), Some(extra)) = (&mut record, self.table.extra(index)) {
                 (record.secmark, record.labels) = (extra.secmark, extra.labels);
+                if let Some((numbers, times)) = extra.moved() {
+                    record.stream = u64::from(numbers) << 32 | u64::from(times);
+                }
                 record.helper = HelperId::number(extra.help.as_ref().and_then(|help| help.helper));
             }
             keep(index, record.as_ref());
@@ -254,6 +257,9 @@ impl Tracker {
         if record.secmark != 0 || record.labels != [0; 4] {
             let extra = self.table.add_extra(index);
             (extra.secmark, extra.labels) = (record.secmark, record.labels);
+        }
+        if self.table.at(index).traits.has(Traits::PROXIED) {
+            self.stand_in_again(index, (record.stream >> 32) as u32, record.stream as u32);
         }
         if let Some(helper) = HelperId::from_number(record.helper) {
             self.assign(index, Some(helper));

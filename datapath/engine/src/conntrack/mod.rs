@@ -20,6 +20,7 @@ mod lookup;
 mod pair;
 pub mod policy;
 mod proto;
+mod proxied;
 pub mod settings;
 mod statistics;
 mod table;
@@ -32,6 +33,7 @@ pub mod tuple;
 
 pub use connection::Connection;
 pub use control::{Change, Draft, Refusal};
+pub(crate) use proxied::Phase;
 pub use settings::Settings;
 pub use statistics::Statistics;
 pub use tracker::{Full, Template, Tracker};

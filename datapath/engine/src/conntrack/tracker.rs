@@ -55,6 +55,8 @@ pub struct Template {
     pub helper: Option<HelperId>,
     /// `--timeout`.
     pub timeouts: Option<PolicyId>,
+    /// SYNPROXY opens the connection; no rule can say so.
+    pub(crate) proxied: bool,
 }
 
 impl Template {

@@ -18,6 +18,7 @@ use crate::ext::matches::recent::Lists;
 use crate::ext::targets::rateest::Estimator;
 use crate::fingerprints::Fingerprints;
 use crate::host::Now;
+use crate::synproxy::Statistics;
 
 /// No entry: the end of a chain.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -43,6 +44,8 @@ pub struct Stores {
     pub(crate) estimators: Shelf<Estimator>,
     /// What `-m osf` compares with.
     pub(crate) fingerprints: Fingerprints,
+    /// What became of the openings that SYNPROXY answered.
+    pub(crate) openings: Statistics,
 }
 
 impl Stores {
@@ -57,6 +60,7 @@ impl Stores {
             handing: Vec::new(),
             estimators: Shelf::default(),
             fingerprints: Fingerprints::default(),
+            openings: Statistics::default(),
         }
     }
 

@@ -96,7 +96,7 @@ fn adjust_blocks(segment: &mut [u8], other: &Shift, partial: bool) -> bool {
 }
 
 /// Writes a number, and the checksum follows unless it is yet to be made.
-fn put(segment: &mut [u8], at: usize, new: u32, partial: bool) {
+pub(crate) fn put(segment: &mut [u8], at: usize, new: u32, partial: bool) {
     let Some(old) = u32_at(segment, at) else { return };
     set_u32(segment, at, new);
     if let (false, Some(sum)) = (partial, u16_at(segment, tcp::CHECKSUM)) {

@@ -338,6 +338,11 @@ impl Table {
         counts || self.targets.iter().any(Target::hands)
     }
 
+    /// Whether a rule of it answers for servers.
+    pub(crate) fn proxies(&self) -> bool {
+        self.targets.iter().any(|target| matches!(target, Target::Synproxy(_)))
+    }
+
     /// Whether a rule of it needs connections to have labels.
     pub(crate) fn labels(&self) -> bool {
         self.labels

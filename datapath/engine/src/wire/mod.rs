@@ -16,6 +16,7 @@ pub mod ipv4;
 pub mod ipv6;
 pub mod partial;
 pub mod sctp;
+pub(crate) mod segment;
 pub mod tcp;
 pub mod udp;
 

@@ -53,7 +53,7 @@ fn winds(stage: &mut Stage, wound: &str, idle: &str, packet: Vec<u8>) -> io::Res
 }
 
 /// A transparent socket of the router's, at its own or at anybody's address.
-fn transparent(stage: &mut Stage, address: &str, kind: Type) -> io::Result<Socket> {
+pub(super) fn transparent(stage: &mut Stage, address: &str, kind: Type) -> io::Result<Socket> {
     let address: SocketAddr = address.parse().map_err(io::Error::other)?;
     stage.oracle.bench().router.within(|| {
         let socket = Socket::new(Domain::for_address(address), kind, None)?;
@@ -71,7 +71,7 @@ fn transparent(stage: &mut Stage, address: &str, kind: Type) -> io::Result<Socke
 }
 
 /// The datagram that comes next is this one.
-fn receives(mut socket: &Socket, wanted: &[u8]) -> io::Result<()> {
+pub(super) fn receives(mut socket: &Socket, wanted: &[u8]) -> io::Result<()> {
     let mut room = [0; 100];
     let length = socket.read(&mut room)?;
     let data = room.get(..length).unwrap_or_default();
@@ -212,13 +212,14 @@ pub(crate) const TESTS: &[Test] = &[
             |s| {
                 let listener = transparent(s, "0.0.0.0:8000", Type::STREAM)?;
                 let left = s.lan(client().tcp(&Tcp::segment(1234, 80, Tcp::SYN, 1000, 0), b""))?;
-                let answer = view(arrives(&left)?);
+                // A machine that takes long answers more than once.
+                let Some(answer) = left.first().map(view) else { return fail("no answer") };
                 let answered = answer.tcp().filter(|tcp| tcp.flags == Tcp::SYN | Tcp::ACK && tcp.ack == 1001);
                 let Some(tcp) = answered.filter(|_| answer.source == IpAddr::from([10, 2, 0, 2])) else {
                     return fail(format!("{answer:?}"));
                 };
                 let next = tcp.seq.wrapping_add(1);
-                vanishes(&s.lan(client().tcp(&Tcp::segment(1234, 80, Tcp::ACK, 1001, next), b""))?)?;
+                s.lan(client().tcp(&Tcp::segment(1234, 80, Tcp::ACK, 1001, next), b""))?;
                 let (taken, from) = listener.accept()?;
                 taken.set_read_timeout(Some(PATIENCE))?;
                 s.lan(client().tcp(&Tcp::segment(1234, 80, Tcp::ACK | Tcp::PSH, 1001, next), b"data"))?;

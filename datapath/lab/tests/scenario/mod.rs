@@ -21,6 +21,7 @@ pub(crate) mod sane;
 pub(crate) mod snmp;
 pub(crate) mod sockets;
 pub(crate) mod state;
+pub(crate) mod synproxy;
 pub(crate) mod systems;
 pub(crate) mod tcp;
 pub(crate) mod tracking;
@@ -47,7 +48,7 @@ pub(crate) struct Stage {
 
 /// Plays a scenario on the kernel, where its claims are checked, and then on the datapath, which must do the same.
 pub(crate) fn play(commands: &[&str], talk: impl Fn(&mut Stage) -> io::Result<()>) -> io::Result<()> {
-    both(commands, false, true, talk)
+    both(commands, false, Compared::All, talk)
 }
 
 /// As [`play`], after an administrator did something: a command in each line, words between blanks.
@@ -57,17 +58,17 @@ pub(crate) fn play_after(
     six: bool,
     talk: impl Fn(&mut Stage) -> io::Result<()>,
 ) -> io::Result<()> {
-    compared(before, commands, six, true, talk)
+    compared(before, commands, six, Compared::All, talk)
 }
 
 /// As [`play`], with IPv6.
 pub(crate) fn play6(commands: &[&str], talk: impl Fn(&mut Stage) -> io::Result<()>) -> io::Result<()> {
-    both(commands, true, true, talk)
+    both(commands, true, Compared::All, talk)
 }
 
 /// As [`play`] where the router chooses freely: the claims are checked on both, the bytes are not compared.
 pub(crate) fn claim(commands: &[&str], talk: impl Fn(&mut Stage) -> io::Result<()>) -> io::Result<()> {
-    both(commands, false, false, talk)
+    both(commands, false, Compared::Claims, talk)
 }
 
 /// As [`claim`], after an administrator did something.
@@ -77,7 +78,7 @@ pub(crate) fn claim_after(
     six: bool,
     talk: impl Fn(&mut Stage) -> io::Result<()>,
 ) -> io::Result<()> {
-    compared(before, commands, six, false, talk)
+    compared(before, commands, six, Compared::Claims, talk)
 }
 
 /// As [`play`] where the kernel cannot be asked: the claims are checked on the datapath alone.
@@ -86,21 +87,47 @@ pub(crate) fn alone(commands: &[&str], talk: impl Fn(&mut Stage) -> io::Result<(
     stage(judge, &[], commands, false, &talk).map(drop)
 }
 
-fn both(commands: &[&str], six: bool, same: bool, talk: impl Fn(&mut Stage) -> io::Result<()>) -> io::Result<()> {
-    compared(&[], commands, six, same, talk)
+/// As [`claim_after`], and counters, entries and events are compared: only the bytes are free.
+pub(crate) fn claim_alike(
+    before: &[&'static str],
+    commands: &[&str],
+    six: bool,
+    talk: impl Fn(&mut Stage) -> io::Result<()>,
+) -> io::Result<()> {
+    compared(before, commands, six, Compared::State, talk)
+}
+
+/// What of two routers must be the same, beyond the claims of a scenario.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Compared {
+    /// Packets, too: the script of the first is played on the second.
+    All,
+    /// All but the packets.
+    State,
+    /// Nothing.
+    Claims,
+}
+
+fn both(commands: &[&str], six: bool, what: Compared, talk: impl Fn(&mut Stage) -> io::Result<()>) -> io::Result<()> {
+    compared(&[], commands, six, what, talk)
 }
 
 fn compared(
     before: &[&'static str],
     commands: &[&str],
     six: bool,
-    same: bool,
+    what: Compared,
     talk: impl Fn(&mut Stage) -> io::Result<()>,
 ) -> io::Result<()> {
     let (script, wanted) = stage(Judge::Kernel, before, commands, six, &talk)?;
     let Some(judge) = suite::subject() else { return Ok(()) };
-    if !same {
-        return stage(judge, before, commands, six, &talk).map(drop);
+    if what != Compared::All {
+        let (_, got) = stage(judge, before, commands, six, &talk)?;
+        let differences = match what {
+            Compared::State => Record { left: Vec::new(), ..wanted }.differences(&Record { left: Vec::new(), ..got }),
+            _ => Vec::new(),
+        };
+        return if differences.is_empty() { Ok(()) } else { fail(differences.join("\n")) };
     }
     let mut other = Subject::new(judge, &built())?;
     other.show_drawn();

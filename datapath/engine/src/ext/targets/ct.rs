@@ -48,6 +48,7 @@ pub(super) fn act(Lay { value, helper, timeouts, .. }: &Lay, scene: &mut Scene<'
     let zones = [if both || value.zone.original { zone } else { 0 }, if both || value.zone.reply { zone } else { 0 }];
     let events = (value.events != 0).then_some(value.events as u16);
     let expect_events = (value.expectation_events != 0).then_some(value.expectation_events as u16);
-    scene.template = Some(Template { zones, events, expect_events, helper: *helper, timeouts: *timeouts });
+    scene.template =
+        Some(Template { zones, events, expect_events, helper: *helper, timeouts: *timeouts, proxied: false });
     Outcome::Continue
 }

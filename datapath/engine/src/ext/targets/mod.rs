@@ -34,6 +34,7 @@ mod reject;
 mod set;
 mod snat;
 pub mod snpt;
+mod synproxy;
 mod tcpmss;
 mod tcpoptstrip;
 mod tee;
@@ -91,6 +92,8 @@ pub enum Target {
     Snat(nat::Range),
     /// `-j SNPT`.
     Snpt(Box<snpt::Mapping>),
+    /// `-j SYNPROXY`.
+    Synproxy(libxt::ext::targets::synproxy::Synproxy),
     /// `-j TCPMSS`.
     Tcpmss(libxt::ext::targets::tcpmss::Tcpmss),
     /// `-j TCPOPTSTRIP`.
@@ -178,6 +181,7 @@ pub const MAKERS: &[Maker<Target>] = &[
     set::MAKER,
     snat::MAKER,
     snpt::MAKER,
+    synproxy::MAKER,
     tcpmss::MAKER,
     tcpoptstrip::MAKER,
     tee::MAKER,
@@ -192,7 +196,6 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("CLUSTERIP", "CLUSTERIP: the datapath does not share addresses in a cluster"),
     ("LED", "LED: the datapath does not drive lights"),
     ("SECMARK", "SECMARK: the datapath cannot give a packet the security module's mark"),
-    ("SYNPROXY", "SYNPROXY: the datapath does not answer for servers yet"),
     ("ULOG", "ULOG: the kernel has no such target any more"),
 ];
 
@@ -222,6 +225,7 @@ impl Target {
             Self::Set(value) => set::act(value, scene),
             Self::Snat(value) => snat::act(value, scene),
             Self::Snpt(value) => snpt::act(value, scene),
+            Self::Synproxy(value) => synproxy::act(value, scene),
             Self::Tcpmss(value) => tcpmss::act(value, scene),
             Self::Tcpoptstrip(value) => tcpoptstrip::act(value, scene),
             Self::Tos(value) => tos::act(value, scene),

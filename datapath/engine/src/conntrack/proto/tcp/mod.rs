@@ -5,7 +5,7 @@ mod table;
 mod window;
 
 use super::super::complaint::Complaint;
-use super::super::connection::{Connection, event};
+use super::super::connection::{Connection, Traits, event};
 use super::super::settings::TcpSettings;
 use super::super::{Direction, ProtocolState, status};
 use super::{Judgement, State, View, seconds};
@@ -96,6 +96,11 @@ impl Tcp {
         matches!(self.state, FIN_WAIT | CLOSE_WAIT | LAST_ACK | TIME_WAIT | CLOSE)
     }
 
+    /// The largest window that a side offered.
+    pub(in super::super) fn largest_window(&self, direction: Direction) -> u32 {
+        self.peers[direction as usize].max_window
+    }
+
     fn last_was(&self, direction: Direction, kind: Kind) -> bool {
         self.last_direction == direction as u8 && self.last_kind == kind
     }
@@ -123,7 +128,7 @@ pub(super) fn packet(
         };
         connection.state = State::Tcp(tcp);
     }
-    let status = connection.status();
+    let (status, proxied) = (connection.status(), connection.traits.has(Traits::PROXIED));
     let confirmed_left = if fresh { 0 } else { connection.deadline.saturating_sub(now.monotonic) };
     let State::Tcp(tcp) = &mut connection.state else {
         // Inserted by hand for another protocol's tuple: cannot happen, and is no TCP connection.
@@ -168,6 +173,7 @@ pub(super) fn packet(
                 return Judgement::Pass;
             }
         }
+        table::INVALID if asks_again(tcp, direction, &segment) && proxied => return Judgement::Pass,
         table::INVALID => {
             view.complaints.say(of_kind(false));
             return Judgement::Invalid;
@@ -275,6 +281,16 @@ fn begin(segment: &Segment<'_>, settings: &TcpSettings) -> Option<Tcp> {
         }
     }
     Some(tcp)
+}
+
+/// Whether a client that SYNPROXY answered sends what keeps a connection alive, while SYN or SYN-ACK got lost on the server's
+/// side.
+fn asks_again(tcp: &Tcp, direction: Direction, segment: &Segment<'_>) -> bool {
+    tcp.state == state::SYN_SENT
+        && segment.kind == Kind::Ack
+        && direction == Direction::Original
+        && tcp.last_direction == Direction::Original as u8
+        && tcp.peers[0].end.wrapping_sub(1) == segment.sequence
 }
 
 /// Remembers a segment that is passed on trust, so that its answer can be understood.

@@ -8,7 +8,7 @@ use crate::conntrack::Address;
 use crate::effects::Send;
 use crate::ext::Scene;
 use crate::host::AddressKind;
-use crate::notes::Answer;
+use crate::notes::{Answer, Standing};
 use crate::packet::Hook;
 use crate::wire::checksum::{Sum, checksum};
 use crate::wire::{icmp, icmpv6, ipv4, ipv6, set_u16, tcp};
@@ -102,7 +102,7 @@ pub(super) fn send_error(scene: &mut Scene<'_, '_>, error: Error) -> Option<()> 
         }
     }
     let bytes = start..out.len();
-    scene.out.sends.push(Send { af, bytes, mark: 0, out_device: None });
+    scene.out.sends.push(Send { af, bytes, mark: 0, out_device: None, standing: Standing::Refusal });
     Some(())
 }
 

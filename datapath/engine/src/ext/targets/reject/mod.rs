@@ -69,7 +69,7 @@ const fn code(with: With) -> u8 {
 
 /// Whether the transport checksum is right, was found right, or is still the device's business. As nf_ip_checksum(), which sums
 /// an IPv4 packet from its header on: one in whose options this machine wrote does not add up.
-fn sums_up(scene: &Scene<'_, '_>) -> bool {
+pub(super) fn sums_up(scene: &Scene<'_, '_>) -> bool {
     // Of what a program on this machine sends the queue does not say whether somebody summed it up; nobody did.
     match scene.packet.checksum {
         Checksum::Partial => return true,

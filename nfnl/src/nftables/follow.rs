@@ -162,15 +162,22 @@ fn proxy(list: &mut Builder<'_>, family: u8, address: Option<&[u8]>, port: u16) 
     if let Some(address) = address {
         load(ADDRESS_REGISTER, address);
     }
+    // The expression wants one of both to be said.
+    let own = port == 0 && address.is_none();
     if port != 0 {
         load(REGISTER, &port.to_be_bytes());
+    } else if own {
+        expression(list, "payload", |data| {
+            data.be32(PAYLOAD_DREG, REGISTER).be32(PAYLOAD_BASE, TRANSPORT_HEADER);
+            data.be32(PAYLOAD_OFFSET, DESTINATION_PORT).be32(PAYLOAD_LEN, 2);
+        });
     }
     expression(list, "tproxy", |data| {
         data.be32(TPROXY_FAMILY, family.into());
         if address.is_some() {
             data.be32(TPROXY_REG_ADDR, ADDRESS_REGISTER);
         }
-        if port != 0 {
+        if port != 0 || own {
             data.be32(TPROXY_REG_PORT, REGISTER);
         }
     });
@@ -215,6 +222,13 @@ const IMMEDIATE_DATA: u16 = 2;
 const DATA_VALUE: u16 = 1;
 const DATA_VERDICT: u16 = 2;
 const VERDICT_CODE: u16 = 1;
+const PAYLOAD_DREG: u16 = 1;
+const PAYLOAD_BASE: u16 = 2;
+const PAYLOAD_OFFSET: u16 = 3;
+const PAYLOAD_LEN: u16 = 4;
+/// `NFT_PAYLOAD_TRANSPORT_HEADER`.
+const TRANSPORT_HEADER: u32 = 2;
+const DESTINATION_PORT: u32 = 2;
 const TPROXY_FAMILY: u16 = 1;
 const TPROXY_REG_ADDR: u16 = 2;
 const TPROXY_REG_PORT: u16 = 3;

@@ -164,6 +164,7 @@ pub(crate) const TESTS: &[Test] = &[
             &[
                 "-t mangle -A PREROUTING -i lan0 -p udp --dport 53 -j TPROXY --on-port 5300 --tproxy-mark 0x5/0x7",
                 "-t mangle -A PREROUTING -i lan0 -p udp --dport 54 -j TPROXY --on-port 0 --on-ip 127.0.0.1 --tproxy-mark 1",
+                "-t mangle -A PREROUTING -i lan0 -p udp --dport 56 -j TPROXY --on-port 0 --tproxy-mark 1",
                 "-t mangle -A PREROUTING -i lan0 -p udp --dport 53 -m comment --comment never",
                 "-A INPUT -i lan0 -d 10.2.0.2 -m mark --mark 5 -m conntrack --ctstate NEW -m comment --comment input",
             ],
@@ -171,10 +172,13 @@ pub(crate) const TESTS: &[Test] = &[
             |s| {
                 let device = transparent(s, "10.1.0.1:5300", Type::DGRAM)?;
                 let loopback = transparent(s, "127.0.0.1:54", Type::DGRAM)?;
+                let same = transparent(s, "10.1.0.1:56", Type::DGRAM)?;
                 vanishes(&s.lan(client().udp(1, 53, b"one"))?)?;
                 receives(&device, b"one")?;
                 vanishes(&s.lan(client().udp(1, 54, b"two"))?)?;
                 receives(&loopback, b"two")?;
+                vanishes(&s.lan(client().udp(1, 56, b"own"))?)?;
+                receives(&same, b"own")?;
                 arrives(&s.lan(client().udp(1, 55, b"three"))?)?;
                 s.counted("never", 0)?;
                 s.counted("--comment input", 1)
@@ -187,17 +191,21 @@ pub(crate) const TESTS: &[Test] = &[
             &[
                 "-t mangle -A PREROUTING -i lan0 -p udp --dport 53 -j TPROXY --on-port 5300 --tproxy-mark 1",
                 "-t mangle -A PREROUTING -i lan0 -p udp --dport 54 -j TPROXY --on-port 5400 --on-ip ::1 --tproxy-mark 1",
+                "-t mangle -A PREROUTING -i lan0 -p udp --dport 56 -j TPROXY --on-port 0 --tproxy-mark 1",
                 "-A INPUT -i lan0 -d fd02::2 -m mark --mark 1 -m comment --comment input",
             ],
             true,
             |s| {
                 let device = transparent(s, "[fd01::1]:5300", Type::DGRAM)?;
                 let loopback = transparent(s, "[::1]:5400", Type::DGRAM)?;
+                let same = transparent(s, "[fd01::1]:56", Type::DGRAM)?;
                 vanishes(&s.lan(client6().udp(1, 53, b"one"))?)?;
                 receives(&device, b"one")?;
                 vanishes(&s.lan(client6().udp(1, 54, b"two"))?)?;
                 receives(&loopback, b"two")?;
-                s.counted("--comment input", 2)
+                vanishes(&s.lan(client6().udp(1, 56, b"own"))?)?;
+                receives(&same, b"own")?;
+                s.counted("--comment input", 3)
             },
         )
     }),

@@ -60,7 +60,7 @@ impl Drop for Limit {
 }
 
 /// Fills both tables, and lists them.
-pub(super) fn million(_: &Limit) -> io::Result<()> {
+pub(super) fn million() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let count = Limit::entries();
     let (mut kernel, mut ours) = (Namespace::new("kernel")?, Namespace::new("ours")?);

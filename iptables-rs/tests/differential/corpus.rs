@@ -28,10 +28,60 @@ fn the_datapath_takes_and_gives_back_every_target_of_the_corpus_as_the_kernel_do
     run_folder("targets", Keeper::Datapath);
 }
 
-/// `XT_CORPUS=tcp,mark` runs only these files.
-fn run_folder(folder: &str, keeper: Keeper) {
+#[test]
+fn the_datapath_takes_an_extension_in_the_chains_where_the_kernel_takes_it() {
+    let mut failures = Vec::new();
+    let mut tried = 0;
+    for path in ["matches", "targets"].into_iter().flat_map(files) {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        for af in [Af::V4, Af::V6] {
+            tried += usize::from(run_everywhere(&name, &text, af, &mut failures));
+        }
+    }
+    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n\n"));
+    assert!(tried > 100, "{tried}");
+}
+
+/// The first good rule of a file, in every built-in chain of every table; `false` if the family has none.
+fn run_everywhere(name: &str, text: &str, af: Af, failures: &mut Vec<String>) -> bool {
+    let mut families = true;
+    let mut setup = Vec::new();
+    let rule = text.lines().find_map(|line| {
+        if let Some(family) = line.strip_prefix("@family ") {
+            families = family == "both" || family == if af == Af::V4 { "4" } else { "6" };
+        } else if let Some(command) = line.strip_prefix("@setup ").filter(|_| families) {
+            setup.push(command);
+        }
+        let rule = line.strip_suffix(";OK").and_then(|line| line.rsplit_once(';')).map(|(rule, _)| rule);
+        rule.filter(|rule| families && !is_beyond_the_datapath(name, rule))
+    });
+    let Some(rule) = rule else { return false };
+    let mut twins = Twins::kept_by(Keeper::Datapath);
+    for command in setup {
+        set_up(&mut twins, Keeper::Datapath, name, command);
+    }
+    for (table, chains) in TABLES {
+        for chain in *chains {
+            twins.forget();
+            let line = format!("{} -t {table} -A {chain} {rule}", program(af));
+            failures.extend(attempt(|| twins.run(&line)).err());
+        }
+    }
+    true
+}
+
+const TABLES: &[(&str, &[&str])] = &[
+    ("raw", &["PREROUTING", "OUTPUT"]),
+    ("mangle", &BUILT_IN),
+    ("nat", &["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"]),
+    ("filter", &["INPUT", "FORWARD", "OUTPUT"]),
+    ("security", &["INPUT", "FORWARD", "OUTPUT"]),
+];
+
+/// The files of a folder of the corpus.
+fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../libxt/tests/corpus").join(folder);
-    let only = std::env::var("XT_CORPUS").ok();
     let mut files: Vec<PathBuf> = fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .map(|entry| entry.unwrap().path())
@@ -39,9 +89,15 @@ fn run_folder(folder: &str, keeper: Keeper) {
         .collect();
     files.sort();
     assert!(!files.is_empty(), "{} holds no corpus", folder.display());
+    files
+}
+
+/// `XT_CORPUS=tcp,mark` runs only these files.
+fn run_folder(folder: &str, keeper: Keeper) {
+    let only = std::env::var("XT_CORPUS").ok();
     let mut failures = Vec::new();
     let mut rules = 0;
-    for file in files {
+    for file in files(folder) {
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();
         if only.as_ref().is_some_and(|only| !only.split(',').any(|wanted| wanted == name)) {
             continue;

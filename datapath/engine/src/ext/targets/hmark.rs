@@ -26,8 +26,7 @@ pub(super) const MAKER: Maker<Target> = Maker::of::<Hmark>(Families::Both, |revi
         return Err(Refused::invalid("HMARK: bits of the SPI beside those of ports"));
     }
     Ok(Target::Hmark(Box::new(value)))
-})
-.table("mangle");
+});
 
 /// struct hmark_tuple.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

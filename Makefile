@@ -47,7 +47,7 @@ unit:
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace
 
-# Upstream's own expectations of the translators, from Debian's source package (needs the network).
+# What upstream tests itself with: its rules and its expectations of the translators, from Debian's source package (needs the network).
 upstream: needs-test
 	iptables-rs/tests/upstream
 

@@ -33,4 +33,6 @@ mod restore;
 #[cfg(test)]
 mod translate;
 #[cfg(test)]
+mod upstream;
+#[cfg(test)]
 mod xml;

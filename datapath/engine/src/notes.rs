@@ -2,7 +2,8 @@
 //!
 //! Between two hooks the kernel keeps nothing of ours but the mark. A packet's connection is found again by its tuple; that
 //! it is untracked, INVALID or traced, or that it answers another packet, is noted here under a digest of its header. The
-//! room is fixed, a note lives for two seconds, and losing one is harmless: the packet is then judged by its tuple.
+//! room is fixed, a note lives for two seconds, and losing one is harmless: the packet is then judged by its tuple. What must
+//! not be lost is that SYNPROXY opens a connection with it, and such notes do not make way for others.
 
 use std::hash::Hasher;
 
@@ -114,6 +115,11 @@ impl Notes {
         let digest = self.digest(headers, bytes);
         let Some(slot) = self.slots.get_mut(digest as usize % SLOTS) else { return };
         let was = slot.until != 0;
+        // Without its note the SYN to a server opens a connection that does not work: a flood of others must not cost it.
+        let held = slot.digest != digest && slot.until > now.monotonic && slot.note.answer == Some(Answer::Opening);
+        if held && note.is_none_or(|note| note.answer != Some(Answer::Opening)) {
+            return;
+        }
         match note {
             Some(note) => {
                 *slot = Slot { digest, until: now.monotonic.saturating_add(LIFETIME), note };

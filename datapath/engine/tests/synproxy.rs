@@ -97,6 +97,23 @@ fn numbers_and_times_of_both_sides_are_those_that_each_knows() {
 }
 
 #[test]
+fn a_flood_of_openings_does_not_cost_the_one_that_is_under_way() {
+    let mut router = router();
+    let (cookie, time) = answered(&mut router);
+    router.forward(2, 3, &from_client((1001, cookie.wrapping_add(1)), ACK, (4, time)));
+    let [question] = router.sent().try_into().unwrap();
+    for number in 0..8_000u16 {
+        let [high, low] = number.to_be_bytes();
+        let syn = ip(&format!("10.7.{high}.{low}"), "192.0.2.80", 6, &tcp((7, 80), (7, 0), SYN, b""));
+        assert_eq!(router.forward(2, 3, &syn), None);
+        assert_eq!(router.sent().len(), 1);
+    }
+    leave(&mut router, &question).unwrap();
+    assert_eq!(router.forward(3, 2, &from_server((5000, 1001), SYN | ACK, (70, 4))), None);
+    assert_eq!(router.sent().len(), 2);
+}
+
+#[test]
 fn a_cookie_is_too_old_after_two_minutes() {
     let mut router = router();
     let (cookie, time) = answered(&mut router);

@@ -283,6 +283,8 @@ pub(super) mod event {
     pub(crate) const MOVED: u16 = 1 << 8;
     pub(crate) const LABEL: u16 = 1 << 10;
     pub(crate) const SYNPROXY: u16 = 1 << 11;
+    /// Those of which one must be allowed for the news of a command's change. As ctnetlink_new_conntrack().
+    pub(crate) const COMMAND: u16 = REPLY | ASSURED | PROTOCOL | HELPER | MARK | MOVED | LABEL | SYNPROXY;
     /// All that are about the connection itself.
     pub(crate) const CONNECTION: u16 = (1 << 12) - 1;
     /// An expectation was made (`IPEXP_NEW`).

@@ -224,7 +224,7 @@ impl Tracker {
             self.table.set_deadline(id.index, now.monotonic.saturating_add(seconds(timeout)));
         }
         self.touch(id.index);
-        if self.listening && self.table.at(id.index).events != 0 {
+        if self.listening && self.table.at(id.index).events & event::COMMAND != 0 {
             self.tell(id.index, EventKind::Update, port, now, out);
         }
         Ok(())

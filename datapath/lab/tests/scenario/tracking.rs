@@ -9,6 +9,16 @@ use lab::{
 use super::{arrives, client, icmp_answer, play, play6, server, vanishes};
 
 pub(crate) const TESTS: &[Test] = &[
+    ("a_commands_change_is_news_only_where_a_rule_allows_such", || {
+        for events in ["new", "new,destroy", "mark", "assured"] {
+            play(&[&format!("-t raw -A PREROUTING -j CT --ctevents {events}")], |s| {
+                arrives(&s.lan(client().udp(1, 53, b""))?)?;
+                s.act("conntrack -U -f ipv4 -s 10.1.0.2 -m 3")?;
+                arrives(&s.lan(client().udp(1, 53, b""))?).map(drop)
+            })?;
+        }
+        Ok(())
+    }),
     ("a_mark_set_back_to_zero_is_news", || {
         let rules =
             ["-t mangle -A PREROUTING -j CONNMARK --set-mark 7", "-t mangle -A POSTROUTING -j CONNMARK --set-mark 0"];

@@ -41,10 +41,12 @@ pub(crate) fn line(out: &mut String, expectation: &Expectation, frame: &Frame<'_
     if let Some(zone) = expectation.zone {
         write!(out, "zone={zone} ")?;
     }
-    for (bit, name) in FLAGS {
-        if expectation.flags.is_some_and(|flags| flags & bit != 0) {
-            write!(out, "{name} ")?;
-        }
+    let set = |(bit, _): &&(u32, &str)| expectation.flags.is_some_and(|flags| flags & bit != 0);
+    for (number, (_, name)) in FLAGS.iter().filter(set).enumerate() {
+        write!(out, "{}{name}", if number == 0 { "" } else { "," })?;
+    }
+    if FLAGS.iter().any(|flag| set(&flag)) {
+        out.push(' ');
     }
     if let Some(class) = expectation.class {
         write!(out, "class={class} ")?;

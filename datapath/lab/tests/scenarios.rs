@@ -32,6 +32,7 @@ fn main() -> ExitCode {
             scenario::sane::TESTS,
             scenario::snmp::TESTS,
             scenario::pptp::TESTS,
+            scenario::sip::TESTS,
         ]
         .concat(),
     )

@@ -146,6 +146,12 @@ impl Tracker {
         Some(help.helper?.helper())
     }
 
+    /// Which helper a connection has.
+    pub(crate) fn helper_id(&self, id: ConnId) -> Option<HelperId> {
+        self.table.get(id)?;
+        self.table.extra(id.index)?.help.as_ref()?.helper
+    }
+
     /// Whether a connection has room for a helper. As nfct_help().
     pub fn has_help(&self, id: ConnId) -> bool {
         self.table.get(id).is_some() && self.table.extra(id.index).is_some_and(|extra| extra.help.is_some())

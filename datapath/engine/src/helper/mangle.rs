@@ -37,8 +37,8 @@ impl Call<'_, '_> {
         done.is_some()
     }
 
-    /// The segment's sequence number, or what stands in its place, if all went well.
-    fn replace(&mut self, at: usize, length: usize, text: &[u8]) -> Option<u32> {
+    /// The same without a word about sequence numbers. The segment's, or what stands in its place, if all went well.
+    pub(super) fn replace(&mut self, at: usize, length: usize, text: &[u8]) -> Option<u32> {
         let start = self.headers.transport.checked_add(self.payload_at()?)?.checked_add(at)?;
         let end = start.checked_add(length).filter(|&end| end <= self.headers.end)?;
         let old = self.headers.end;

@@ -15,6 +15,7 @@ pub(crate) mod netbios;
 pub(crate) mod pptp;
 pub(crate) mod sane;
 pub(crate) mod sequence;
+pub(crate) mod sip;
 pub(crate) mod snmp;
 mod text;
 pub(crate) mod tftp;
@@ -69,6 +70,8 @@ pub(crate) enum Memory {
     Ftp(ftp::Lines),
     /// PPTP: how far session and call are.
     Pptp(pptp::Session),
+    /// SIP: what was asked last.
+    Sip(sip::Asked),
     /// SANE: the next answer is that to NET_START.
     Sane,
 }
@@ -84,6 +87,7 @@ const HELPERS: &[&dyn Helper] = &[
     &snmp::Snmp,
     &snmp::Traps,
     &pptp::Pptp,
+    &sip::Sip,
 ];
 
 /// The helper of a name for a family and a transport protocol. As __nf_conntrack_helper_find().

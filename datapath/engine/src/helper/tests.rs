@@ -179,7 +179,7 @@ fn no_rule_gives_a_helper_to_a_protocol_it_does_not_read() {
 }
 
 /// Pieces that some helper looks for.
-const WORDS: [&[u8]; 20] = [
+const WORDS: [&[u8]; 24] = [
     b"PORT 10,0,0,2,",
     b"227 Entering (192,0,2,80,1,2)",
     b"|||6000|",
@@ -198,6 +198,10 @@ const WORDS: [&[u8]; 20] = [
     b"\0\x20\0\x01\x1a\x2b\x3c\x4d\0\x08\0\0\0\x63\x04\0\x01",
     b"\0\x20\0\x01\x1a\x2b\x3c\x4d\0\x0d\0\0\0\x63\x04\0\x01",
     &[0; 144],
+    b"INVITE sip:192.0.2.80 SIP/2.0\r\nCSeq: 1 INVITE\r\n",
+    b"v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\nc=IN IP4 10.0.0.2\r\nm=audio 4000 x\r\n",
+    b"Content-Length: 77\r\n\r\n",
+    b"Contact: <sip:10.0.0.2:1024>\r\n",
     b"10.0.0.2",
     b"192.0.2.80",
 ];

@@ -18,6 +18,7 @@ pub(crate) mod pptp;
 pub(crate) mod protocols;
 pub(crate) mod rules;
 pub(crate) mod sane;
+pub(crate) mod sip;
 pub(crate) mod snmp;
 pub(crate) mod sockets;
 pub(crate) mod state;

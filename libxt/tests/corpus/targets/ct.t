@@ -28,6 +28,9 @@
 -p udp -j CT --helper amanda;=;OK
 -p tcp -j CT --helper amanda;;FAIL
 -p tcp -j CT --helper sane;=;OK
+-p tcp -j CT --helper sip;=;OK
+-p udp -j CT --helper sip;=;OK
+-p sctp -j CT --helper sip;;FAIL
 -p udp -j CT --helper sane;;FAIL
 -p tcp -j CT --helper nosuchhelper;;FAIL
 -p tcp -j CT --helper 12345678901234567;;FAIL

@@ -28,11 +28,13 @@ impl Expected {
 }
 
 impl Tracker {
-    /// Announces a connection for the process of a netlink port, 0 for a helper. As nf_ct_expect_related_report().
+    /// Announces a connection for the process of a netlink port, 0 for a helper; `shared` says that it is well if another
+    /// master expects the same. As nf_ct_expect_related_report().
     pub(super) fn announce(
         &mut self,
         master: ConnId,
         expected: Expected,
+        shared: bool,
         port: u32,
         now: Now,
         out: &mut Effects,
@@ -46,15 +48,15 @@ impl Tracker {
         loop {
             let met = self.expectations.seek(&expected.tuple, |entry| {
                 entry.zone == zone
-                    && (entry.master == master && entry.expected.repeats(&expected)
+                    && ((shared || entry.master == master) && entry.expected.repeats(&expected)
                         || entry.expected.clashes(&expected))
             });
             let Some(at) = met else { break };
             let entry = self.expectations.at(at);
-            if entry.master != master || !entry.expected.repeats(&expected) {
+            if !shared && entry.master != master || !entry.expected.repeats(&expected) {
                 return Err(Refusal::Busy);
             }
-            if entry.expected.class != expected.class {
+            if entry.expected.class != expected.class || entry.master != master {
                 return Err(Refusal::Already);
             }
             self.forget(at, 0, now, out);

@@ -74,7 +74,7 @@ impl Tracker {
             direction,
             saved,
         };
-        self.announce(master, expected, port, now, out).map(drop)
+        self.announce(master, expected, false, port, now, out).map(drop)
     }
 
     /// The expectation of packets with a tuple, be it active or not. As nf_ct_expect_find_get().
@@ -158,6 +158,39 @@ impl Tracker {
         }
         if let Some(expectation) = self.expectation(at, now) {
             out.events.push(Event { kind, port, subject: Subject::Expectation(expectation) });
+        }
+    }
+
+    /// What is expected of packets with a tuple, and by whom. As __nf_ct_expect_find().
+    pub(crate) fn expected_like(&self, tuple: &Tuple, zone: u16, now: Now) -> Option<(ConnId, Expected)> {
+        let entry = self.expectations.get(self.seek_expectation(tuple, zone, now)?)?;
+        Some((entry.master, entry.expected))
+    }
+
+    /// What a master expects, the newest first.
+    pub(crate) fn expected_by(&self, master: ConnId) -> impl Iterator<Item = (u32, &Expected)> {
+        let mut next =
+            self.table.get(master).and_then(|_| self.table.extra(master.index)).map(|extra| extra.expectations);
+        core::iter::from_fn(move || {
+            let at = next?.index()?;
+            let entry = self.expectations.get(at)?;
+            next = Some(entry.younger_than);
+            Some((at, &entry.expected))
+        })
+    }
+
+    /// An expectation is active and lives so many seconds from now on.
+    pub(crate) fn activate(&mut self, at: u32, seconds: u32, now: Now) {
+        if let Some(expected) = self.expectations.expected_mut(at) {
+            expected.flags &= !super::flag::INACTIVE;
+        }
+        self.expectations.set_deadline(at, now.monotonic.saturating_add(u64::from(seconds) * SECOND));
+    }
+
+    /// Takes back an expectation.
+    pub(crate) fn unexpect_at(&mut self, at: u32, now: Now, out: &mut Effects) {
+        if self.expectations.get(at).is_some() {
+            self.forget(at, 0, now, out);
         }
     }
 

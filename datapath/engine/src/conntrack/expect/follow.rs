@@ -70,4 +70,40 @@ impl Tracker {
             nat::setup(self, child, &range, manip, now);
         }
     }
+
+    /// It goes to what was said before translation, and comes from where the other end expects its own, if it does. As
+    /// nf_nat_sip_expected().
+    pub(super) fn follow_sip(&mut self, index: u32, master: ConnId, expected: &Expected, now: Now) {
+        const SIGNALLING: u8 = 0;
+        let one = |address, port: Option<u16>| Range {
+            flags: flags::MAP_IPS | if port.is_some() { flags::PROTO_SPECIFIED } else { 0 },
+            min_address: address,
+            max_address: address,
+            min_port: port.unwrap_or(0),
+            max_port: port.unwrap_or(0),
+            base_port: 0,
+        };
+        let child = self.table.id(index);
+        let comes = self.table.at(index).tuple(Direction::Original);
+        let (address, port) = expected.saved;
+        nat::setup(self, child, &one(address, Some(port)), Manip::Destination, now);
+        let mut source = None;
+        if expected.class != SIGNALLING {
+            let pair = self.expected_by(master).map(|(_, pair)| pair).find(|pair| {
+                pair.tuple.af == comes.af
+                    && pair.tuple.protocol == comes.protocol
+                    && pair.saved == (comes.source, comes.source_port())
+            });
+            source = pair.map(|pair| one(pair.tuple.destination, Some(pair.tuple.destination_port())));
+        }
+        if source.is_none()
+            && let Some(master) = self.table.get(master)
+            && comes.source == master.tuple(expected.direction).source
+        {
+            source = Some(one(master.tuple(expected.direction.opposite()).destination, None));
+        }
+        if let Some(range) = source {
+            nat::setup(self, child, &range, Manip::Source, now);
+        }
+    }
 }

@@ -64,6 +64,8 @@ pub enum Follow {
     Master,
     /// The GRE of a PPTP call: of its two directions one is enough. pptp_expectfn().
     Pptp,
+    /// It is translated to what SIP said before its words were. nf_nat_sip_expected().
+    Sip,
 }
 
 /// All of an expectation, copied: for events and dumps.
@@ -82,9 +84,6 @@ pub struct Snapshot {
     /// The name of the master's helper.
     pub helper: Option<&'static str>,
 }
-
-/// The name of a [`Follow`] in `CTA_EXPECT_FN`.
-const FOLLOW_MASTER: &str = "nat-follow-master";
 
 /// An expectation's place in a list, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,14 +132,15 @@ impl Expected {
 impl Follow {
     /// By the name in `CTA_EXPECT_FN`. As nf_ct_helper_expectfn_find_by_name().
     pub fn from_name(name: &[u8]) -> Option<Self> {
-        (name == FOLLOW_MASTER.as_bytes()).then_some(Self::Master)
+        [Self::Master, Self::Sip].into_iter().find(|follow| follow.name().is_some_and(|own| own.as_bytes() == name))
     }
 
     /// The name for `CTA_EXPECT_FN`, if it has one.
     pub const fn name(self) -> Option<&'static str> {
         match self {
             Self::Nothing | Self::Pptp => None,
-            Self::Master => Some(FOLLOW_MASTER),
+            Self::Master => Some("nat-follow-master"),
+            Self::Sip => Some("sip"),
         }
     }
 }
@@ -154,7 +154,18 @@ impl Tracker {
         now: Now,
         out: &mut Effects,
     ) -> Result<(), Refusal> {
-        self.announce(master, expected, 0, now, out).map(drop)
+        self.announce(master, expected, false, 0, now, out).map(drop)
+    }
+
+    /// The same where another master may expect it already. As NF_CT_EXP_F_SKIP_MASTER has it.
+    pub(crate) fn expect_shared(
+        &mut self,
+        master: ConnId,
+        expected: Expected,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), Refusal> {
+        self.announce(master, expected, true, 0, now, out).map(drop)
     }
 
     /// The expectation of a first packet, which is used up by it unless it is permanent; the connection `index` becomes the
@@ -187,6 +198,7 @@ impl Tracker {
         match expected.follow {
             Follow::Nothing => {}
             Follow::Master => self.follow_master(index, id, &expected, now),
+            Follow::Sip => self.follow_sip(index, id, &expected, now),
             Follow::Pptp => self.follow_pptp(index, id, &expected, now, out),
         }
         true

@@ -117,6 +117,11 @@ impl Expectations {
         }
     }
 
+    /// An expectation, to change what does not say where it stands.
+    pub(super) fn expected_mut(&mut self, at: u32) -> Option<&mut Expected> {
+        self.slots.get_mut(at as usize)?.as_mut().map(|entry| &mut entry.expected)
+    }
+
     /// Moves an expectation's end.
     pub(super) fn set_deadline(&mut self, at: u32, deadline: u64) {
         if let Some(entry) = self.slots.get_mut(at as usize).and_then(Option::as_mut) {

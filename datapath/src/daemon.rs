@@ -118,7 +118,13 @@ fn prepare(config: Config, store: Option<&Store>) -> Result<State, String> {
     };
     let mut engine = Engine::new(settings, key);
     let log = Sink::open(&config.log)?;
-    for failure in store.filter(|_| config.keep_tables).map(|store| store.restore(&mut engine)).unwrap_or_default() {
+    let store = store.cloned();
+    if let Some(store) = &store {
+        store.restore_policies(&mut engine);
+    }
+    for failure in
+        store.as_ref().filter(|_| config.keep_tables).map(|store| store.restore(&mut engine)).unwrap_or_default()
+    {
         complain(&failure);
     }
     let ledger = connections.and_then(|path| keep_connections(&path, key, left, &mut engine));
@@ -135,6 +141,7 @@ fn prepare(config: Config, store: Option<&Store>) -> Result<State, String> {
     Ok(State {
         engine: Mutex::new(engine),
         attachment: Mutex::new(attachment),
+        store,
         ledger: Mutex::new(ledger),
         outbox: Outbox::new().map_err(|error| format!("eventfd: {error}"))?,
         counts: queues.iter().map(|_| Counts::default()).collect(),

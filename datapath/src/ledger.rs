@@ -134,7 +134,7 @@ impl Ledger {
 impl Header {
     fn new(key: [u8; 16]) -> Self {
         let mut header = Self::new_zeroed();
-        header.magic = *b"xtconns1";
+        header.magic = *b"xtconns2";
         header.record = RECORD as u64;
         header.key = key;
         let boot = fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();

@@ -24,12 +24,15 @@ use crate::ledger::Ledger;
 use crate::log::Sink;
 use crate::sets::Sets;
 use crate::sockets::Sockets;
+use crate::store::Store;
 
 /// Shared by all threads. Locks are taken in this order: `config`, `attachment`, `engine`, `ledger`,
 /// `outbox`.
 pub(crate) struct State {
     pub(crate) engine: Mutex<Engine>,
     pub(crate) attachment: Mutex<Attachment>,
+    /// Where timeout policies are kept, if they are.
+    pub(crate) store: Option<Store>,
     /// Where connections are kept, if they are.
     pub(crate) ledger: Mutex<Option<Ledger>>,
     pub(crate) outbox: Outbox,
@@ -205,6 +208,14 @@ impl State {
             if let Some(useless) = ledger.take() {
                 useless.forget();
             }
+        }
+    }
+
+    /// Writes all timeout policies down. Call it while the engine is locked.
+    pub(crate) fn keep_policies(&self, engine: &Engine) {
+        let Some(store) = &self.store else { return };
+        if let Err(error) = store.keep_policies(engine) {
+            complain(&format!("timeout policies are not kept for a crash: {error}"));
         }
     }
 

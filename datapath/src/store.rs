@@ -8,6 +8,8 @@ use engine::Engine;
 use libxt::backend::Get;
 use libxt::family::Af;
 
+use crate::ctnetlink::timeout;
+
 /// The folder with one file per table: the blob that installed it.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
@@ -57,6 +59,18 @@ impl Store {
         failures
     }
 
+    /// Keeps all timeout policies.
+    pub(crate) fn keep_policies(&self, engine: &Engine) -> io::Result<()> {
+        let next = self.folder.join("next");
+        fs::write(&next, timeout::kept(engine))?;
+        fs::rename(next, self.folder.join(POLICIES))
+    }
+
+    /// Puts the timeout policies back that are kept. Call it before tables and connections that name them.
+    pub(crate) fn restore_policies(&self, engine: &mut Engine) {
+        timeout::restore(engine, &fs::read(self.folder.join(POLICIES)).unwrap_or_default());
+    }
+
     /// Where connections are kept, see [`crate::ledger`].
     pub(crate) fn connections(&self) -> PathBuf {
         self.folder.join("connections")
@@ -87,6 +101,8 @@ fn table_name(blob: &[u8]) -> Option<&str> {
     (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase())).then_some(name)
 }
 
+/// The file of timeout policies.
+const POLICIES: &str = "timeouts";
 /// What the folder's name begins with.
 const PREFIX: &str = "kept-";
 /// XT_TABLE_MAXNAMELEN.

@@ -71,7 +71,10 @@ impl Calls {
         // Without an answer the names stay unknown, and the table is refused for that.
         for policy in nfnl::timeout::of_kernel().unwrap_or_default() {
             if policy.name.as_deref().is_some_and(|name| wanted.contains(&name)) {
-                let _ = timeout::put(&mut self.state.engine(), &policy);
+                let mut engine = self.state.engine();
+                if timeout::put(&mut engine, &policy).is_ok() {
+                    self.state.keep_policies(&engine);
+                }
             }
         }
     }

@@ -4,9 +4,11 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use engine::conntrack::Snapshot;
 use engine::conntrack::keep::{Record, Restored};
+use engine::conntrack::policy::Policy;
+use engine::conntrack::{Draft, Snapshot};
 use libxt::family::Af;
+use libxt::value::text::Text;
 use proptest::prelude::*;
 use support::{Router, SECOND, addresses, echo, ip, tcp, udp};
 use zerocopy::{FromBytes, IntoBytes};
@@ -102,6 +104,74 @@ fn restored_connections_are_those_that_were_kept() {
 }
 
 #[test]
+fn a_restored_child_has_its_master_and_its_timeout_policy_again() {
+    let policy = |router: &Router| {
+        let settings = router.engine.tracker().settings();
+        let mut policy = Policy::new(Text::cut("short"), Af::V4, 17, settings).unwrap();
+        assert!(policy.set(1, 7));
+        policy
+    };
+    let rule = "-t raw -A PREROUTING -p udp --dport 9 -j CT --timeout short";
+    let (mut before, mut kept) = (router(), Kept::new());
+    talk(&mut before);
+    // One that is gone before leaves its place.
+    let mut gone = policy(&before);
+    gone.name = Text::cut("gone");
+    before.engine.tracker_mut().put_policy(gone).unwrap();
+    let short = policy(&before);
+    before.engine.tracker_mut().put_policy(short).unwrap();
+    let id = before.engine.tracker().find_policy(b"gone").unwrap().0;
+    before.engine.tracker_mut().remove_policy(id);
+    before.load(Af::V4, &[rule]);
+    assert!(before.forward(2, 3, &ip("10.0.0.2", "192.0.2.53", 17, &udp((5_001, 9), b"q"))).is_some());
+    let master = entries(&before)[0].tuples[0];
+    let child = engine::conntrack::Tuple {
+        ports: engine::conntrack::tuple::Ports::Ports { source: 1, destination: 2 },
+        ..master
+    };
+    let draft = Draft {
+        tuples: [child, child.inverse().unwrap()],
+        zones: [0; 2],
+        status: 0,
+        timeout: 500,
+        mark: 0,
+        labels: Some(5),
+        protocol: None,
+        nat: [None; 2],
+        helper: None,
+        master: Some(master),
+    };
+    let now = before.now;
+    before.engine.tracker_mut().insert(&draft, 0, now, &mut engine::Effects::default()).unwrap();
+    keep(&mut before, &mut kept);
+
+    let mut after = router();
+    after.now = before.now;
+    let number = before.engine.tracker().find_policy(b"short").unwrap().0.number();
+    let short = policy(&after);
+    after.engine.tracker_mut().restore_policy(number, short);
+    after.load(Af::V4, &[rule]);
+    let restored = after.engine.restore(kept.iter().map(|(index, record)| (*index, *record)), now);
+    assert_eq!(restored, Restored { taken: 8, ..Restored::default() });
+    let find = |router: &Router, destination: u16| {
+        entries(router)
+            .into_iter()
+            .find(|entry| entry.tuples[0].ports.ends().1 == destination)
+            .unwrap_or_else(|| panic!("no entry to port {destination}"))
+    };
+    assert_eq!((find(&after, 2).master, find(&after, 2).labels), (Some(master), Some(5)));
+    let masters = |router: &Router| entries(router).into_iter().find(|entry| entry.tuples[0] == master).unwrap().uses;
+    assert_eq!((masters(&before), masters(&after)), (2, 2));
+    // The next packet has the policy's timeout, not that of all.
+    assert_eq!(find(&after, 9).timeout, Some(7));
+    after.wait(3 * SECOND);
+    assert!(after.forward(2, 3, &ip("10.0.0.2", "192.0.2.53", 17, &udp((5_001, 9), b"q"))).is_some());
+    assert_eq!(find(&after, 9).timeout, Some(7));
+    after.wait(600_000 * SECOND);
+    assert!(entries(&after).is_empty());
+}
+
+#[test]
 fn a_restored_translation_works_both_ways_and_far_beyond_the_window_it_had() {
     let (mut before, mut kept) = (router(), Kept::new());
     talk(&mut before);
@@ -167,7 +237,7 @@ proptest! {
 
     #[test]
     fn records_of_any_bytes_are_refused_or_taken(
-        noise in prop::collection::vec((0u32..600, prop::array::uniform32(any::<u8>()), 0usize..160), 1..40),
+        noise in prop::collection::vec((0u32..600, prop::array::uniform32(any::<u8>()), 0usize..200), 1..40),
         seed in any::<[u8; 32]>(),
     ) {
         let (mut before, mut kept) = (router(), Kept::new());

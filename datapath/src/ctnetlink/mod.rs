@@ -35,6 +35,8 @@ pub(crate) trait Home {
     fn engine(&self) -> MutexGuard<'_, Engine>;
     /// Takes events over; called while the engine is locked.
     fn post(&self, events: &mut Vec<Event>);
+    /// Timeout policies changed; called while the engine is locked.
+    fn keep_policies(&self, _: &Engine) {}
 }
 
 impl Home for State {
@@ -44,6 +46,10 @@ impl Home for State {
 
     fn post(&self, events: &mut Vec<Event>) {
         self.outbox.post(events);
+    }
+
+    fn keep_policies(&self, engine: &Engine) {
+        Self::keep_policies(self, engine);
     }
 }
 

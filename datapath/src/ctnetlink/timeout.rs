@@ -4,7 +4,7 @@ use engine::Engine;
 use engine::conntrack::policy::{Policy, PolicyId};
 use libxt::family::Af;
 use libxt::value::text::Text;
-use nfnl::message::{Header, flag, netfilter, subsystem};
+use nfnl::message::{Header, Messages, flag, netfilter, subsystem};
 use nfnl::timeout;
 use nfnl::transport::server::{Outcome, Refusal};
 
@@ -23,6 +23,7 @@ impl At<'_> {
             return Err(errno(libc::EBUSY));
         }
         put(&mut engine, asked).map_err(errno)?;
+        self.home.keep_policies(&engine);
         Ok(Outcome::Done)
     }
 
@@ -51,6 +52,7 @@ impl At<'_> {
                 return Err(errno(libc::EBUSY));
             }
         }
+        self.home.keep_policies(&engine);
         Ok(Outcome::Done)
     }
 
@@ -78,6 +80,34 @@ impl At<'_> {
 
 /// Puts a policy into the engine, or why not.
 pub(crate) fn put(engine: &mut Engine, asked: &timeout::Policy) -> Result<(), i32> {
+    let policy = read(engine, asked)?;
+    engine.tracker_mut().put_policy(policy).map_err(engine::conntrack::Refusal::errno)
+}
+
+/// All policies as messages, whose sequence numbers are the policies' own.
+pub(crate) fn kept(engine: &Engine) -> Vec<u8> {
+    let mut all = Vec::new();
+    for (id, policy) in engine.tracker().policies() {
+        let kind = netfilter(subsystem::CTNETLINK_TIMEOUT, timeout::NEW);
+        let header = Header { kind, sequence: id.number().into(), ..Header::default() };
+        let _ = value(policy, 0).write(header, &mut all);
+    }
+    all
+}
+
+/// Puts policies back from what [`kept`] gave, as far as it makes sense.
+pub(crate) fn restore(engine: &mut Engine, kept: &[u8]) {
+    for message in Messages::new(kept).map_while(Result::ok) {
+        let asked = message.netfilter().ok().and_then(|(_, attributes)| timeout::Policy::parse(attributes).ok());
+        let policy = asked.and_then(|asked| read(engine, &asked).ok());
+        if let (Some(policy), Ok(number)) = (policy, u16::try_from(message.header.sequence)) {
+            engine.tracker_mut().restore_policy(number, policy);
+        }
+    }
+}
+
+/// The policy that a message describes; timeouts that it does not name are as for all.
+fn read(engine: &Engine, asked: &timeout::Policy) -> Result<Policy, i32> {
     let name = asked.name.as_deref().filter(|name| name.len() < 32).ok_or(libc::EINVAL)?;
     let timeouts = asked.timeouts.as_deref().ok_or(libc::EINVAL)?;
     let (af, protocol) = kind(asked)?;
@@ -87,7 +117,7 @@ pub(crate) fn put(engine: &mut Engine, asked: &timeout::Policy) -> Result<(), i3
     for &(attribute, seconds) in timeouts {
         policy.set(attribute, seconds);
     }
-    engine.tracker_mut().put_policy(policy).map_err(engine::conntrack::Refusal::errno)
+    Ok(policy)
 }
 
 /// All policies, for a dump.

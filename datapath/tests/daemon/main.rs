@@ -59,6 +59,7 @@ const TESTS: &[Test] = &[
     ("conntrack_names_the_same_statistics", connections::statistics),
     ("the_run_folder_has_the_texts_of_the_kernels_proc_files", connections::texts),
     ("a_timeout_policy_that_a_rule_names_says_how_long_connections_live", timeouts::policies),
+    ("a_timeout_policy_survives_a_crash_with_the_rule_that_names_it", timeouts::crash),
     ("messages_about_timeout_policies_are_answered_as_by_the_kernel", timeouts::messages),
 ];
 

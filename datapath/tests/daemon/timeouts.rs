@@ -3,14 +3,17 @@
 use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lab::frame::{Ip, Tcp, ethernet};
-use lab::router::{Judge, built};
+use lab::router::{Daemon, Judge, built};
 use lab::topology::{Bench, CLIENT, LAN, SERVER, WAN};
 use nfnl::message::{Header, flag, netfilter, subsystem};
 use nfnl::request::Requester;
 use nfnl::timeout::{self, Policy};
 use nfnl::transport::{Datapath, Kernel, Transport};
+
+use crate::process::eventually;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -48,12 +51,12 @@ pub(crate) fn policies() -> io::Result<()> {
         lan(&mut bench, here.udp(2, 54, b"x"))?;
         lan(&mut bench, here.packet(99, b"x"))?;
         lan(&mut bench, here.tcp(&Tcp::segment(3, 80, Tcp::SYN, 100, 0), b""))?;
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(100));
         bench.wan.send(&ethernet(WAN, SERVER, &there.tcp(&Tcp::segment(80, 3, Tcp::SYN | Tcp::ACK, 500, 101), b"")))?;
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(100));
         lan(&mut bench, here.tcp(&Tcp::segment(3, 80, Tcp::ACK, 101, 501), b""))?;
         lan(&mut bench, here.tcp(&Tcp::segment(4, 80, Tcp::SYN, 100, 0), b""))?;
-        std::thread::sleep(std::time::Duration::from_millis(200));
+        std::thread::sleep(Duration::from_millis(200));
         let entries = bench.router.must(&["conntrack", "-L"])?;
         // Up to the next ten: some seconds may have passed.
         let rounded = |word: &str| word.parse::<u32>().ok().filter(|&n| n > 20).map(|n| n.div_ceil(10) * 10);
@@ -68,6 +71,41 @@ pub(crate) fn policies() -> io::Result<()> {
     assert_eq!(shown[0], shown[1]);
     for wanted in [" 1000 src", " 7000 src", " 5000 ESTABLISHED"] {
         assert!(shown[0].iter().any(|line| line.contains(wanted)), "no {wanted:?} in {:#?}", shown[0]);
+    }
+    Ok(())
+}
+
+/// A policy that only the datapath has, the rule that names it and its connections survive a crash.
+pub(crate) fn crash() -> io::Result<()> {
+    let mut bench = Bench::new(Judge::Datapath, &built())?;
+    bench.router.within(|| -> io::Result<()> {
+        let mut requester = Requester::new(Datapath::open()?, 0);
+        make(&mut requester, "first", UDP, &[(1, 500)])?;
+        make(&mut requester, "kept", UDP, &[(1, 3000)])
+    })??;
+    let rule = ["iptables", "-t", "raw", "-A", "PREROUTING", "-p", "udp", "-j", "CT", "--timeout", "kept"];
+    bench.router.must(&rule)?;
+    let packet = |port| ethernet(LAN, CLIENT, &Ip::between([10, 1, 0, 2], [10, 2, 0, 2]).udp(port, 53, b"x"));
+    let shows = |bench: &mut Bench, port: u16| {
+        bench.lan.send(&packet(port))?;
+        let sport = format!("sport={port} dport=53 [UNREPLIED]");
+        eventually("the entry has the policy's timeout", Duration::from_secs(15), || {
+            let entries = bench.router.must(&["conntrack", "-L"])?;
+            let line = entries.lines().find(|line| line.contains(&sport)).unwrap_or_default();
+            let seconds = line.split_whitespace().nth(2).and_then(|word| word.parse::<u32>().ok());
+            Ok(seconds.is_some_and(|seconds| (2900..=3000).contains(&seconds)))
+        })
+    };
+    shows(&mut bench, 1)?;
+    for _ in 0..2 {
+        if let Some(daemon) = &mut bench.daemon {
+            daemon.crash()?;
+        }
+        bench.daemon = Some(Daemon::start(&bench.router)?);
+        // One that was there, and one that begins now.
+        shows(&mut bench, 1)?;
+        shows(&mut bench, 2)?;
+        assert!(bench.router.must(&["iptables-save"])?.contains("--timeout kept"));
     }
     Ok(())
 }
@@ -120,7 +158,12 @@ fn story<T: Transport>(mut requester: Requester<T>) -> io::Result<Vec<String>> {
     Ok(all)
 }
 
-fn make(requester: &mut Requester<Kernel>, name: &str, protocol: u8, timeouts: &[(u16, u32)]) -> io::Result<()> {
+fn make<T: Transport>(
+    requester: &mut Requester<T>,
+    name: &str,
+    protocol: u8,
+    timeouts: &[(u16, u32)],
+) -> io::Result<()> {
     let policy = Policy {
         name: Some(name.as_bytes().to_vec()),
         family: Some(2),

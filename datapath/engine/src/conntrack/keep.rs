@@ -9,13 +9,16 @@ use libxt::family::Af;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::connection::{Connection, Place, Traits};
+use super::extra::Extra;
 use super::pair::Pair;
+use super::policy::{Policies, PolicyId};
 use super::proto::{State, sctp, tcp};
 use super::table::{ORIGINAL, REPLY, SOURCE, Table};
 use super::tuple::Ports;
-use super::{Address, ProtocolState, Tracker, Tuple, status};
+use super::{Address, ConnId, ProtocolState, Tracker, Tuple, status};
 use crate::Now;
 use crate::helper::HelperId;
+use crate::helper::sequence::Shift;
 
 /// A connection of the table as it is kept, in the machine's own byte order; all zero is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -29,6 +32,10 @@ pub struct Record {
     /// UDP: when it becomes a stream. SCTP: the verification tags. TCP: by how much SYNPROXY moves numbers and times.
     stream: u64,
     addresses: [[[u8; 16]; 2]; 2],
+    /// The slot and the generation of the connection that announced it, see [`MASTER`].
+    master: [u32; 2],
+    /// How sequence numbers of each direction are moved, see [`SHIFTS`]: position, before, after.
+    shifts: [[u32; 3]; 2],
     generation: u32,
     status: u32,
     mark: u32,
@@ -44,7 +51,7 @@ pub struct Record {
     protocol: u8,
     /// Which of [`Ports`], see [`kind`].
     kind: u8,
-    /// What it was born with, see [`Traits`].
+    /// What it was born with, see [`Traits`]; [`MASTER`] and [`SHIFTS`].
     traits: u8,
     /// Of TCP or SCTP.
     tcp_state: u8,
@@ -54,7 +61,10 @@ pub struct Record {
     pub used: u8,
     /// The helper's number, see [`HelperId::number`].
     helper: u8,
-    reserved: [u8; 3],
+    /// Its master's, likewise.
+    master_helper: u8,
+    /// The number of its timeout policy, or 0.
+    policy: u16,
 }
 
 /// What became of kept records.
@@ -81,6 +91,8 @@ impl Record {
             counters: [there.packets, there.bytes, back.packets, back.bytes],
             stream: connection.state.stream(),
             addresses: [original, reply].map(|tuple| [tuple.source.0, tuple.destination.0]),
+            master: [0; 2],
+            shifts: [[0; 3]; 2],
             generation: connection.generation,
             status: connection.status(),
             mark: connection.mark,
@@ -104,7 +116,8 @@ impl Record {
             tcp_flags: [0; 2],
             used: 1,
             helper: 0,
-            reserved: [0; 3],
+            master_helper: 0,
+            policy: 0,
         };
         match connection.protocol() {
             ProtocolState::Tcp { state, scales, flags } => {
@@ -117,6 +130,26 @@ impl Record {
             ProtocolState::Stateless => {}
         }
         record
+    }
+
+    /// Adds what few connections have.
+    fn add(&mut self, extra: &Extra, policies: &Policies) {
+        (self.secmark, self.labels) = (extra.secmark, extra.labels);
+        self.helper = HelperId::number(extra.help.as_ref().and_then(|help| help.helper));
+        if let Some((numbers, times)) = extra.moved() {
+            self.stream = u64::from(numbers) << 32 | u64::from(times);
+        }
+        self.policy = extra.timeouts.filter(|id| policies.get(*id).is_some()).map_or(0, PolicyId::number);
+        if let Some(master) = &extra.master {
+            self.traits |= MASTER;
+            self.master = [master.id.index, master.id.generation];
+            self.master_helper = HelperId::number(master.helper);
+        }
+        if let Some(shifts) = extra.shifts {
+            self.traits |= SHIFTS;
+            self.shifts =
+                shifts.map(|shift| [shift.position, shift.before.cast_unsigned(), shift.after.cast_unsigned()]);
+        }
     }
 
     /// Whether its addresses were translated.
@@ -196,11 +229,7 @@ impl Tracker {
             connection.kept = coarse(connection.deadline);
             let mut record = (connection.place == Place::Table).then(|| Record::of(connection));
             if let (Some(record), Some(extra)) = (&mut record, self.table.extra(index)) {
-                (record.secmark, record.labels) = (extra.secmark, extra.labels);
-                if let Some((numbers, times)) = extra.moved() {
-                    record.stream = u64::from(numbers) << 32 | u64::from(times);
-                }
-                record.helper = HelperId::number(extra.help.as_ref().and_then(|help| help.helper));
+                record.add(extra, &self.policies);
             }
             keep(index, record.as_ref());
         }
@@ -215,6 +244,7 @@ impl Tracker {
         now: Now,
     ) -> (Restored, [bool; 2]) {
         let (mut restored, mut translated) = (Restored::default(), [false; 2]);
+        let mut children = Vec::new();
         self.table.wheel.skip_to(now.monotonic);
         for (index, record) in records.into_iter().filter(|(_, record)| record.used != 0) {
             if record.deadline <= now.monotonic {
@@ -226,9 +256,26 @@ impl Tracker {
                 continue;
             }
             restored.taken += 1;
+            if record.traits & MASTER != 0 {
+                children.push((index, record));
+            }
             translated[usize::from(record.family != Af::V4.number())] |= record.is_translated();
         }
         self.table.list_free();
+        // A master may stand behind its child.
+        for (index, record) in children {
+            let [master, generation] = record.master;
+            let master = ConnId { index: master, generation };
+            let there = self.table.get(master).is_some_and(|connection| connection.place == Place::Table);
+            if there && master.index != index {
+                self.adopt(index, master);
+                if let Some(extra) = self.table.extra_mut(index)
+                    && let Some(master) = &mut extra.master
+                {
+                    master.helper = HelperId::from_number(record.master_helper);
+                }
+            }
+        }
         (restored, translated)
     }
 
@@ -266,6 +313,17 @@ impl Tracker {
             if record.is_translated() {
                 self.make_shiftable(index);
             }
+        }
+        if let Some(policy) = self.policies.at(record.policy) {
+            self.table.add_extra(index).timeouts = Some(policy);
+        }
+        if record.traits & SHIFTS != 0 {
+            let shift = |[position, before, after]: [u32; 3]| Shift {
+                position,
+                before: before.cast_signed(),
+                after: after.cast_signed(),
+            };
+            self.table.add_extra(index).shifts = Some(record.shifts.map(shift));
         }
         self.table.start_timer(index);
         self.table.link(index, ORIGINAL);
@@ -306,6 +364,11 @@ impl Tracker {
         }
     }
 }
+
+/// Bit of [`Record::traits`]: it has a master.
+const MASTER: u8 = 0x40;
+/// Bit of [`Record::traits`]: its payload may change its length.
+const SHIFTS: u8 = 0x80;
 
 /// Nanoseconds in units of about a second, going round.
 fn coarse(deadline: u64) -> u16 {

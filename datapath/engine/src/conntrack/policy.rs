@@ -39,6 +39,13 @@ pub struct PolicyId {
     serial: u32,
 }
 
+impl PolicyId {
+    /// Its place among all, from 1 on: what a kept connection says of it.
+    pub const fn number(self) -> u16 {
+        self.index + 1
+    }
+}
+
 /// All policies.
 #[derive(Debug, Default)]
 pub(super) struct Policies {
@@ -122,6 +129,13 @@ impl Policies {
         (*serial == id.serial).then_some(policy)
     }
 
+    /// The policy at a place that [`PolicyId::number`] gave.
+    pub(super) fn at(&self, number: u16) -> Option<PolicyId> {
+        let index = number.checked_sub(1)?;
+        let (serial, _) = self.slots.get(usize::from(index))?.as_ref()?;
+        Some(PolicyId { index, serial: *serial })
+    }
+
     fn all(&self) -> impl Iterator<Item = (PolicyId, &Policy)> {
         self.slots.iter().zip(0..).filter_map(|(slot, index)| {
             let (serial, policy) = slot.as_ref()?;
@@ -163,6 +177,20 @@ impl Tracker {
             None => return Err(Refusal::Full),
         }
         Ok(())
+    }
+
+    /// Puts a kept policy back at its place; nothing if that is taken or beyond what there may be.
+    pub fn restore_policy(&mut self, number: u16, policy: Policy) {
+        let place = usize::from(number).wrapping_sub(1);
+        if place >= MOST {
+            return;
+        }
+        let slots = &mut self.policies.slots;
+        slots.resize(slots.len().max(place + 1), None);
+        if slots[place].is_none() {
+            self.policies.made = self.policies.made.wrapping_add(1);
+            slots[place] = Some((self.policies.made, policy));
+        }
     }
 
     /// Takes a policy out; its connections have the common timeouts from now on. No rule may name it any more.

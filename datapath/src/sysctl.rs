@@ -27,6 +27,17 @@ pub(crate) fn set(settings: &mut Settings, name: &str, value: u64) -> bool {
     true
 }
 
+/// Writes a sysctl of this network namespace.
+pub(crate) fn write(name: &str, value: u32) -> io::Result<()> {
+    fs::write(Path::new(FOLDER).join(name), value.to_string())
+}
+
+/// The sysctls of a protocol's timeouts in the order of its attributes of a policy; one that has none is empty. `None` for a
+/// protocol without a tracker of its own.
+pub(crate) fn timeouts(protocol: u8) -> Option<&'static [&'static str]> {
+    TIMEOUTS.iter().find(|(number, _)| *number == protocol).map(|(_, names)| *names)
+}
+
 /// Tells when somebody wrote to one of the files.
 #[derive(Debug)]
 pub(crate) struct Watch {
@@ -57,6 +68,45 @@ impl AsFd for Watch {
 }
 
 const FOLDER: &str = "/proc/sys/net/netfilter";
+
+/// By protocol.
+const TIMEOUTS: &[(u8, &[&str])] = &[
+    (1, &["nf_conntrack_icmp_timeout"]),
+    (
+        6,
+        &[
+            "nf_conntrack_tcp_timeout_syn_sent",
+            "nf_conntrack_tcp_timeout_syn_recv",
+            "nf_conntrack_tcp_timeout_established",
+            "nf_conntrack_tcp_timeout_fin_wait",
+            "nf_conntrack_tcp_timeout_close_wait",
+            "nf_conntrack_tcp_timeout_last_ack",
+            "nf_conntrack_tcp_timeout_time_wait",
+            "nf_conntrack_tcp_timeout_close",
+            "",
+            "nf_conntrack_tcp_timeout_max_retrans",
+            "nf_conntrack_tcp_timeout_unacknowledged",
+        ],
+    ),
+    (17, &["nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream"]),
+    (47, &["nf_conntrack_gre_timeout", "nf_conntrack_gre_timeout_stream"]),
+    (58, &["nf_conntrack_icmpv6_timeout"]),
+    (
+        132,
+        &[
+            "nf_conntrack_sctp_timeout_closed",
+            "nf_conntrack_sctp_timeout_cookie_wait",
+            "nf_conntrack_sctp_timeout_cookie_echoed",
+            "nf_conntrack_sctp_timeout_established",
+            "nf_conntrack_sctp_timeout_shutdown_sent",
+            "nf_conntrack_sctp_timeout_shutdown_recd",
+            "nf_conntrack_sctp_timeout_shutdown_ack_sent",
+            "nf_conntrack_sctp_timeout_heartbeat_sent",
+        ],
+    ),
+    (136, &["nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream"]),
+    (255, &["nf_conntrack_generic_timeout"]),
+];
 
 type Apply = fn(&mut Settings, u64);
 

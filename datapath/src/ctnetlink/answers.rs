@@ -120,9 +120,7 @@ impl Handler for At<'_> {
                     nfnl::timeout::GET => self.policy(request, asked.name.as_deref(), reply),
                     nfnl::timeout::DELETE => self.delete_policies(asked.name.as_deref()),
                     nfnl::timeout::DEFAULT_GET => self.default_policy(request, &asked, reply),
-                    nfnl::timeout::DEFAULT_SET => {
-                        Err(Refusal { errno: libc::EOPNOTSUPP, text: Some("the sysctls set what holds for all") })
-                    }
+                    nfnl::timeout::DEFAULT_SET => self.set_default_policy(&asked),
                     _ => Err(errno(libc::EINVAL)),
                 }
             }

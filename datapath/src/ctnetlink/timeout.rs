@@ -9,6 +9,7 @@ use nfnl::timeout;
 use nfnl::transport::server::{Outcome, Refusal};
 
 use super::answers::{At, errno};
+use crate::sysctl;
 
 impl At<'_> {
     /// As cttimeout_new_timeout().
@@ -74,6 +75,26 @@ impl At<'_> {
             ..request
         };
         answer.write(header, reply).map_err(|_| errno(libc::ENOMEM))?;
+        Ok(Outcome::Done)
+    }
+}
+
+impl At<'_> {
+    /// As cttimeout_default_set(): there as here the sysctls say what holds without a policy.
+    pub(super) fn set_default_policy(&self, asked: &timeout::Policy) -> Result<Outcome, Refusal> {
+        let timeouts = asked.timeouts.as_deref().ok_or(errno(libc::EINVAL))?;
+        let (_, protocol) = kind(asked).map_err(errno)?;
+        let names = sysctl::timeouts(protocol).ok_or(errno(libc::EOPNOTSUPP))?;
+        let mut engine = self.home.engine();
+        let mut settings = engine.tracker().settings().clone();
+        for &(attribute, seconds) in timeouts {
+            let name = names.get(usize::from(attribute).wrapping_sub(1)).filter(|name| !name.is_empty());
+            if let Some(name) = name {
+                sysctl::write(name, seconds).map_err(|error| errno(error.raw_os_error().unwrap_or(libc::EIO)))?;
+                sysctl::set(&mut settings, name, seconds.into());
+            }
+        }
+        engine.configure(settings);
         Ok(Outcome::Done)
     }
 }

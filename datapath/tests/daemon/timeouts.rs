@@ -116,12 +116,17 @@ pub(crate) fn messages() -> io::Result<()> {
     for judge in [Judge::Kernel, Judge::Datapath] {
         let bench = Bench::new(judge, &built())?;
         let socket = PathBuf::from("/run/xt-datapath").join(bench.router.inode()?.to_string()).join("conntrack");
-        heard.push(match judge {
+        let mut told = match judge {
             Judge::Kernel => bench.router.within(|| story(Requester::new(Kernel::open()?, 0)))??,
             _ if socket.exists() => story(Requester::new(Datapath::connect(&socket)?, 0))?,
             // Without root the run folder is the user's own.
             _ => return Ok(()),
-        });
+        };
+        for name in ["udp_timeout", "udp_timeout_stream", "tcp_timeout_established", "icmp_timeout", "generic_timeout"]
+        {
+            told.push(format!("{name} {}", bench.router.read_sysctl(&format!("net.netfilter.nf_conntrack_{name}"))?));
+        }
+        heard.push(told);
     }
     assert_eq!(heard[0], heard[1]);
     Ok(())
@@ -144,6 +149,13 @@ fn story<T: Transport>(mut requester: Requester<T>) -> io::Result<Vec<String>> {
         (timeout::NEW, excl, None, Some(TCP), Some(vec![(1, 9)])),
         (timeout::DELETE, 0, Some("none"), None, None),
         (timeout::DELETE, 0, Some("all"), None, None),
+        (timeout::DEFAULT_SET, 0, None, Some(UDP), Some(vec![(1, 41), (2, 142)])),
+        (timeout::DEFAULT_SET, 0, None, Some(TCP), Some(vec![(3, 4343)])),
+        (timeout::DEFAULT_SET, 0, None, Some(1), Some(vec![(1, 44)])),
+        (timeout::DEFAULT_SET, 0, None, Some(99), Some(vec![(1, 45)])),
+        (timeout::DEFAULT_SET, 0, None, Some(255), Some(vec![(1, 46)])),
+        (timeout::DEFAULT_SET, 0, None, Some(UDP), None),
+        (timeout::DEFAULT_SET, 0, None, None, Some(vec![(1, 47)])),
     ] {
         let policy =
             Policy { name: name.map(|name| name.as_bytes().to_vec()), family: Some(2), protocol, timeouts, uses: None };
@@ -153,6 +165,21 @@ fn story<T: Transport>(mut requester: Requester<T>) -> io::Result<Vec<String>> {
         timeout::list(&mut requester).map_err(io::Error::other)?.iter().map(|policy| format!("{policy:?}")).collect();
     listed.sort_unstable();
     all.extend(listed);
+    for protocol in [UDP, TCP, 1] {
+        let asked = Policy { family: Some(2), protocol: Some(protocol), ..Policy::default() };
+        let kind = netfilter(subsystem::CTNETLINK_TIMEOUT, timeout::DEFAULT_GET);
+        let header = Header { kind, ..Header::default() };
+        let mut said = String::new();
+        let asking = requester.ask(
+            header,
+            |header, out| asked.write(header, out),
+            |message| {
+                said = format!("{:?}", message.netfilter().map(|(_, attributes)| Policy::parse(attributes)));
+                ControlFlow::Continue(())
+            },
+        );
+        all.push(format!("for all of {protocol}: {said} {:?}", asking.err().and_then(|error| error.errno())));
+    }
     all.push(format!("all: {}", act(&mut requester, timeout::DELETE, 0, &Policy::default())));
     all.push(format!("{:?}", timeout::list(&mut requester).map_err(io::Error::other)?));
     Ok(all)

@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 CARGO ?= cargo
-# Seconds that `make test` fuzzes each of the four targets at most.
+# Seconds that `make test` fuzzes each of the five targets at most.
 FUZZ_SECONDS ?= 75
 # Where every random test begins, so that a red run speaks of the change and not of the draw. `make test SEED=$$(date +%s)'
 # draws anew; the hunts always do.

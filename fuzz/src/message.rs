@@ -41,7 +41,8 @@ fn walk(attributes: Attributes<'_>, depth: usize) {
     }
     for attribute in attributes {
         let Ok(attribute) = attribute else { return };
-        let _ = (attribute.u8(), attribute.be16(), attribute.be32(), attribute.be64(), attribute.ipv4(), attribute.ipv6());
+        let _ =
+            (attribute.u8(), attribute.be16(), attribute.be32(), attribute.be64(), attribute.ipv4(), attribute.ipv6());
         let _ = attribute.text();
         walk(Attributes::new(attribute.payload), depth + 1);
     }

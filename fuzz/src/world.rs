@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use engine::{
-    Device, Effects, Engine, Hook, Host, Now, Packet,
+    Device, Effects, Engine, Hook, Host, Now, Packet, Verdict,
     host::{AddressKind, Route},
     packet::{Buffer, Checksum, LinkHeader, PacketId},
 };
@@ -72,8 +72,20 @@ impl World {
         self.out.clear();
     }
 
-    /// One packet; the low bits of `hook` say where and which way, `time` how much later than the last.
-    pub fn send(&mut self, engine: &mut Engine, hook: u8, time: u8, bytes: &[u8]) {
+    /// A packet that is forwarded, from the first device to the second or back; what leaves.
+    #[allow(dead_code, reason = "of one target only")]
+    pub fn forward(&mut self, engine: &mut Engine, back: bool, bytes: &[u8]) -> Option<Vec<u8>> {
+        const VERIFIED: u8 = 1 << 4;
+        let side = if back { 8 } else { 0 };
+        let mut bytes = bytes.to_vec();
+        for hook in [0, 2, 4] {
+            bytes = self.send(engine, hook | side | VERIFIED, 0, &bytes)?;
+        }
+        Some(bytes)
+    }
+
+    /// One packet; the low bits of `hook` say where and which way, `time` how much later than the last. What becomes of it.
+    pub fn send(&mut self, engine: &mut Engine, hook: u8, time: u8, bytes: &[u8]) -> Option<Vec<u8>> {
         self.now.monotonic += u64::from(time) * u64::from(time) * 10_000_000;
         self.now.wall = self.now.monotonic;
         self.number = self.number.wrapping_add(1);
@@ -107,8 +119,9 @@ impl World {
             link: LinkHeader::default(),
             data: Buffer::new(&mut room, bytes.len()),
         };
-        engine.packet(&mut packet, self.now, &Router, &mut self.out);
+        let verdict = engine.packet(&mut packet, self.now, &Router, &mut self.out);
         self.out.clear();
+        (verdict == Verdict::Accept).then(|| packet.data.bytes().to_vec())
     }
 }
 
@@ -116,9 +129,8 @@ impl World {
 #[allow(dead_code, reason = "of one target only")]
 pub fn send_some(engine: &mut Engine) {
     let mut world = World::default();
-    let four = [
-        0x45, 0, 0, 32, 0, 1, 0, 0, 64, 17, 0, 0, 10, 1, 0, 2, 10, 2, 0, 2, 4, 0, 0, 53, 0, 12, 0, 0, 1, 2, 3, 4,
-    ];
+    let four =
+        [0x45, 0, 0, 32, 0, 1, 0, 0, 64, 17, 0, 0, 10, 1, 0, 2, 10, 2, 0, 2, 4, 0, 0, 53, 0, 12, 0, 0, 1, 2, 3, 4];
     let mut six = vec![0x60, 0, 0, 0, 0, 12, 17, 64];
     six.extend(Ipv6Addr::new(0xfd01, 0, 0, 0, 0, 0, 0, 2).octets());
     six.extend(Ipv6Addr::new(0xfd02, 0, 0, 0, 0, 0, 0, 2).octets());

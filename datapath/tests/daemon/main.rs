@@ -50,6 +50,7 @@ const TESTS: &[Test] = &[
     ("a_ttl_set_by_a_rule_arrives_with_right_checksums_in_super_packets_too", rewriting::ttl),
     ("held_fragments_leave_translated_and_in_their_order", rewriting::fragments),
     ("hashes_that_change_their_size_lose_no_connection", stress::resized),
+    ("who_reads_events_too_slowly_is_told_and_hears_the_rest_in_order", stress::overrun),
     ("everything_at_once_harms_nobody", stress::at_once),
     ("a_table_survives_a_crash_and_not_a_clean_stop", rewriting::kept),
     ("connections_survive_crash_after_crash", rewriting::connections),

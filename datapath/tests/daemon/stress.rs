@@ -10,8 +10,12 @@ use std::time::{Duration, Instant};
 use lab::fill::{fill, udp};
 use lab::namespace::Namespace;
 use lab::router::{Commands, Judge, built};
-use lab::topology::Chain;
+use lab::topology::{Bench, Chain};
 use lab::traffic::{self, Server};
+use nfnl::conntrack::Flow;
+use nfnl::message::Messages;
+use nfnl::transport::{Datapath, Kernel, Transport};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::chain;
 use crate::process::{Process, eventually};
@@ -199,4 +203,62 @@ pub(crate) fn at_once() -> io::Result<()> {
     })?;
     assert!(datapath.stop()?.success());
     Ok(())
+}
+
+/// Who reads events too slowly is told so, and hears in order what it hears.
+pub(crate) fn overrun() -> io::Result<()> {
+    for judge in [Judge::Kernel, Judge::Datapath] {
+        let bench = Bench::new(judge, &built())?;
+        bench.router.within(|| match judge {
+            Judge::Kernel => Kernel::open().and_then(|transport| hear(transport, &bench.router, judge)),
+            _ => Datapath::open().and_then(|transport| hear(transport, &bench.router, judge)),
+        })??;
+    }
+    Ok(())
+}
+
+fn hear(mut transport: impl Transport, router: &Namespace, judge: Judge) -> io::Result<()> {
+    /// `NFNLGRP_CONNTRACK_NEW`.
+    const NEW: u32 = 1;
+    const FLOWS: u32 = 40_000;
+    transport.set_buffer_size(4096)?;
+    transport.subscribe(NEW)?;
+    // The server asks now and then whether somebody listens.
+    let mut tries = 49_000..50_000;
+    eventually("events come", Duration::from_secs(20), || {
+        fill(router, judge, tries.by_ref().take(1).map(udp))?;
+        ready(&transport, 200)
+    })?;
+    fill(router, judge, (0..FLOWS).map(udp))?;
+    let (mut lost, mut heard, mut frame) = (false, Vec::new(), Vec::new());
+    let mut read = |transport: &mut dyn Transport, heard: &mut Vec<u16>| -> io::Result<bool> {
+        match transport.recv(&mut frame) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => return Ok(true),
+            done => done?,
+        }
+        let flows = Messages::new(&frame).filter_map(|message| Flow::read(&message.ok()?).ok());
+        heard.extend(flows.filter_map(|flow| flow.original.source_port).filter(|port| *port < 50_000));
+        Ok(false)
+    };
+    while ready(&transport, 1000)? {
+        lost |= read(&mut transport, &mut heard)?;
+    }
+    assert!(lost, "{}: nothing was lost, {} events came", judge.name(), heard.len());
+    assert!(heard.is_sorted(), "{}: out of order", judge.name());
+    assert!(heard.len() < FLOWS as usize);
+    // From now on all is heard again.
+    heard.clear();
+    fill(router, judge, std::iter::once(udp(FLOWS + 7)))?;
+    eventually("the next event", Duration::from_secs(20), || {
+        if ready(&transport, 100)? {
+            read(&mut transport, &mut heard)?;
+        }
+        Ok(heard == [1024 + FLOWS as u16 + 7])
+    })
+}
+
+/// Whether there is something to read within some milliseconds.
+fn ready(transport: &impl Transport, milliseconds: u16) -> io::Result<bool> {
+    let mut polled = [PollFd::new(transport.as_fd(), PollFlags::POLLIN)];
+    Ok(poll(&mut polled, PollTimeout::from(milliseconds))? > 0)
 }

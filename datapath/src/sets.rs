@@ -18,6 +18,8 @@ pub(crate) struct Sets(Mutex<Asked>);
 struct Asked {
     socket: Option<nfnl::ipset::Sets>,
     known: HashMap<u16, Set>,
+    /// Members of sets of sets, by name.
+    members: HashMap<Vec<u8>, Set>,
 }
 
 impl Sets {
@@ -30,13 +32,16 @@ impl Sets {
             let Some(set) = asked.known(one.index) else {
                 return Err(Refused::new(libc::ENOENT, "there is no such set"));
             };
+            let (counts, mut networks) = (set.counters, set.parts.contains(&Part::Net));
             if set.parts.contains(&Part::Set) {
-                return Err(Refused::new(
-                    libc::EOPNOTSUPP,
-                    "set: sets of sets (list:set) cannot be asked from user space",
-                ));
+                if counts {
+                    let why = "set: what a set of sets (list:set) counts is the kernel's to do";
+                    return Err(Refused::new(libc::EOPNOTSUPP, why));
+                }
+                let members = asked.members(one.index).unwrap_or_default();
+                networks = members.iter().any(|member| member.parts.contains(&Part::Net));
             }
-            if one.changes && set.parts.contains(&Part::Net) {
+            if one.changes && networks {
                 let why = "SET: which network of an address goes into a set of networks is the kernel's secret";
                 return Err(Refused::new(libc::EOPNOTSUPP, why));
             }
@@ -78,22 +83,58 @@ impl Asked {
     }
 
     fn act(&mut self, index: u16, act: SetAct, element: &SetElement<'_>) -> Result<bool, Error> {
-        if self.known(index).is_none() {
-            return Ok(false);
+        let Some(set) = self.known(index) else { return Ok(false) };
+        if !set.parts.contains(&Part::Set) {
+            self.socket()?;
+            let (Some(socket), Some(set)) = (self.socket.as_mut(), self.known.get(&index)) else { return Ok(false) };
+            return act_on(socket, set, act, element);
         }
-        self.socket()?;
-        let (Some(socket), Some(set)) = (self.socket.as_mut(), self.known.get(&index)) else { return Ok(false) };
-        let mut values = [Value::Mark(0); PARTS];
-        let Some(values) = values_of(set, element, &mut values) else { return Ok(false) };
-        let act = match act {
-            SetAct::Test { nomatch, count } => {
-                Act::Test { nomatch, bytes: (count && set.counters).then_some(element.length) }
+        // As list_set_ktest(), list_set_kadd() and list_set_kdel(): the first that can ends it.
+        for member in self.members(index)? {
+            match act_on(self.socket()?, &member, act, element) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                // It may be another set by this name now.
+                Err(Error::Refused { .. }) => drop(self.members.remove(&member.name)),
+                Err(error) => return Err(error),
             }
-            SetAct::Add { exist, timeout } => Act::Add { exist, timeout: timeout.filter(|_| set.timeouts) },
-            SetAct::Delete => Act::Delete,
-        };
-        socket.act(set, act, values)
+        }
+        Ok(false)
     }
+
+    /// The sets in a set of sets, in their order.
+    fn members(&mut self, index: u16) -> Result<Vec<Set>, Error> {
+        let Some(list) = self.known(index).cloned() else { return Ok(Vec::new()) };
+        let mut members = Vec::new();
+        for name in self.socket()?.members(&list)? {
+            if !self.members.contains_key(&name)
+                && let Some(set) = self.socket()?.describe(name.clone())?
+            {
+                self.members.insert(name.clone(), set);
+            }
+            members.extend(self.members.get(&name).cloned());
+        }
+        Ok(members)
+    }
+}
+
+/// Asks or changes one set that is none of sets.
+fn act_on(socket: &mut nfnl::ipset::Sets, set: &Set, act: SetAct, element: &SetElement<'_>) -> Result<bool, Error> {
+    let changes = !matches!(act, SetAct::Test { .. });
+    if changes && set.parts.contains(&Part::Net) {
+        // Only a set that came into a list later: which network is chosen is the kernel's secret.
+        return Ok(false);
+    }
+    let mut values = [Value::Mark(0); PARTS];
+    let Some(values) = values_of(set, element, &mut values) else { return Ok(false) };
+    let act = match act {
+        SetAct::Test { nomatch, count } => {
+            Act::Test { nomatch, bytes: (count && set.counters).then_some(element.length) }
+        }
+        SetAct::Add { exist, timeout } => Act::Add { exist, timeout: timeout.filter(|_| set.timeouts) },
+        SetAct::Delete => Act::Delete,
+    };
+    socket.act(set, act, values)
 }
 
 /// The values of a set's parts in a packet; `None` if the packet or the rule lacks one. As the `kadt` of each type.

@@ -115,7 +115,29 @@ impl Sets {
         }
     }
 
-    fn describe(&mut self, name: Vec<u8>) -> Result<Option<Set>, Error> {
+    /// The names of the sets in a set of sets, in their order.
+    pub fn members(&mut self, set: &Set) -> Result<Vec<Vec<u8>>, Error> {
+        let mut names = Vec::new();
+        self.requester.dump(
+            head(cmd::LIST),
+            |header, out| {
+                let mut b = Builder::netfilter(header, Nfgen::of(AF_INET), out);
+                b.u8(attr::PROTOCOL, PROTOCOL).nul_terminated(attr::SETNAME, &set.name);
+                b.finish()
+            },
+            |message| {
+                let elements = message.netfilter().ok().and_then(|(_, all)| all.find(attr::ADT).ok()?);
+                let elements = elements.map_or(Attributes::new(&[]), |elements| Attributes::new(elements.payload));
+                let inner = elements.flatten().map(|element| Attributes::new(element.payload));
+                names.extend(inner.filter_map(|element| text(element, attr::NAME)));
+                ControlFlow::Continue(())
+            },
+        )?;
+        Ok(names)
+    }
+
+    /// The set of a name; `None` if there is none.
+    pub fn describe(&mut self, name: Vec<u8>) -> Result<Option<Set>, Error> {
         let mut told = None;
         let asked = self.requester.dump(
             head(cmd::LIST),
@@ -290,6 +312,7 @@ mod attr {
     pub(super) const FAMILY: u16 = 5;
     pub(super) const FLAGS: u16 = 6;
     pub(super) const DATA: u16 = 7;
+    pub(super) const ADT: u16 = 8;
     pub(super) const INDEX: u16 = 11;
 
     pub(super) const IP: u16 = 1;
@@ -299,6 +322,7 @@ mod attr {
     pub(super) const CADT_FLAGS: u16 = 8;
     pub(super) const MARK: u16 = 10;
     pub(super) const ETHER: u16 = 17;
+    pub(super) const NAME: u16 = 18;
     pub(super) const IP2: u16 = 20;
     pub(super) const IFACE: u16 = 23;
     pub(super) const BYTES: u16 = 24;

@@ -7,6 +7,7 @@ use libxt::family::Af;
 
 use super::stores::Stores;
 use super::{Scene, Site};
+use crate::notes::Answer;
 use crate::ruleset::Refused;
 use crate::ruleset::refused::errno;
 
@@ -61,10 +62,14 @@ impl Rule {
     }
 }
 
-/// What the kernel answered.
+/// What the kernel answered. What the datapath sends in the place of a kernel's reset, which has no socket, has one.
 pub(crate) fn matches(rule: &Rule, scene: &Scene<'_, '_>) -> bool {
-    rule.index.is_some_and(|index| scene.packet.answers & 1u8.checked_shl(index as u32).unwrap_or(0) != 0)
+    let reset = scene.answer == Some(Answer::Reset) && rule.question.name == GROUP;
+    !reset && rule.index.is_some_and(|index| scene.packet.answers & 1u8.checked_shl(index as u32).unwrap_or(0) != 0)
 }
+
+/// The match that asks a packet's socket.
+pub(crate) const GROUP: &str = "cgroup";
 
 /// How many different questions a family's rules may ask: each doubles the queues over which packets come.
 pub const QUESTIONS: usize = 4;

@@ -5,6 +5,7 @@ mod computing;
 mod fragments;
 mod headers;
 mod options;
+mod outside;
 mod packets;
 mod protocols;
 mod rules;
@@ -38,6 +39,7 @@ pub fn play(oracle: &mut Subject, seed: u64, torn: u64, patient: bool) -> io::Re
     let six = random.one_in(3);
     let rules = rules::rules(&mut random, six);
     let mut script = Script { six, rules, ..Script::default() };
+    outside::prepare(&mut script);
     if random.one_in(6) {
         script.settings.push(acts::setting(&mut random));
     }

@@ -1,6 +1,6 @@
 //! Random rules over the extensions that the datapath judges, valid for the table and chain they are for.
 
-use super::{computing, options, translation};
+use super::{computing, options, outside, translation};
 use crate::{
     random::Random,
     twin::{Rules, Script, built_in},
@@ -91,7 +91,17 @@ pub(super) fn tracks(rules: &Rules) -> bool {
 }
 
 fn needs_tracking(table: &str, line: &str) -> bool {
-    let words = ["-m conntrack", "-m state", "-m conn", "-m cluster", "-m helper", "-j CT", "-j CONN", "-j SYNPROXY"];
+    let words = [
+        "-m conntrack",
+        "-m state",
+        "-m conn",
+        "-m cluster",
+        "-m helper",
+        "-m socket",
+        "-j CT",
+        "-j CONN",
+        "-j SYNPROXY",
+    ];
     table == "nat" || line.contains("-j NOTRACK") || words.iter().any(|word| line.contains(word))
 }
 
@@ -169,7 +179,8 @@ fn join(some: &str, target: &str) -> String {
 
 fn mangle(random: &mut Random, chain: &str, six: bool) -> String {
     let number = random.below(8);
-    match random.below(10) {
+    match random.below(11) {
+        10 => outside::change(random, six),
         8 | 9 => computing::target(random, chain, six),
         0 => format!("-j MARK --set-xmark 0x{number:x}/0x{:x}", random.choose(&[7u32, 0xff, u32::MAX])),
         1 => format!("-j MARK --or-mark {number}"),

@@ -145,6 +145,54 @@ pub(crate) const TESTS: &[Test] = &[
             },
         )
     }),
+    ("a_set_of_sets_is_asked_set_by_set", || {
+        play_after(
+            &[
+                "ipset create one hash:ip initval 7",
+                "ipset create two hash:ip,port",
+                "ipset create three hash:net",
+                "ipset create six hash:ip family inet6",
+                "ipset create all list:set",
+                "ipset add all six",
+                "ipset add all one",
+                "ipset add all two",
+                "ipset add all three",
+                "ipset add one 10.1.0.2",
+                "ipset add two 10.1.0.3,udp:1",
+                "ipset add three 10.1.0.4/31",
+                "ipset create seen hash:ip initval 7",
+                "ipset create more hash:ip initval 7",
+                "ipset create some list:set",
+                "ipset add some seen",
+                "ipset add some more",
+                "ipset add seen 10.1.0.2",
+            ],
+            &[
+                "-A FORWARD -m set --match-set all src -m comment --comment one",
+                "-A FORWARD -m set --match-set all src,src -m comment --comment two",
+                "-A FORWARD -m set ! --match-set all src -m comment --comment none",
+                "-t mangle -A PREROUTING -p udp -j SET --add-set some src",
+                "-t mangle -A PREROUTING -p tcp -j SET --del-set some src",
+            ],
+            false,
+            |s| {
+                let from = |last| Ip::between([10, 1, 0, last], [10, 2, 0, 2]);
+                for last in 2..7 {
+                    arrives(&s.lan(from(last).udp(1, 53, b""))?)?;
+                }
+                counted(s, &[("one", 3), ("two", 4), ("none", 2)])?;
+                s.act("ipset del all one")?;
+                arrives(&s.lan(client().udp(1, 53, b""))?)?;
+                s.act("ipset list -o save seen")?;
+                arrives(&s.lan(from(3).tcp(&Tcp::segment(1, 80, Tcp::SYN, 1, 0), b""))?)?;
+                s.act("ipset list -o save more")?;
+                arrives(&s.lan(from(3).tcp(&Tcp::segment(1, 80, Tcp::SYN, 1, 0), b""))?)?;
+                s.act("ipset list -o save seen")?;
+                arrives(&s.lan(client().icmp(8, 0, 1 << 16, b""))?)?;
+                counted(s, &[("one", 3), ("none", 6)])
+            },
+        )
+    }),
     ("a_packet_must_come_from_where_its_answer_would_go", || {
         play_after(
             &["ip route add 10.9.0.0/24 via 10.2.0.9", "ip route add blackhole 10.8.0.0/24"],

@@ -4,7 +4,7 @@ use libxt::ext::Families;
 use libxt::ext::matches::cgroup::Cgroup;
 
 use super::Match;
-use crate::ext::asked::Rule;
+use crate::ext::asked::{GROUP, Rule};
 use crate::ext::{Maker, bit};
 use crate::packet::Hook;
 use crate::ruleset::Refused;
@@ -23,7 +23,7 @@ pub(super) const MAKER: Maker<Match> = Maker::of::<Cgroup>(Families::Both, |revi
     match (value.path, value.class) {
         (None, None) => Err(Refused::invalid("cgroup: neither a path nor a class")),
         (Some(_), Some(_)) => Err(Refused::invalid("cgroup: both a path and a class")),
-        _ => Ok(Match::Asked(Rule::new("cgroup", revision, info, kept(revision), site))),
+        _ => Ok(Match::Asked(Rule::new(GROUP, revision, info, kept(revision), site))),
     }
 })
 .hooks(bit(Hook::Output) | bit(Hook::Postrouting) | bit(Hook::Input))

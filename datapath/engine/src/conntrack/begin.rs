@@ -126,7 +126,12 @@ impl Tracker {
         let connection = self.table.at(index);
         let (tuples, zones) = (connection.pair.tuples(), connection.zones);
         for (tuple, zone) in tuples.iter().zip(zones) {
-            if let Some((clash, _)) = self.find_alive(tuple, zones, now, out) {
+            while let Some((old, _)) = self.table.find_in(tuple, zones, zone)
+                && self.table.at(old).expired(now)
+            {
+                self.destroy(old, 0, now, out);
+            }
+            if let Some((clash, _)) = self.table.find_in(tuple, zones, zone) {
                 let other = self.table.at(clash);
                 let udp = matches!(tuple.protocol, super::tuple::protocol::UDP | super::tuple::protocol::UDPLITE);
                 if udp && other.pair.tuples() == tuples && other.zones == zones {

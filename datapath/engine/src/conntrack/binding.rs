@@ -50,12 +50,15 @@ impl Tracker {
     pub(crate) fn taken(&self, leaving: &Tuple, id: ConnId, now: Now) -> Option<ConnId> {
         let reply = leaving.inverse()?;
         let own = self.table.get(id)?;
+        let [_, answers] = own.zones;
         self.table
             .seek(&reply, |index, kind, other| {
                 index != id.index
                     && kind < 2
                     && other.place == Place::Table
                     && other.zones[usize::from(kind)] == own.zones[usize::from(kind)]
+                    // The kernel seeks among the hashes of this zone only.
+                    && other.zones[usize::from(kind)] == answers
                     && !other.expired(now)
                     && !(other.tuple(Direction::Original) == own.tuple(Direction::Original) && other.zones == own.zones)
             })

@@ -303,12 +303,21 @@ impl Table {
         None
     }
 
-    /// The connection in the table that has a tuple in a zone, and which of its tuples it is. As nf_conntrack_find().
+    /// The connection in the table that has a tuple in a zone, and which of its tuples it is. As resolve_normal_ct(), which
+    /// looks in the original direction's zone first.
     pub(super) fn find(&self, tuple: &Tuple, zones: [u16; 2]) -> Option<(u32, Direction)> {
+        let [original, reply] = zones;
+        let found = self.find_in(tuple, zones, original);
+        if original == reply { found } else { found.or_else(|| self.find_in(tuple, zones, reply)) }
+    }
+
+    /// The same among what has one zone: the kernel's hash is of the zone as well, and what is compared is the zone of the
+    /// direction found. As __nf_conntrack_find().
+    pub(super) fn find_in(&self, tuple: &Tuple, zones: [u16; 2], own: u16) -> Option<(u32, Direction)> {
+        let of = |zones: [u16; 2], kind: u8| if kind == ORIGINAL { zones[0] } else { zones[1] };
         self.seek(tuple, |_, kind, connection| {
-            connection.place == Place::Table
-                && (kind == ORIGINAL && connection.zones[0] == zones[0]
-                    || kind == REPLY && connection.zones[1] == zones[1])
+            let zone = of(connection.zones, kind);
+            connection.place == Place::Table && kind <= REPLY && zone == of(zones, kind) && zone == own
         })
         .map(|(index, kind)| (index, direction(kind)))
     }

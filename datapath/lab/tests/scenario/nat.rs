@@ -17,6 +17,18 @@ fn address(text: &str) -> IpAddr {
 }
 
 pub(crate) const TESTS: &[Test] = &[
+    ("packets_of_a_zone_of_one_direction_take_no_answers_of_another", || {
+        play(
+            &["-t nat -A POSTROUTING -o wan0 -j SNAT --to-source 10.2.0.3", "-t raw -A PREROUTING -j CT --zone-orig 2"],
+            |s| {
+                let there = Ip::between([10, 1, 0, 2], [10, 2, 0, 3]);
+                let back = Ip::between([10, 2, 0, 3], [10, 1, 0, 2]);
+                s.lan(there.tcp(&Tcp::segment(20109, 22, Tcp::SYN, 1000, 0), b""))?;
+                arrives(&s.wan(back.tcp(&Tcp::segment(22, 20109, Tcp::SYN, 1000, 0), b""))?)?;
+                s.lan(there.tcp(&Tcp::segment(20109, 22, Tcp::SYN | Tcp::ACK, 5000, 1001), b"")).map(drop)
+            },
+        )
+    }),
     ("masquerade_takes_the_address_of_the_device_and_brings_replies_back", || {
         play(&[MASQUERADE], |s| {
             let left = s.lan(client().udp(1111, 53, b"x"))?;

@@ -65,11 +65,23 @@ fn run_everywhere(name: &str, text: &str, af: Af, failures: &mut Vec<String>) ->
         for chain in *chains {
             twins.forget();
             let line = format!("{} -t {table} -A {chain} {rule}", program(af));
-            failures.extend(attempt(|| twins.run(&line)).err());
+            let refused = SOMEWHERE.iter().find(|(file, chains, _)| *file == name && !chains.contains(chain));
+            let run = || match refused {
+                None => drop(twins.run(&line)),
+                Some((.., reason)) => {
+                    let ours = twins.ours.run(Tool::Ours, &split(&line), "");
+                    assert!(ours.code != 0 && ours.stderr.contains(reason), "{line}: {ours}");
+                }
+            };
+            failures.extend(attempt(run).err());
         }
     }
     true
 }
+
+/// Extensions that the datapath takes in some chains only, and what it says in the others.
+const SOMEWHERE: [(&str, &[&str], &str); 1] =
+    [("cpu", &["PREROUTING", "OUTPUT"], "cpu: behind its first hook a packet goes on on the CPU of the datapath")];
 
 const TABLES: &[(&str, &[&str])] = &[
     ("raw", &["PREROUTING", "OUTPUT"]),
@@ -278,11 +290,10 @@ fn is_reasoned(stderr: &str) -> bool {
 const REFUSED: [&[(&str, &str)]; 2] = [matches::REFUSED, targets::REFUSED];
 
 /// Of an extension's file the rules that have a word, and what is said of them.
-const LACKS: [(&str, &str, &str); 4] = [
+const LACKS: [(&str, &str, &str); 3] = [
     ("set", "--packets-", "set: the kernel tells nobody the counters of an entry"),
     ("set", "--bytes-", "set: the kernel tells nobody the counters of an entry"),
     ("set", "--map-set", "SET: the kernel tells nobody what an entry maps to"),
-    ("set", "--match-set list ", "sets of sets (list:set) cannot be asked from user space"),
 ];
 
 const BUILT_IN: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];

@@ -18,8 +18,9 @@ pub(super) fn any(random: &mut Random, chain: &str, six: bool) -> String {
             ]);
             format!("-m socket{options}")
         }
-        // Of what only the kernel judges there may be four different ones.
-        (3, "INPUT" | "OUTPUT" | "POSTROUTING") => {
+        // Of what only the kernel judges there may be four different ones. Behind OUTPUT nobody knows the socket any more from
+        // which the stack sent a reset.
+        (3, "INPUT" | "OUTPUT") => {
             format!("-m cgroup {}", random.pick(&["--cgroup 0", "! --cgroup 0", "--path /"]))
         }
         (4, _) => "-m bpf --bytecode \"4,32 0 0 4294963248,21 0 1 0,6 0 0 1,6 0 0 0\"".to_owned(),

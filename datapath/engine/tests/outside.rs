@@ -130,7 +130,6 @@ fn what_the_kernel_judges_comes_with_the_packet() {
 #[test]
 fn the_kernels_judgement_is_asked_only_where_it_is_right() {
     let mut router = Router::default();
-    assert_eq!(router.try_load(Af::V4, "-A INPUT -m cpu --cpu 0"), Err(95));
     assert_eq!(router.try_load(Af::V4, "-t mangle -A PREROUTING -m cgroup --cgroup 0"), Err(22));
     assert_eq!(router.try_load(Af::V4, "-A OUTPUT -m cgroup --cgroup 0 --path /"), Err(22));
     for class in 0..4 {

@@ -283,7 +283,7 @@ impl Subject {
             let updates = words.contains(&"-U");
             // Nothing found is an answer as well.
             let done = self.bench.router.run(&words)?;
-            let lines = done.stdout.lines().filter(|l| !is_fence(l)).map(normalise_entry);
+            let lines = done.stdout.lines().filter(|l| !is_fence(l)).map(normalise_entry).map(roughly);
             let mut lines: Vec<String> = lines.map(|l| self.sent.line(&l)).collect();
             sort_entries(&mut lines);
             let lines = lines.into_iter().filter(|_| !updates);
@@ -480,6 +480,18 @@ fn normalise_entry(line: &str) -> String {
     let words = line.split_whitespace();
     let kept = words.filter(|w| !w.starts_with("use=") && !w.starts_with("portid=") && !w.starts_with("progname="));
     kept.collect::<Vec<_>>().join(" ")
+}
+
+/// What is left of an expectation's time, said so roughly that a slow machine says the same.
+fn roughly(line: String) -> String {
+    let Some((time, rest)) = line.split_once(' ').filter(|(_, rest)| rest.starts_with("proto=")) else { return line };
+    let about = match time.parse::<u32>() {
+        Ok(0..=60) => "at most 60",
+        Ok(61..=180) => "at most 180",
+        Ok(181..=300) => "at most 300",
+        _ => time,
+    };
+    format!("{about} {rest}")
 }
 
 fn is_fence(line: &str) -> bool {

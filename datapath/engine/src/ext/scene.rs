@@ -82,6 +82,11 @@ impl Scene<'_, '_> {
         }
     }
 
+    /// Whether the template of `-j CT` counts as its connection: until tracking looks at the packet.
+    pub fn has_template(&self) -> bool {
+        self.tracked == Tracked::Unseen && self.template.is_some()
+    }
+
     /// The transport checksum as it stands was not made by the sender but left to the device.
     pub fn partial(&self) -> bool {
         self.packet.checksum == crate::packet::Checksum::Partial

@@ -4,7 +4,7 @@ use libxt::ext::Families;
 use libxt::ext::matches::cluster::Cluster;
 
 use super::Match;
-use crate::conntrack::{Direction, Tracked};
+use crate::conntrack::Direction;
 use crate::ext::{Maker, Scene, jhash};
 use crate::ruleset::Refused;
 use crate::ruleset::refused::errno;
@@ -28,7 +28,7 @@ pub(super) fn matches(cluster: &Cluster, scene: &Scene<'_, '_>) -> bool {
     let node = match scene.connection() {
         Some((connection, _)) => share(cluster, &connection.tuple(Direction::Original).source.0),
         // A template has no addresses.
-        None if scene.tracked == Tracked::Unseen && scene.template.is_some() => 0,
+        None if scene.has_template() => 0,
         None => return false,
     };
     (cluster.own.checked_shr(node).unwrap_or(0) & 1 != 0) != cluster.inverted

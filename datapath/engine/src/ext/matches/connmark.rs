@@ -14,8 +14,8 @@ pub(super) const MAKER: Maker<Match> =
 pub(super) fn matches(value: &Connmark, scene: &Scene<'_, '_>) -> bool {
     let mark = match scene.connection() {
         Some((connection, _)) => connection.mark(),
-        // Until tracking looks at the packet the template of `-j CT` is its connection, with no mark.
-        None if scene.template.is_some() => 0,
+        // A template has no mark.
+        None if scene.has_template() => 0,
         None => return false,
     };
     (mark & value.mask == value.mark) != value.inverted

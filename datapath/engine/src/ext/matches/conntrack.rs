@@ -24,7 +24,7 @@ pub(super) fn matches(wanted: &Conntrack, scene: &Scene<'_, '_>) -> bool {
         Tracked::Of { relation: Relation::New, .. } => State::NEW,
         Tracked::Untracked => State::UNTRACKED,
         // Until tracking looks at the packet the template is its connection, a new one.
-        Tracked::Unseen if scene.template.is_some() => State::NEW,
+        Tracked::Unseen if scene.has_template() => State::NEW,
         Tracked::Invalid | Tracked::Unseen => State::INVALID,
     };
     if let Some((connection, _)) = connection {
@@ -41,7 +41,7 @@ pub(super) fn matches(wanted: &Conntrack, scene: &Scene<'_, '_>) -> bool {
     let direction = connection.map_or(Direction::Original, |(_, direction)| direction);
     let facts = match connection {
         Some((connection, _)) => Facts::of(connection, scene.now),
-        None if scene.tracked == Tracked::Unseen && scene.template.is_some() => Facts::default(),
+        None if scene.has_template() => Facts::default(),
         None => return wanted.state.is_some(),
     };
     let fits = |way| match way {

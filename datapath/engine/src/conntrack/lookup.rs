@@ -146,8 +146,8 @@ impl Tracker {
         }
     }
 
-    /// The connection that has such packets, and their direction. One whose packets look exactly so at this stage is better
-    /// than one whose packets look so at another; one in the table better than one in limbo; the newest better than older ones.
+    /// The connection that has such packets, and their direction. One that lives is better than one in limbo; then one whose
+    /// packets look exactly so at this stage than one whose packets look so at another; the newest better than older ones.
     pub(super) fn recall_tuple(&self, tuple: &Tuple, stage: Stage) -> Option<(u32, Direction)> {
         let mut best: Option<(u8, u32, Direction)> = None;
         let mut weigh = |index: u32, direction: Direction, connection: &Connection| {
@@ -157,17 +157,17 @@ impl Tracker {
                 Stage::Leaving => connection.leaving(direction),
             };
             let exact = looks.as_ref() == Some(tuple);
-            let score = u8::from(exact) * 4
+            let score = u8::from(exact) * 2
                 + match connection.place {
-                    Place::Table => 2,
-                    Place::Unconfirmed => 1,
+                    Place::Table => 5,
+                    Place::Unconfirmed => 4,
                     _ => 0,
                 };
             if best.is_none_or(|(had, ..)| score > had) {
                 best = Some((score, index, direction));
             }
             // Nothing can be better.
-            score == 6
+            score == 7
         };
         let found = self.table.seek(tuple, |index, kind, connection| weigh(index, direction(kind), connection));
         if let (None, Some(inverse)) = (found, tuple.inverse()) {

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
 }
 
 /// `hunt [--judge kernel|datapath] [--seed N] [--cases N] [--keep-going] [--whole] [--rootless]
-/// [--torn N]`: with `--torn 2` every other packet leaves in fragments.
+/// [--torn N] [--tell]`: with `--torn 2` every other packet leaves in fragments, with `--tell` every case is shown.
 fn hunt() -> io::Result<bool> {
     let words: Vec<String> = std::env::args().collect();
     let value = |name: &str| words.iter().position(|w| w == name).and_then(|at| words.get(at + 1));
@@ -64,6 +64,9 @@ fn hunt() -> io::Result<bool> {
                 continue;
             }
         };
+        if has("--tell") {
+            println!("seed {seed} is\n{}", script.tell());
+        }
         packets += script.rounds.iter().map(Vec::len).sum::<usize>();
         let first = match other.play(&script) {
             Ok(got) => record.differences(&got),

@@ -6,7 +6,7 @@ use libxt::family::Af;
 use crate::conntrack::error::ERROR_HEADER;
 use crate::conntrack::keep::{Record, Restored};
 use crate::conntrack::policy::PolicyId;
-use crate::conntrack::{Relation, Settings, Template, Tracked, Tracker};
+use crate::conntrack::{Settings, Template, Tracked, Tracker};
 use crate::effects::Effects;
 use crate::ext::Scene;
 use crate::ext::asked::Question;
@@ -16,16 +16,16 @@ use crate::ext::scene::Random;
 use crate::ext::stores::{Listing, Stores};
 use crate::fingerprints::Fingerprints;
 use crate::fragment::{Added, Fragments};
-use crate::helper;
 use crate::host::{Host, Now};
-use crate::nat;
 use crate::notes::{Answer, Note, Notes, Standing};
 use crate::packet::{Buffer, Checksum, Hook, Packet, Verdict};
 use crate::passes::Passes;
-use crate::ruleset::{self, Kind, Prepared, Refused, Tables};
-use crate::stage::{Stage, stages};
-use crate::synproxy;
+use crate::ruleset::{Prepared, Refused, Tables};
 use crate::wire::{Headers, ipv4, ipv6, u16_at};
+
+mod family;
+
+use family::Family;
 
 /// Everything that decides, for one network namespace.
 #[derive(Debug)]
@@ -43,21 +43,6 @@ pub struct Engine {
     stack: Vec<u32>,
     /// Lent to every reassembled packet, and to every quote that must be tracked.
     whole: Vec<u8>,
-}
-
-/// One family's tables and what follows from them.
-#[derive(Debug)]
-struct Family {
-    tables: Tables,
-    /// Some rule needs connections.
-    tracked: bool,
-    /// Some rule needs fragments to be joined.
-    joined: bool,
-    /// Some rule is a SYNPROXY.
-    proxies: bool,
-    /// Some rule translates addresses, or once did: its connections may still live.
-    translated: bool,
-    passes: Passes,
 }
 
 impl Engine {
@@ -425,130 +410,6 @@ impl Engine {
             notes.put(packet.data.bytes(), &headers, keep.then_some(Note { tracked, traced, answer }), now);
         }
         verdict
-    }
-}
-
-impl Family {
-    /// One hook's stages.
-    fn hook(&mut self, hook: Hook, scene: &mut Scene<'_, '_>, stack: &mut Vec<u32>) -> Verdict {
-        for stage in stages(hook) {
-            let verdict = match stage {
-                // Fragments were put together before any hook.
-                Stage::Defragment => Verdict::Accept,
-                Stage::Proxy if self.proxies => synproxy::stand_in(scene),
-                Stage::Proxy => Verdict::Accept,
-                Stage::Help if self.tracked => {
-                    let (headers, host) = (&mut scene.headers, scene.host);
-                    helper::help(scene.tracker, scene.tracked, scene.packet, headers, host, scene.now, scene.out)
-                }
-                Stage::Help => Verdict::Accept,
-                Stage::Raw => self.walk(Kind::Raw, hook, scene, stack),
-                Stage::Mangle => self.walk(Kind::Mangle, hook, scene, stack),
-                Stage::Filter => self.walk(Kind::Filter, hook, scene, stack),
-                Stage::Security => self.walk(Kind::Security, hook, scene, stack),
-                Stage::Track => self.track(scene),
-                Stage::DestinationNat | Stage::SourceNat => self.translate(hook, scene, stack),
-                Stage::Confirm if self.tracked => scene.tracker.confirm(scene.tracked, scene.now, scene.out),
-                Stage::Confirm => Verdict::Accept,
-            };
-            if verdict != Verdict::Accept {
-                return verdict;
-            }
-        }
-        Verdict::Accept
-    }
-
-    fn walk(&mut self, kind: Kind, hook: Hook, scene: &mut Scene<'_, '_>, stack: &mut Vec<u32>) -> Verdict {
-        match self.tables.table_mut(kind) {
-            Some(table) => ruleset::walk(table, hook, scene, stack),
-            None => Verdict::Accept,
-        }
-    }
-
-    fn track(&mut self, scene: &mut Scene<'_, '_>) -> Verdict {
-        if !self.tracked || scene.tracked != Tracked::Unseen {
-            return Verdict::Accept;
-        }
-        let template: Option<&Template> = scene.template.as_ref();
-        match scene.tracker.track(scene.packet, &scene.headers, template, scene.now, scene.out) {
-            Ok(tracked) => {
-                scene.tracked = tracked;
-                Verdict::Accept
-            }
-            Err(_full) => Verdict::Drop,
-        }
-    }
-
-    /// Rules for the first packet of a connection, the binding for all. As nf_nat_inet_fn().
-    fn translate(&mut self, hook: Hook, scene: &mut Scene<'_, '_>, stack: &mut Vec<u32>) -> Verdict {
-        let (Some(manip), Tracked::Of { id, relation, .. }) = (nat::manip(hook), scene.tracked) else {
-            return Verdict::Accept;
-        };
-        if !self.tracked && !self.translated || self.tables.table(Kind::Nat).is_none() {
-            return Verdict::Accept;
-        }
-        let error = relation == Relation::Related && matches!(scene.headers.protocol, 1 | 58);
-        if relation != Relation::Established && !error && nat::needs_binding(scene.tracker, id, manip) {
-            let verdict = self.walk(Kind::Nat, hook, scene, stack);
-            if verdict != Verdict::Accept {
-                return verdict;
-            }
-            if nat::needs_binding(scene.tracker, id, manip) {
-                let verdict = nat::null_binding(scene.tracker, id, manip, scene.now);
-                if verdict != Verdict::Accept {
-                    return verdict;
-                }
-            }
-        }
-        scene.key = None;
-        nat::translate(scene.tracker, scene.tracked, scene.packet, &mut scene.headers, scene.now, scene.out)
-    }
-
-    /// The fewest places where packets must be taken so that every table in use sees every packet it should.
-    ///
-    /// A forwarded packet shows both its devices at POSTROUTING, so FORWARD is judged there; what PREROUTING and OUTPUT do
-    /// can wait until then as well, as long as nothing there can change where the packet goes.
-    fn plan(&self) -> Passes {
-        let mut passes = Passes::NONE;
-        let used = |hook: Hook| {
-            self.tables.iter().any(|table| {
-                table.kind().has(hook) && Hook::ALL.iter().any(|&any| table.kind().has(any) && !table.is_idle(any))
-            })
-        };
-        let idle = |hook: Hook| {
-            [Kind::Raw, Kind::Mangle, Kind::Nat]
-                .into_iter()
-                .all(|kind| self.tables.table(kind).is_none_or(|table| table.is_idle(hook)))
-        };
-        let joins = |hook: Hook| self.joined && matches!(hook, Hook::Prerouting | Hook::Output);
-        let active = |hook: Hook| used(hook) || joins(hook) || self.tracked && hook != Hook::Forward;
-        // What the kernel does with a packet, or says of it, it must at the hook of the rule that says so.
-        let hands = self.tables.iter().any(|table| table.hands() || table.questions().next().is_some());
-        let waits = |hook: Hook| !hands && !self.translated && idle(hook);
-        let postrouting = !hands && (active(Hook::Postrouting) || active(Hook::Forward) && active(Hook::Output));
-        // Behind FORWARD nobody says by which port of a bridge a packet came.
-        let ports = self.tables.iter().any(|table| table.asks_ports());
-        let forward = if postrouting && !ports { Hook::Postrouting } else { Hook::Forward };
-        let output = if postrouting && waits(Hook::Output) { Hook::Postrouting } else { Hook::Output };
-        if active(Hook::Prerouting) {
-            if waits(Hook::Prerouting) {
-                passes.add(Hook::Input, Hook::Prerouting);
-                passes.add(forward, Hook::Prerouting);
-            } else {
-                passes.add(Hook::Prerouting, Hook::Prerouting);
-            }
-        }
-        for (taken, judged) in [
-            (Hook::Input, Hook::Input),
-            (forward, Hook::Forward),
-            (output, Hook::Output),
-            (Hook::Postrouting, Hook::Postrouting),
-        ] {
-            if active(judged) {
-                passes.add(taken, judged);
-            }
-        }
-        passes
     }
 }
 

@@ -195,7 +195,7 @@ impl<'a> Session<'a> {
             }
             let Some(changed) = change(command, &flow) else { return Ok(()) };
             match act(&mut other, message::NEW, 0, &changed) {
-                Ok(()) => count += 1,
+                Ok(()) => {}
                 Err(error) if error.errno() == Some(libc::ENOENT) => return Ok(()),
                 Err(error) => return Err(Error::of_request(error, Asked::Other)),
             }
@@ -209,7 +209,11 @@ impl<'a> Session<'a> {
                 },
             );
             match asked {
-                Ok(()) => found.map_or(Ok(()), |flow| session.show(&flow)),
+                Ok(()) => {
+                    count += 1;
+                    found.map_or(Ok(()), |flow| session.show(&flow))
+                }
+                // The change was its end.
                 Err(error) if error.errno() == Some(libc::ENOENT) => Ok(()),
                 Err(error) => Err(Error::of_request(error, Asked::Get)),
             }

@@ -325,7 +325,7 @@ pub fn excused(line: &str, theirs: &Heard, ours: &Heard) -> bool {
     // Help is in words of our own.
     let help = theirs.0.iter().any(|line| line.starts_with("Command line interface"));
     let (_, errors, code) = theirs;
-    let update = line.starts_with("-U") || line.starts_with("--u");
+    let update = line.split(' ').any(|word| word.starts_with("-U") || word.starts_with("--u"));
     // It died of a signal.
     code.is_none()
         || help && (errors, code) == (&ours.1, &ours.2)

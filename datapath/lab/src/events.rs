@@ -26,7 +26,13 @@ impl Events {
     /// Starts `conntrack -E` with some more arguments and waits until it hears.
     pub fn listen(namespace: &Namespace, arguments: &[&str]) -> io::Result<Self> {
         let mut child = namespace.spawn("conntrack", |command| {
-            command.arg("-E").args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+            // A listener that does not get to run for a while must not miss anything.
+            command
+                .args(["-E", "-b", "4194304"])
+                .args(arguments)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null());
         })?;
         let lines = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
         if let Some(stream) = child.stdout.take() {

@@ -23,9 +23,14 @@ share = $(DESTDIR)$(PREFIX)/share
 units = $(DESTDIR)$(PREFIX)/lib/systemd/system
 tables = iptables iptables-save iptables-restore ip6tables ip6tables-save ip6tables-restore \
 	iptables-xml iptables-apply ip6tables-apply iptables-translate iptables-restore-translate \
-	ip6tables-translate ip6tables-restore-translate
+	ip6tables-translate ip6tables-restore-translate iptables-legacy iptables-legacy-save iptables-legacy-restore \
+	ip6tables-legacy ip6tables-legacy-save ip6tables-legacy-restore
 
-.PHONY: all demo test lint unit upstream compare bench fuzz fuzz-short hunt differ install alternatives needs-demo needs-test
+# What real programs are run through both routers.
+programs = curl in.tftpd iperf3 nc.openbsd ngircd nmbd nmblookup ping pptp pptpd sipp snmpd snmpget tftp tnftp traceroute.db \
+	vsftpd /usr/lib/usrsctp/tsctp
+
+.PHONY: all demo test lint unit upstream managers compare programs bench fuzz fuzz-short hunt differ install alternatives needs-demo needs-test needs-programs
 
 all:
 	$(CARGO) build --release --workspace --bins
@@ -51,20 +56,31 @@ unit:
 upstream: needs-test
 	iptables-rs/tests/upstream
 
-# Our datapath against the kernel: the demo's claims on both, scenarios as root and rootless, random cases.
+# What drives iptables on real machines (ufw, docker, firewalld, ...) over the real tool and over ours (needs root and the network).
+managers: all needs-test
+	iptables-rs/tests/managers/run
+
+# Our datapath against the kernel: the demo's claims on both, scenarios as root and rootless, random cases, real programs.
 compare: all
 	target/release/demo --judge kernel
 	target/release/demo
 	@if [ "$$(id -u)" = 0 ]; then target/release/demo --rootless; fi
 	LAB_JUDGE=datapath XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test scenarios
 	LAB_JUDGE=datapath XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test sequences
+	LAB_JUDGE=datapath XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test flows
+	LAB_JUDGE=datapath XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test tables
 	LAB_JUDGE=$(RANDOM_JUDGE) XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test differential
 	LAB_RIGHTS=rootless LAB_JUDGE=datapath XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test scenarios
+	@if [ "$$(id -u)" = 0 ]; then $(MAKE) programs; else echo 'programs: not run, their servers need root'; fi
+
+# Programs from Debian, through the kernel and through the datapath.
+programs: needs-programs all
+	LAB_JUDGE=datapath XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test programs
 
 # Ours and the kernel's side by side, then the engine alone: nanoseconds a packet.
 bench: needs-test all
 	target/release/bench
-	$(CARGO) bench --quiet --package engine --bench packet --bench entries
+	$(CARGO) bench --quiet --package engine --bench packet --bench extensions --bench entries --bench helpers
 
 # Coverage-guided fuzzing: a minute or so of each target, or all of them until one finds something.
 fuzz-short:
@@ -88,6 +104,9 @@ needs-demo:
 needs-test:
 	datapath/lab/needs ip iptables-legacy ip6tables-legacy iptables-legacy-restore iptables-translate conntrack nft ipset \
 		groff zsh fish g++ python3
+
+needs-programs: needs-test
+	datapath/lab/needs $(programs)
 
 # Plain names go into a folder of their own, so that nothing of the system is covered up; see `make alternatives`.
 install: all

@@ -28,7 +28,9 @@ pub(crate) struct Network<'a> {
 /// An address, and whatever is behind its slash.
 pub(crate) fn network(bytes: &[u8]) -> Result<Network<'_>, Error> {
     let slash = bytes.iter().position(|&byte| byte == b'/').filter(|&slash| slash > 0);
-    let ip = address(bytes.get(..slash.unwrap_or(bytes.len())).unwrap_or_default())?;
+    let part = bytes.get(..slash.unwrap_or(bytes.len())).unwrap_or_default();
+    // The whole is named, whichever part is wrong.
+    let ip = address(part).map_err(|_| Error::Parameter(format!("Invalid IP address `{}'", text(bytes))))?;
     Ok(Network { ip, length: slash.and_then(|slash| bytes.get(slash + 1..)) })
 }
 

@@ -224,6 +224,18 @@ impl Protocol {
         };
     }
 
+    /// Its options in the order in which the original looks at them.
+    fn in_order(self) -> Vec<(&'static str, Field)> {
+        let mut options = self.options.to_vec();
+        options.sort_by_key(|(_, field)| match field {
+            Field::State => 1,
+            Field::TuplePort | Field::TupleDestinationPort => 2,
+            Field::OriginalTag | Field::ReplyTag | Field::Role => 3,
+            _ => 0,
+        });
+        options
+    }
+
     /// Complains of options of its own that are missing or have no place.
     pub(crate) fn check(self, action: Action, table: Table, template: &Template) -> Result<(), Error> {
         if table == Table::Expect {
@@ -233,7 +245,7 @@ impl Protocol {
         let create = exact && action != Action::Get;
         let has = |field: Field| template.fields >> field as u16 & 1 != 0;
         let mut seen = 0u16;
-        for &(name, field) in self.options {
+        for (name, field) in self.in_order() {
             if seen >> field as u16 & 1 != 0 {
                 continue;
             }
@@ -267,7 +279,7 @@ impl Protocol {
     fn check_expectation(self, action: Action, template: &Template) -> Result<(), Error> {
         let create = action == Action::Create;
         let mut seen = 0u16;
-        for &(name, field) in self.options {
+        for (name, field) in self.in_order() {
             if seen >> field as u16 & 1 != 0 {
                 continue;
             }
@@ -284,10 +296,9 @@ impl Protocol {
                         Rule::Illegal
                     }
                 }
-                Field::State => Rule::Illegal,
                 Field::OriginalTag | Field::ReplyTag | Field::Role if create => Rule::Needed,
-                Field::OriginalTag | Field::ReplyTag | Field::Role => Rule::Illegal,
-                Field::IcmpType | Field::IcmpCode | Field::IcmpId => Rule::Allowed,
+                Field::State | Field::OriginalTag | Field::ReplyTag | Field::Role => Rule::Illegal,
+                Field::IcmpType | Field::IcmpCode | Field::IcmpId => Rule::Illegal,
             };
             rule.check(name, template.fields >> field as u16 & 1 != 0)?;
         }

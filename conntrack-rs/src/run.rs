@@ -405,6 +405,10 @@ fn draft(command: &Command) -> Flow {
     } else {
         let plain = command.protocol.filter(|protocol| protocol.options.is_empty());
         flow.reply.protocol = flow.reply.protocol.or(plain.map(|protocol| protocol.number));
+        if matches!(flow.original.protocol, Some(1 | 58)) {
+            let nfnl::conntrack::Tuple { protocol, icmp_type, icmp_code, icmp_id, .. } = flow.original.inverse();
+            flow.reply = nfnl::conntrack::Tuple { protocol, icmp_type, icmp_code, icmp_id, ..flow.reply };
+        }
     }
     complete(&mut flow);
     // Each family's ICMP has answers of its own; the other's have none.

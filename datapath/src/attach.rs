@@ -17,6 +17,8 @@ pub(crate) struct Attachment {
     families: Vec<Af>,
     range: QueueRange,
     attached: BTreeSet<QueueChain>,
+    /// Chains that were needed once and let everything pass now.
+    idle: BTreeSet<QueueChain>,
     /// The chains that have one behind them, and what those do, by family.
     followed: BTreeSet<QueueChain>,
     handed: Vec<(Af, Vec<Handover>)>,
@@ -66,6 +68,7 @@ impl Attachment {
             families,
             range,
             attached: BTreeSet::new(),
+            idle: BTreeSet::new(),
             followed: BTreeSet::new(),
             handed: Vec::new(),
             asked: Vec::new(),
@@ -89,8 +92,11 @@ impl Attachment {
     /// Attaches and detaches what is no longer as needed, in one batch; chains that stay are not touched.
     pub(crate) fn apply(&mut self, needed: &[(Af, Passes)], all: bool, ask: &[Question]) -> Result<(), Unattached> {
         let wanted = if self.detached { BTreeSet::new() } else { self.wanted(needed, all) };
-        let added = wanted.difference(&self.attached).map(|&chain| Change::Add(chain, self.range, self.method));
-        let removed = self.attached.difference(&wanted).map(|&chain| Change::Remove(chain));
+        let added = wanted.difference(&self.attached).map(|&chain| match self.idle.contains(&chain) {
+            true => Change::Again(chain, self.range, self.method),
+            false => Change::Add(chain, self.range, self.method),
+        });
+        let removed = self.attached.difference(&wanted).map(|&chain| Change::Idle(chain));
         let stays = self.attached.intersection(&wanted).filter(|chain| {
             let of = |questions: &[Question]| {
                 questions.iter().filter(|question| question.concerns(**chain)).cloned().collect::<Vec<_>>()
@@ -102,6 +108,8 @@ impl Attachment {
         self.tables.set_questions(ask.to_vec());
         match self.tables.change(&changes) {
             Ok(()) => {
+                self.idle.extend(self.attached.difference(&wanted));
+                self.idle.retain(|chain| !wanted.contains(chain));
                 self.attached = wanted;
                 self.asked = ask.to_vec();
                 Ok(())
@@ -140,6 +148,11 @@ impl Attachment {
         Ok(())
     }
 
+    /// The next [`hand`](Self::hand) makes a family's rules behind our chains anew, also if they are the same.
+    pub(crate) fn renew(&mut self, af: Af) {
+        self.handed.retain(|(known, _)| *known != af);
+    }
+
     /// Takes packets from now on, or leaves them alone, whatever the tables need.
     pub(crate) fn set_detached(&mut self, detached: bool) {
         self.detached = detached;
@@ -157,6 +170,7 @@ impl Attachment {
     pub(crate) fn remove(&mut self) -> Result<(), Unattached> {
         let changes: Vec<_> = self.families.iter().map(|af| Change::NoTable(af.number())).collect();
         self.attached.clear();
+        self.idle.clear();
         self.tables.change(&changes).map_err(|error| Unattached(explain(&error)))
     }
 
@@ -176,6 +190,7 @@ impl Attachment {
         changes.extend(wanted.iter().map(|&chain| Change::Add(chain, self.range, self.method)));
         self.tables.change(&changes).map_err(|error| Unattached(explain(&error)))?;
         self.attached = wanted;
+        self.idle.clear();
         self.asked = ask.to_vec();
         self.followed.clear();
         Ok(())

@@ -142,7 +142,11 @@ impl Config {
             "fingerprints" => self.fingerprints = value.into(),
             "log" => self.log = value.parse()?,
             _ if sysctl::set(&mut Settings::default(), key, 0) => {
-                self.fixed.push((key.to_owned(), number(key, value, 0, u64::MAX)?));
+                let value = match value {
+                    "Y" | "N" => u64::from(value == "Y"),
+                    _ => number(key, value, 0, u64::MAX)?,
+                };
+                self.fixed.push((key.to_owned(), value));
             }
             _ => return Err(format!("unknown key `{key}'")),
         }

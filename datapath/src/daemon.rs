@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use engine::{Effects, Engine};
 use libxt::backend::server::Listener;
 use nfnl::queue::{self, Queue};
-use nfnl::route::Monitor;
+use nfnl::route::{Farewell, Monitor};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -22,6 +22,7 @@ use nix::sys::socket::{setsockopt, sockopt::ReceiveTimeout};
 use nix::sys::time::TimeVal;
 
 use crate::attach::Attachment;
+use crate::changeover::Changeover;
 use crate::config::{Config, Without};
 use crate::control::Control;
 use crate::ctnetlink::{self, Ctnetlink};
@@ -34,6 +35,7 @@ use crate::run_folder::{CONTROL, RunFolder};
 use crate::sets::Sets;
 use crate::sockets::Sockets;
 use crate::state::{Counts, Outbox, SHARES, State, count, lock};
+use crate::stderr::{self, complain};
 use crate::store::Store;
 use crate::tables::Calls;
 use crate::worker::{PATIENCE, Worker};
@@ -46,6 +48,7 @@ pub(crate) type Reader = Box<dyn Fn() -> Result<Config, String>>;
 pub(crate) fn run(read_config: &Reader) -> Result<(), String> {
     let config = read_config()?;
     let folder = RunFolder::take()?;
+    std::panic::set_hook(Box::new(stderr::tell_of_panic));
     // Blocked before any thread is made, so that they all leave signals to the descriptor.
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
@@ -121,12 +124,14 @@ fn prepare(config: Config, store: Option<&Store>) -> Result<State, String> {
     let store = store.cloned();
     if let Some(store) = &store {
         store.restore_policies(&mut engine);
+        store.restore_helpers(&mut engine);
     }
     for failure in
         store.as_ref().filter(|_| config.keep_tables).map(|store| store.restore(&mut engine)).unwrap_or_default()
     {
         complain(&failure);
     }
+    sysctl::switch_accounting(&mut engine);
     let ledger = connections.and_then(|path| keep_connections(&path, key, left, &mut engine));
     let attachment = Attachment::prepare(&config).map_err(|error| error.to_string())?;
     let mut queues = Vec::new();
@@ -134,12 +139,14 @@ fn prepare(config: Config, store: Option<&Store>) -> Result<State, String> {
         let number = config.queue_base.checked_add(index).ok_or("queue-base and queues go beyond queue 65535")?;
         queues.push(open_queue(number, &config)?);
     }
+    engine.set_overlapping();
     // As many lines of `conntrack -S` as queues, from the beginning.
     engine.tracker_mut().set_worker(queues.len().saturating_sub(1));
     let host = Current::default();
     host.replace(Tables::take().map_err(|error| format!("routing tables: {error}"))?);
     Ok(State {
         engine: Mutex::new(engine),
+        replacing: Mutex::default(),
         attachment: Mutex::new(attachment),
         store,
         ledger: Mutex::new(ledger),
@@ -225,6 +232,7 @@ struct Keeper {
     delivery: Delivery,
     effects: Effects,
     view: View,
+    changeover: Changeover,
 }
 
 impl Keeper {
@@ -232,7 +240,8 @@ impl Keeper {
         let delivery = Delivery::new().map_err(|error| format!("raw sockets: {error} (CAP_NET_RAW?)"))?;
         let watch = sysctl::Watch::new().ok();
         clock::follow_zone();
-        Ok(Self { state, monitor, signals, watch, delivery, effects: Effects::default(), view: View::default() })
+        let (effects, view, changeover) = (Effects::default(), View::default(), Changeover::default());
+        Ok(Self { state, monitor, signals, watch, delivery, effects, view, changeover })
     }
 
     fn keep(&mut self, read_config: &Reader) -> Result<(), String> {
@@ -240,17 +249,19 @@ impl Keeper {
         let mut next_look = Instant::now() + LOOK;
         loop {
             let wait = next_tick.saturating_duration_since(Instant::now()).as_millis();
-            let [signal, route, settings] = self.wait(u16::try_from(wait).unwrap_or(u16::MAX))?;
+            let [route, settings] = self.wait(u16::try_from(wait).unwrap_or(u16::MAX))?;
             if self.state.stopping() {
                 return Err("a thread of the datapath failed".to_owned());
             }
-            while let (true, Ok(Some(signal))) = (signal, self.signals.read_signal()) {
+            while let Ok(Some(signal)) = self.signals.read_signal() {
                 if signal.ssi_signo != Signal::SIGHUP as u32 {
                     return Ok(());
                 }
                 self.reread(read_config);
             }
-            if route && self.monitor.drain() {
+            let mut gone = Vec::new();
+            if route && self.monitor.drain(|farewell| gone.push(farewell)) {
+                lock(&self.state.gone).append(&mut gone);
                 self.follow_routes();
             }
             let mut look = settings;
@@ -264,13 +275,15 @@ impl Keeper {
             }
             if Instant::now() >= next_tick {
                 let more = self.expire();
+                self.changeover.look(&self.state);
                 next_tick = Instant::now() + if more { HURRY } else { TICK };
             }
         }
     }
 
-    /// Waits, and says what is ready: a signal, news of devices or routes, a changed sysctl.
-    fn wait(&mut self, milliseconds: u16) -> Result<[bool; 3], String> {
+    /// Waits for a signal, news of devices or routes, a changed sysctl, and says which of the last two is there. Whether a
+    /// signal is, only reading tells: one that comes after the wait must not be read and passed over.
+    fn wait(&mut self, milliseconds: u16) -> Result<[bool; 2], String> {
         let mut polled = vec![
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.monitor.as_fd(), PollFlags::POLLIN),
@@ -283,24 +296,27 @@ impl Keeper {
             Err(error) => return Err(format!("poll: {error}")),
         }
         let ready = |index: usize| polled.get(index).and_then(PollFd::any).unwrap_or(false);
-        Ok([ready(0), ready(1), ready(2)])
+        Ok([ready(1), ready(2)])
     }
 
     /// Ages the engine by a bounded piece and ends what was bound to addresses that are gone. Whether more is due at once.
     fn expire(&mut self) -> bool {
         self.effects.clear();
         let gone = std::mem::take(&mut *lock(&self.state.gone));
+        self.view.refresh(&self.state.host);
+        let host = self.view.tables();
         let aged = {
             let mut engine = self.state.engine();
             let (effects, now) = (&mut self.effects, clock::now());
             let aged = catch_unwind(AssertUnwindSafe(|| {
-                for device in gone.devices {
-                    engine::nat::address_gone(engine.tracker_mut(), device, None, now, effects);
+                for farewell in gone {
+                    let (device, address) = match farewell {
+                        Farewell::Device(device) => (device, None),
+                        Farewell::Address(device, address) => (device, Some(address)),
+                    };
+                    engine::nat::address_gone(engine.tracker_mut(), device, address);
                 }
-                for (device, address) in gone.addresses {
-                    engine::nat::address_gone(engine.tracker_mut(), device, Some(address), now, effects);
-                }
-                engine.expire(now, effects)
+                engine.expire(now, host, effects)
             }));
             self.state.keep(&mut engine);
             self.state.outbox.post(&mut self.effects.events);
@@ -309,9 +325,8 @@ impl Keeper {
         if let (Err(_), Some(counts)) = (&aged, self.state.counts.first()) {
             count(&counts.panics, 1);
         }
-        self.view.refresh(&self.state.host);
         self.delivery.release_all(&self.effects, &self.state);
-        self.delivery.deliver(&self.effects, &self.state, 0, self.view.tables());
+        self.delivery.deliver(&self.effects, &self.state, 0, host);
         aged.unwrap_or(false)
     }
 
@@ -418,15 +433,9 @@ fn random_key() -> io::Result<[u8; 16]> {
     Ok(key)
 }
 
-/// A line on stderr.
-pub(crate) fn complain(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(io::stderr(), "xt-datapath: {text}");
-}
-
 /// How often time passes for connections.
 const TICK: Duration = Duration::from_millis(200);
 /// The next piece of a long ageing; packets are judged between the pieces.
-const HURRY: Duration = Duration::from_millis(5);
+const HURRY: Duration = Duration::from_millis(2);
 /// How often the chains and the settings are looked at although nobody told of a change.
 const LOOK: Duration = Duration::from_secs(5);

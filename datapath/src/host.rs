@@ -1,7 +1,7 @@
 //! Devices, addresses and routes, as the engine asks for them: a copy of the kernel's tables, replaced as a whole when
 //! something changed. No question of a packet becomes a system call.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use engine::host::{AddressKind, Route, SetAct, SetElement, SocketFound, SocketPair, WayBack};
 use engine::{Device, Host};
 use libxt::family::Af;
-use nfnl::route::{self, DEPRECATED, SECONDARY, Snapshot, TENTATIVE};
+use nfnl::route::{self, DEPRECATED, Farewell, IFF_UP, SECONDARY, Snapshot, TENTATIVE};
 
 use crate::clock;
 use crate::routes::Routes;
@@ -21,6 +21,8 @@ use crate::sockets::Sockets;
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     devices: HashMap<u32, Device>,
+    /// Those that are up.
+    up: BTreeSet<u32>,
     /// Link-layer addresses of Ethernet devices and loopback.
     stations: HashMap<u32, [u8; 6]>,
     addresses: Vec<route::Address>,
@@ -40,15 +42,6 @@ pub(crate) struct Current {
 pub(crate) struct View {
     tables: Arc<Tables>,
     generation: u64,
-}
-
-/// What went away between two moments: MASQUERADE's connections end with it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Gone {
-    /// Devices that are gone or down.
-    pub(crate) devices: Vec<u32>,
-    /// Addresses, each with its device.
-    pub(crate) addresses: Vec<(u32, IpAddr)>,
 }
 
 impl Tables {
@@ -72,10 +65,10 @@ impl Tables {
             // A device that is down keeps its addresses but loses its connections.
             (link.index, (device, link.flags & IFF_UP != 0))
         });
-        let (mut up, mut all) = (Vec::new(), HashMap::new());
+        let (mut up, mut all) = (BTreeSet::new(), HashMap::new());
         for (index, (device, is_up)) in devices {
             if is_up {
-                up.push(index);
+                up.insert(index);
             }
             all.insert(index, device);
         }
@@ -87,9 +80,9 @@ impl Tables {
             }
         }
         let routes = split.map(|table| Routes::new(table.into_iter()));
-        let mut tables = Self { devices: all, stations, addresses: snapshot.addresses, routes };
-        tables.addresses.retain(|address| up.contains(&address.index));
-        tables
+        let mut addresses = snapshot.addresses;
+        addresses.retain(|address| up.contains(&address.index));
+        Self { devices: all, up, stations, addresses, routes }
     }
 
     /// The Ethernet address of a device; `None` if it has no Ethernet header.
@@ -97,21 +90,15 @@ impl Tables {
         self.stations.get(&device).copied()
     }
 
-    /// What `self` had and `newer` has not.
-    pub(crate) fn gone(&self, newer: &Self) -> Gone {
-        let has = |tables: &Self, index| tables.addresses.iter().any(|address| address.index == index);
-        let mut gone = Gone::default();
-        for &index in self.devices.keys() {
-            if !newer.devices.contains_key(&index) || has(self, index) && !has(newer, index) {
-                gone.devices.push(index);
-            }
-        }
-        for address in &self.addresses {
-            if !newer.addresses.iter().any(|other| other.index == address.index && other.local == address.local) {
-                gone.addresses.push((address.index, address.local));
-            }
-        }
-        gone
+    /// What `self` had and `newer` has not: MASQUERADE's connections end with it. Of what came back in between the kernel's
+    /// messages tell.
+    pub(crate) fn gone(&self, newer: &Self) -> Vec<Farewell> {
+        let devices = self.up.difference(&newer.up).map(|index| Farewell::Device(*index));
+        let there = |address: &route::Address| {
+            newer.addresses.iter().any(|other| (other.index, other.local) == (address.index, address.local))
+        };
+        let addresses = self.addresses.iter().filter(|address| !there(address));
+        devices.chain(addresses.map(|address| Farewell::Address(address.index, address.told))).collect()
     }
 
     fn on(&self, af: Af, device: u32) -> impl Iterator<Item = &route::Address> {
@@ -138,7 +125,7 @@ impl Tables {
         let mut candidates = self.on(Af::V4, device).filter(usable).peekable();
         let first = candidates.peek().map(|address| address.local);
         candidates
-            .find(|address| covers(address.local, address.prefix, hop))
+            .find(|address| covers(address.told, address.prefix, hop))
             .map(|address| address.local)
             .or(first)
             .or_else(|| self.addresses.iter().filter(usable).map(|address| address.local).find(IpAddr::is_ipv4))
@@ -170,7 +157,7 @@ impl Tables {
 
 impl Current {
     /// Puts new tables in force.
-    pub(crate) fn replace(&self, tables: Tables) -> Gone {
+    pub(crate) fn replace(&self, tables: Tables) -> Vec<Farewell> {
         let mut place = self.tables.write().unwrap_or_else(PoisonError::into_inner);
         let gone = place.gone(&tables);
         *place = Arc::new(tables);
@@ -307,7 +294,7 @@ impl Host for Tables {
         let af = if destination.is_ipv4() { Af::V4 } else { Af::V6 };
         let source = route.source.or_else(|| self.masquerade_address(af, device.index, destination));
         let mtu = if route.mtu == 0 { device.mtu } else { route.mtu };
-        Some(Route { device: device.index, source, mtu })
+        Some(Route { device: device.index, source, mtu, gateway: route.gateway })
     }
 
     fn minutes_west(&self) -> i32 {
@@ -388,7 +375,6 @@ const RTN_LOCAL: u8 = 2;
 /// `ARPHRD_ETHER`, `ARPHRD_LOOPBACK`.
 const ETHERNET: u16 = 1;
 const LOOPBACK: u16 = 772;
-const IFF_UP: u32 = 1;
 const IFF_LOOPBACK: u32 = 8;
 
 #[cfg(test)]
@@ -396,7 +382,7 @@ mod tests {
     use super::*;
 
     fn address(index: u32, local: [u8; 4], prefix: u8, flags: u32) -> route::Address {
-        route::Address { index, local: local.into(), prefix, scope: 0, flags, broadcast: None }
+        route::Address { index, local: local.into(), told: local.into(), prefix, scope: 0, flags, broadcast: None }
     }
 
     fn route(table: u32, destination: [u8; 4], prefix: u8, kind: u8, device: u32) -> route::Route {
@@ -476,9 +462,10 @@ mod tests {
         let (old, mut new) = (tables(), tables());
         new.addresses.retain(|address| address.index != 3);
         let gone = old.gone(&new);
-        assert_eq!(gone.devices, [3]);
-        assert_eq!(gone.addresses, [(3, [10, 3, 0, 1].into())]);
-        assert_eq!(old.gone(&old), Gone::default());
+        assert_eq!(gone, [Farewell::Address(3, [10, 3, 0, 1].into())]);
+        new.up.remove(&3);
+        assert!(old.gone(&new).contains(&Farewell::Device(3)));
+        assert_eq!(old.gone(&old), []);
     }
 
     #[test]

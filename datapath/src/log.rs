@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Mutex;
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::LogTo;
 use crate::state::lock;
+use crate::stderr;
 
 /// An open log. Writing never waits: a line that the log does not take is counted as lost.
 #[derive(Debug)]
@@ -63,7 +65,7 @@ impl Sink {
             To::Stderr => {
                 line.extend_from_slice(text);
                 line.push(b'\n');
-                std::io::stderr().write_all(&line)
+                stderr::write(&line)
             }
         };
         if written.is_err() {
@@ -80,7 +82,7 @@ impl Sink {
 impl To {
     fn open(wanted: &LogTo) -> Result<Self, String> {
         let append = |path: &Path| {
-            let file = OpenOptions::new().create(true).append(true).open(path);
+            let file = OpenOptions::new().create(true).append(true).custom_flags(libc::O_NONBLOCK).open(path);
             file.map_err(|error| format!("log {}: {error}", path.display()))
         };
         Ok(match wanted {

@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 mod attach;
+mod changeover;
 mod clock;
 mod config;
 mod control;
@@ -26,7 +27,9 @@ mod sets;
 mod sockets;
 mod state;
 mod status;
+mod stderr;
 mod store;
+mod sums;
 mod sysctl;
 mod tables;
 mod worker;
@@ -41,8 +44,8 @@ use libxt::rundir;
 
 use crate::config::{Config, LogTo, Without};
 use crate::control::Request;
-use crate::daemon::complain;
 use crate::run_folder::{CONTROL, RunFolder};
+use crate::stderr::complain;
 
 /// A user-space datapath: iptables tables, connection tracking and NAT for this network namespace.
 #[derive(Parser)]

@@ -14,22 +14,25 @@ use engine::{Engine, Hook, Passes, Prepared, Refused};
 use libxt::family::Af;
 use nfnl::nftables::{Action, Handover, Question};
 use nfnl::queue::Queue;
+use nfnl::route::Farewell;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::attach::{Attachment, Unattached};
 use crate::config::Config;
-use crate::daemon::complain;
-use crate::host::{Current, Gone, Tables};
+use crate::host::{Current, Tables};
 use crate::ledger::Ledger;
 use crate::log::Sink;
 use crate::sets::Sets;
 use crate::sockets::Sockets;
+use crate::stderr::complain;
 use crate::store::Store;
 
-/// Shared by all threads. Locks are taken in this order: `config`, `attachment`, `engine`, `ledger`,
+/// Shared by all threads. Locks are taken in this order: `replacing`, `config`, `attachment`, `engine`, `ledger`,
 /// `outbox`.
 pub(crate) struct State {
     pub(crate) engine: Mutex<Engine>,
+    /// Held from a new table to the chains that it needs.
+    pub(crate) replacing: Mutex<()>,
     pub(crate) attachment: Mutex<Attachment>,
     /// Where timeout policies are kept, if they are.
     pub(crate) store: Option<Store>,
@@ -47,7 +50,7 @@ pub(crate) struct State {
     pub(crate) config: Mutex<Config>,
     pub(crate) stopping: AtomicBool,
     /// Devices and addresses that went away and that connections may still be bound to.
-    pub(crate) gone: Mutex<Gone>,
+    pub(crate) gone: Mutex<Vec<Farewell>>,
     /// When devices, addresses and routes were last asked for.
     pub(crate) refreshed: Mutex<Option<Instant>>,
 }
@@ -75,6 +78,8 @@ pub(crate) struct Counts {
     pub(crate) truncated: AtomicU64,
     /// Packets of our own that could not be sent.
     pub(crate) unsent: AtomicU64,
+    /// Times the queue was empty and all its packets had their verdicts.
+    pub(crate) drained: AtomicU64,
 }
 
 /// Connection events on their way to who listens, in the order in which they happened.
@@ -98,6 +103,11 @@ impl State {
         let needed = self.needed();
         attachment.apply(&needed, all, &self.questions())?;
         self.hand(&mut attachment)
+    }
+
+    /// How often each worker found its queue empty.
+    pub(crate) fn drained(&self) -> Vec<u64> {
+        self.counts.iter().map(|counts| counts.drained.load(Ordering::Acquire)).collect()
     }
 
     /// Has the kernel do what packets are handed over for; only then are they.
@@ -219,6 +229,14 @@ impl State {
         }
     }
 
+    /// Writes all helpers that are programs down. Call it while the engine is locked.
+    pub(crate) fn keep_helpers(&self, engine: &Engine) {
+        let Some(store) = &self.store else { return };
+        if let Err(error) = store.keep_helpers(engine) {
+            complain(&format!("helpers are not kept for a crash: {error}"));
+        }
+    }
+
     /// Where the tables in force need packets taken.
     pub(crate) fn needed(&self) -> [(Af, Passes); 2] {
         let engine = self.engine();
@@ -256,9 +274,7 @@ impl State {
     /// Puts new devices, addresses and routes in force, and notes what went away with the old ones.
     pub(crate) fn put_host(&self, tables: Tables) {
         let gone = self.host.replace(tables);
-        let mut noted = lock(&self.gone);
-        noted.devices.extend(gone.devices);
-        noted.addresses.extend(gone.addresses);
+        lock(&self.gone).extend(gone);
     }
 
     /// Whether the datapath is to end.

@@ -9,6 +9,7 @@ use libxt::family::Af;
 use nfnl::nftables::Method;
 
 use crate::state::{State, lock};
+use crate::sysctl;
 
 /// The state in words, a fact a line.
 pub(crate) fn text(state: &State) -> String {
@@ -37,6 +38,8 @@ fn write(state: &State, text: &mut String) -> std::fmt::Result {
             writeln!(text, "hooks {name}  {hooks}")?;
         }
     }
+    let mut settings = sysctl::read();
+    lock(&state.config).fix(&mut settings);
     {
         let engine = state.engine();
         for (af, name) in [(Af::V4, "IPv4"), (Af::V6, "IPv6")] {
@@ -47,6 +50,10 @@ fn write(state: &State, text: &mut String) -> std::fmt::Result {
         }
         let tracker = engine.tracker();
         writeln!(text, "connections {} of {}", tracker.len(), tracker.settings().max)?;
+        // A rule may have connections counted where nobody may write that.
+        settings.acct = tracker.settings().acct;
+        let followed = if *tracker.settings() == settings { "all followed" } else { "changed and not yet followed" };
+        writeln!(text, "settings    {followed}")?;
     }
     writeln!(text, "log lines lost {}", state.log.lost())?;
     writeln!(text)?;

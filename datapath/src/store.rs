@@ -8,7 +8,7 @@ use engine::Engine;
 use libxt::backend::Get;
 use libxt::family::Af;
 
-use crate::ctnetlink::timeout;
+use crate::ctnetlink::{helper, timeout};
 
 /// The folder with one file per table: the blob that installed it.
 #[derive(Clone, Debug)]
@@ -36,10 +36,14 @@ impl Store {
     /// Keeps the table that `blob` (struct ipt_replace with its entries) installed.
     pub(crate) fn keep(&self, af: Af, blob: &[u8]) -> io::Result<()> {
         let Some(name) = table_name(blob) else { return Ok(()) };
-        let place = self.folder.join(format!("{}-{name}", af.number()));
-        let next = self.folder.join("next");
-        fs::write(&next, blob)?;
-        fs::rename(next, place)
+        self.put(&format!("{}-{name}", af.number()), blob)
+    }
+
+    /// Puts a file in the place of the one before at once.
+    fn put(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let next = self.folder.join(format!("next-{name}"));
+        fs::write(&next, content)?;
+        fs::rename(next, self.folder.join(name))
     }
 
     /// Installs all that is kept; says what could not be.
@@ -61,14 +65,22 @@ impl Store {
 
     /// Keeps all timeout policies.
     pub(crate) fn keep_policies(&self, engine: &Engine) -> io::Result<()> {
-        let next = self.folder.join("next");
-        fs::write(&next, timeout::kept(engine))?;
-        fs::rename(next, self.folder.join(POLICIES))
+        self.put(POLICIES, &timeout::kept(engine))
     }
 
     /// Puts the timeout policies back that are kept. Call it before tables and connections that name them.
     pub(crate) fn restore_policies(&self, engine: &mut Engine) {
         timeout::restore(engine, &fs::read(self.folder.join(POLICIES)).unwrap_or_default());
+    }
+
+    /// Keeps all helpers that are programs.
+    pub(crate) fn keep_helpers(&self, engine: &Engine) -> io::Result<()> {
+        self.put(HELPERS, &helper::kept(engine))
+    }
+
+    /// Puts the helpers back that are kept. Call it before tables and connections that name them.
+    pub(crate) fn restore_helpers(&self, engine: &mut Engine) {
+        helper::restore(engine, &fs::read(self.folder.join(HELPERS)).unwrap_or_default());
     }
 
     /// Where connections are kept, see [`crate::ledger`].
@@ -103,6 +115,8 @@ fn table_name(blob: &[u8]) -> Option<&str> {
 
 /// The file of timeout policies.
 const POLICIES: &str = "timeouts";
+/// The file of helpers that are programs.
+const HELPERS: &str = "helpers";
 /// What the folder's name begins with.
 const PREFIX: &str = "kept-";
 /// XT_TABLE_MAXNAMELEN.

@@ -3,26 +3,45 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use engine::Engine;
 use engine::conntrack::Settings;
 use inotify::{Inotify, WatchMask};
 
 /// The settings this network namespace has now.
 pub(crate) fn read() -> Settings {
     let mut settings = Settings::default();
-    for (name, _) in SETTINGS {
-        let value = fs::read_to_string(Path::new(FOLDER).join(name)).ok().and_then(|text| text.trim().parse().ok());
-        if let Some(value) = value {
-            set(&mut settings, name, value);
+    for (path, apply) in files() {
+        if let Some(value) = fs::read_to_string(path).ok().and_then(|text| value(&text)) {
+            apply(&mut settings, value);
         }
     }
     settings
 }
 
-/// Sets what a sysctl of this name sets; `false` if there is no such name.
+/// All files that set something; those of modules are the whole machine's.
+fn files() -> impl Iterator<Item = (PathBuf, Apply)> {
+    let own = SETTINGS.iter().map(|(name, apply)| (Path::new(FOLDER).join(name), *apply));
+    own.chain(PARAMETERS.iter().filter_map(|(name, apply)| {
+        let (module, parameter) = name.split_once('.')?;
+        Some((Path::new(MODULES).join(module).join("parameters").join(parameter), *apply))
+    }))
+}
+
+/// A number, or what the kernel says of a parameter that is one of two.
+fn value(text: &str) -> Option<u64> {
+    match text.trim() {
+        "Y" => Some(1),
+        "N" => Some(0),
+        number => number.parse().ok(),
+    }
+}
+
+/// Sets what a sysctl or a module's parameter (`nf_conntrack_ftp.loose`) of this name sets; `false` if there is no such name.
 pub(crate) fn set(settings: &mut Settings, name: &str, value: u64) -> bool {
-    let Some((_, apply)) = SETTINGS.iter().find(|(known, _)| *known == name) else { return false };
+    let mut all = SETTINGS.iter().chain(PARAMETERS);
+    let Some((_, apply)) = all.find(|(known, _)| *known == name) else { return false };
     apply(settings, value);
     true
 }
@@ -30,6 +49,14 @@ pub(crate) fn set(settings: &mut Settings, name: &str, value: u64) -> bool {
 /// Writes a sysctl of this network namespace.
 pub(crate) fn write(name: &str, value: u32) -> io::Result<()> {
     fs::write(Path::new(FOLDER).join(name), value.to_string())
+}
+
+/// Switches `nf_conntrack_acct` on where a rule needs it, as connbytes_mt_check(). Where that cannot be written the engine counts
+/// all the same.
+pub(crate) fn switch_accounting(engine: &mut Engine) {
+    if engine.wants_accounting() && write("nf_conntrack_acct", 1).is_ok() {
+        engine.follow_accounting();
+    }
 }
 
 /// The sysctls of a protocol's timeouts in the order of its attributes of a policy; one that has none is empty. `None` for a
@@ -48,8 +75,8 @@ impl Watch {
     /// Watches all files that exist; a kernel without connection tracking has none.
     pub(crate) fn new() -> io::Result<Self> {
         let inotify = Inotify::init()?;
-        for (name, _) in SETTINGS {
-            let _ = inotify.watches().add(Path::new(FOLDER).join(name), WatchMask::MODIFY | WatchMask::CLOSE_WRITE);
+        for (path, _) in files() {
+            let _ = inotify.watches().add(path, WatchMask::MODIFY | WatchMask::CLOSE_WRITE);
         }
         Ok(Self { inotify })
     }
@@ -68,6 +95,8 @@ impl AsFd for Watch {
 }
 
 const FOLDER: &str = "/proc/sys/net/netfilter";
+/// Where modules show their parameters.
+const MODULES: &str = "/sys/module";
 
 /// By protocol.
 const TIMEOUTS: &[(u8, &[&str])] = &[
@@ -157,6 +186,23 @@ const SETTINGS: &[(&str, Apply)] = &[
     ("nf_conntrack_sctp_timeout_heartbeat_sent", |s, v| s.sctp[8] = seconds(v)),
 ];
 
+/// Parameters of helpers' modules, by the names that the kernel's command line has for them.
+const PARAMETERS: &[(&str, Apply)] = &[
+    ("nf_conntrack_amanda.master_timeout", |s, v| s.helpers.amanda_master = seconds(v)),
+    ("nf_conntrack_ftp.loose", |s, v| s.helpers.ftp_loose = v != 0),
+    ("nf_conntrack_h323.callforward_filter", |s, v| s.helpers.h323_filter_forwarding = v != 0),
+    ("nf_conntrack_h323.default_rrq_ttl", |s, v| s.helpers.h323_registration = seconds(v)),
+    ("nf_conntrack_h323.gkrouted_only", |s, v| s.helpers.h323_gatekeeper_only = v != 0),
+    ("nf_conntrack_irc.dcc_timeout", |s, v| s.helpers.irc_timeout = seconds(v)),
+    ("nf_conntrack_irc.max_dcc_channels", |s, v| s.helpers.irc_channels = byte(v).max(1)),
+    ("nf_conntrack_netbios_ns.timeout", |s, v| s.helpers.netbios = seconds(v)),
+    ("nf_conntrack_sip.sip_direct_media", |s, v| s.helpers.sip_direct_media = v != 0),
+    ("nf_conntrack_sip.sip_direct_signalling", |s, v| s.helpers.sip_registrar_only = v != 0),
+    ("nf_conntrack_sip.sip_external_media", |s, v| s.helpers.sip_external_media = v != 0),
+    ("nf_conntrack_sip.sip_timeout", |s, v| s.helpers.sip = seconds(v)),
+    ("nf_conntrack_snmp.timeout", |s, v| s.helpers.snmp = seconds(v)),
+];
+
 fn seconds(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
@@ -178,6 +224,30 @@ mod tests {
             let Some(rest) = name.strip_prefix("nf_conntrack_") else { continue };
             assert!(unused.contains(&rest) || set(&mut Settings::default(), &name, 1), "{name}");
         }
+    }
+
+    #[test]
+    fn every_parameter_of_the_helpers_modules_is_known() {
+        let Ok(modules) = fs::read_dir(MODULES) else { return };
+        for module in modules.flatten() {
+            let module = module.file_name().into_string().unwrap();
+            let parameters = fs::read_dir(Path::new(MODULES).join(&module).join("parameters"));
+            let Some(parameters) = parameters.ok().filter(|_| module.starts_with("nf_conntrack_")) else { continue };
+            for parameter in parameters.flatten() {
+                let name = format!("{module}.{}", parameter.file_name().into_string().unwrap());
+                // Helpers are given by rules, and however a text is searched, the same is found.
+                let of_no_use = name.ends_with(".ports") || name.ends_with(".ts_algo");
+                assert!(of_no_use || set(&mut Settings::default(), &name, 1), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_parameter_is_a_number_or_one_of_two() {
+        assert_eq!(["Y\n", "N\n", "300\n", "kmp\n"].map(value), [Some(1), Some(0), Some(300), None]);
+        let mut settings = Settings::default();
+        assert!(set(&mut settings, "nf_conntrack_ftp.loose", 1) && settings.helpers.ftp_loose);
+        assert!(set(&mut settings, "nf_conntrack_irc.max_dcc_channels", 1000) && settings.helpers.irc_channels == 255);
     }
 
     #[test]

@@ -11,9 +11,10 @@ use libxt::backend::{Counters, Get};
 use libxt::family::Af;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::ctnetlink::timeout;
-use crate::state::{State, queues_apart};
+use crate::ctnetlink::{helper, timeout};
+use crate::state::{State, lock, queues_apart};
 use crate::store::Store;
+use crate::sysctl;
 
 /// Answers the engine's side of the tables protocol.
 pub(crate) struct Calls {
@@ -79,6 +80,25 @@ impl Calls {
         }
     }
 
+    /// Takes over helpers that rules name and only the kernel has, where `nfct` has made them.
+    fn fetch_helpers(&self, prepared: &Prepared) {
+        let known = |name, protocol| self.state.engine().tracker().find_helper(name, prepared.af(), protocol).is_some();
+        let wanted: Vec<_> = prepared.helpers().filter(|(name, protocol)| !known(name, *protocol)).collect();
+        if wanted.is_empty() {
+            return;
+        }
+        // Without an answer the names stay unknown, and the table is refused for that.
+        for helper in nfnl::helper::of_kernel().unwrap_or_default() {
+            let named = |(name, _): &(&[u8], u8)| helper.name.as_deref() == Some(name);
+            if wanted.iter().any(named) {
+                let mut engine = self.state.engine();
+                if helper::put(&mut engine, &helper).is_ok() {
+                    self.state.keep_helpers(&engine);
+                }
+            }
+        }
+    }
+
     /// What a rule queues must not come back here.
     fn check_queues(&self, prepared: &Prepared) -> Result<(), Refused> {
         let Some(own) = self.state.own_queues() else { return Ok(()) };
@@ -134,6 +154,7 @@ impl Tables for Calls {
         let prepared = Prepared::new(af, blob).map_err(refused)?;
         self.state.sets.check(prepared.sets()).map_err(refused)?;
         self.fetch_timeouts(&prepared);
+        self.fetch_helpers(&prepared);
         self.check_queues(&prepared)?;
         check_security(&prepared)?;
         check_counters(&prepared)?;
@@ -141,12 +162,25 @@ impl Tables for Calls {
         if prepared.guesses() {
             self.state.read_fingerprints();
         }
-        self.state.engine().install(prepared, &mut old).map_err(refused)?;
+        let _replacing = lock(&self.state.replacing);
+        let elsewhere = self.state.engine().expect(&prepared);
+        if elsewhere {
+            // What is wrong is told below, where the table is in force.
+            let _ = self.state.reattach();
+        }
+        let winds = prepared.winds();
+        let mut engine = self.state.engine();
+        engine.install(prepared, &mut old).map_err(refused)?;
+        sysctl::switch_accounting(&mut engine);
+        drop(engine);
         if let Some(store) = &self.store {
             // The table is in force; that a crash would lose it is no reason to refuse it.
             if let Err(error) = store.keep(af, blob) {
                 self.state.log.line(4, format!("xt-datapath: table not kept: {error}").as_bytes());
             }
+        }
+        if winds {
+            lock(&self.state.attachment).renew(af);
         }
         match self.state.reattach() {
             Ok(()) => Ok(old),

@@ -7,6 +7,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use crate::host::{Machine, Tables, View};
 use crate::namespace::Ids;
 use crate::receive::{BATCH, Ring};
 use crate::state::{Counts, State, count};
+use crate::sums::{self, Sum};
 
 /// How long a worker waits for a packet before it looks whether it is to end.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(200);
@@ -59,7 +61,8 @@ struct Outcome {
     handed: bool,
     /// The packet's place in its slot, if it must be written back.
     payload: Option<Range<usize>>,
-    partial: bool,
+    /// What makes the checksum that the kernel still owed it.
+    sum: Option<Sum>,
     /// Held packets that this one set free; they go before it, as they came.
     released: Range<usize>,
 }
@@ -88,9 +91,17 @@ impl Worker {
         };
         while !state.stopping() {
             match self.ring.fill(queue.as_fd()) {
-                Ok(received) => self.batch(received, &state, counts)?,
+                Ok(received) => {
+                    self.batch(received, &state, counts)?;
+                    if received < BATCH {
+                        counts.drained.fetch_add(1, Ordering::Release);
+                    }
+                }
                 Err(error) => match error.raw_os_error() {
-                    Some(libc::EAGAIN | libc::EINTR) => {}
+                    Some(libc::EAGAIN) => {
+                        counts.drained.fetch_add(1, Ordering::Release);
+                    }
+                    Some(libc::EINTR) => {}
                     Some(libc::ENOBUFS) => count(&counts.overruns, 1),
                     _ => return Err(error),
                 },
@@ -118,6 +129,7 @@ impl Worker {
                     *place = Some(outcome);
                 }
             }
+            engine.tracker_mut().end_batch(received < BATCH);
             state.keep(&mut engine);
             state.outbox.post(&mut self.effects.events);
         }
@@ -178,9 +190,9 @@ impl Worker {
             };
             count(accepted, 1);
             if let (ACCEPT, Some(place)) = (verdict, outcome.payload) {
-                if outcome.partial {
+                if let Some(sum) = outcome.sum {
                     let (slot, _) = self.ring.slot(index);
-                    partial::complete(outcome.af, slot.get_mut(place.clone()).unwrap_or(&mut []));
+                    sum(outcome.af, slot.get_mut(place.clone()).unwrap_or(&mut []));
                 }
                 count(&counts.rewritten, 1);
                 make_room(&mut self.verdicts, VERDICT + place.len(), queue, &self.ring)?;
@@ -238,7 +250,7 @@ impl Taken<'_> {
             changes: Changes::default(),
             handed: false,
             payload: None,
-            partial: false,
+            sum: None,
             released: before..before,
         };
         let (Some(af), Some(hook)) = (Af::from_number(message.family), Hook::from_number(message.hook)) else {
@@ -252,7 +264,10 @@ impl Taken<'_> {
         let Some(room) = slot.get_mut(start..end).filter(|room| room.len() >= length) else {
             return pass(Verdict::Drop, af);
         };
-        let partial = message.skb_info & SKB_CHECKSUM_NOT_READY != 0;
+        let gso = message.skb_info & SKB_GSO != 0;
+        let cut = gso && partial::is_cut_anew(af, room.get(..length).unwrap_or_default());
+        // One that was written back for a device holds no more than it did.
+        let partial = message.skb_info & SKB_CHECKSUM_NOT_READY != 0 || cut && hook != Hook::Input;
         let device = |index: u32| if index == 0 { None } else { host.device(index) };
         let mut packet = Packet {
             id: PacketId { queue: self.place, number: message.id },
@@ -269,7 +284,7 @@ impl Taken<'_> {
                 info if info & SKB_CHECKSUM_NOT_VERIFIED != 0 => Checksum::Unverified,
                 _ => Checksum::Verified,
             },
-            gso: message.skb_info & SKB_GSO != 0,
+            gso,
             owner: message.uid.zip(message.gid).map(|(uid, gid)| {
                 let [users, groups] = &*IDS;
                 Owner { uid: users.inside(uid), gid: groups.inside(gid) }
@@ -295,6 +310,8 @@ impl Taken<'_> {
             count(&self.counts.truncated, 1);
             verdict = Verdict::Drop;
         }
+        let owed = partial && changed;
+        let sum = owed.then(|| sums::owed(af, hook, cut, packet.data.bytes(), host)).flatten();
         Outcome {
             queue: message.queue,
             id: message.id,
@@ -303,7 +320,7 @@ impl Taken<'_> {
             changes: Changes { mark: (packet.mark != message.mark).then_some(packet.mark), priority },
             handed: verdict == Verdict::Drop && priority.is_some_and(tag::is),
             payload: changed.then(|| start..start + packet.data.len()),
-            partial,
+            sum,
             released: before..out.releases.len(),
         }
     }

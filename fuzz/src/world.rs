@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use engine::{
     Device, Effects, Engine, Hook, Host, Now, Packet, Verdict,
     host::{AddressKind, Route},
-    packet::{Buffer, Checksum, LinkHeader, PacketId},
+    packet::{Buffer, Checksum, PacketId},
 };
 use libxt::family::Af;
 
@@ -43,7 +43,7 @@ impl Host for Router {
     }
 
     fn route(&self, _: IpAddr, _: Option<IpAddr>, _: u32, out: Option<u32>) -> Option<Route> {
-        Some(Route { device: out.unwrap_or(2), source: None, mtu: 1500 })
+        Some(Route { device: out.unwrap_or(2), source: None, mtu: 1500, gateway: None })
     }
 
     fn minutes_west(&self) -> i32 {
@@ -66,7 +66,7 @@ impl World {
     #[allow(dead_code, reason = "of one target only")]
     pub fn forget(&mut self, engine: &mut Engine) {
         self.now.monotonic += 1_000_000_000_000_000;
-        while engine.expire(self.now, &mut self.out) {
+        while engine.expire(self.now, &Router, &mut self.out) {
             self.out.clear();
         }
         self.out.clear();
@@ -102,22 +102,12 @@ impl World {
         };
         let mut packet = Packet {
             id: PacketId { queue: 0, number: self.number },
-            af,
-            hook: hook_at,
             in_device: (hook_at != Hook::Output).then_some(&DEVICES[near]),
             out_device: matches!(hook_at, Hook::Forward | Hook::Output | Hook::Postrouting).then_some(&DEVICES[far]),
-            in_port: None,
-            out_port: None,
             mark: u32::from(time),
-            priority: None,
             checksum,
             gso: hook & 64 != 0,
-            owner: None,
-            copied: false,
-            answers: 0,
-            tasks: engine::packet::Tasks::default(),
-            link: LinkHeader::default(),
-            data: Buffer::new(&mut room, bytes.len()),
+            ..Packet::new(af, hook_at, Buffer::new(&mut room, bytes.len()))
         };
         let verdict = engine.packet(&mut packet, self.now, &Router, &mut self.out);
         self.out.clear();

@@ -27,10 +27,11 @@ pub struct Malformed {
 /// The attributes in a run of bytes.
 ///
 /// Ends at the end of the bytes; fewer than four bytes left over are padding. A length that does not fit is an error,
-/// after which nothing follows.
+/// after which nothing follows; [`Attributes::lenient`] ones end before it.
 #[derive(Clone, Copy, Debug)]
 pub struct Attributes<'a> {
     rest: &'a [u8],
+    lenient: bool,
 }
 
 /// One attribute.
@@ -42,12 +43,32 @@ pub struct Attribute<'a> {
     pub nested: bool,
     /// The payload without padding.
     pub payload: &'a [u8],
+    lenient: bool,
 }
 
 impl<'a> Attributes<'a> {
     /// The attributes of these bytes.
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes }
+        Self { rest: bytes, lenient: false }
+    }
+
+    /// The same as the kernel reads a request (nla_parse_deprecated()): a broken length ends the attributes, also those inside
+    /// another, and what is left is passed over.
+    pub const fn lenient(self) -> Self {
+        Self { lenient: true, ..self }
+    }
+
+    /// Whether bytes are left behind the last whole attribute.
+    pub fn has_leftovers(self) -> bool {
+        let mut walk = Self { lenient: false, ..self };
+        loop {
+            let left = walk.rest.len();
+            match walk.next() {
+                Some(Ok(_)) => {}
+                Some(Err(_)) => return true,
+                None => return left != 0,
+            }
+        }
     }
 
     /// The last attribute of this type, as `nla_parse` keeps it; errors in the bytes before the end are errors.
@@ -72,17 +93,17 @@ impl<'a> Iterator for Attributes<'a> {
         let kind = u16::from_ne_bytes([header[2], header[3]]);
         let Some(payload) = self.rest.get(HEADER..len) else {
             self.rest = &[];
-            return Some(Err(Malformed { what: "nla_len" }));
+            return (!self.lenient).then_some(Err(Malformed { what: "nla_len" }));
         };
         self.rest = self.rest.get(align(len)..).unwrap_or(&[]);
-        Some(Ok(Attribute { kind: kind & KIND_MASK, nested: kind & NESTED != 0, payload }))
+        Some(Ok(Attribute { kind: kind & KIND_MASK, nested: kind & NESTED != 0, payload, lenient: self.lenient }))
     }
 }
 
 impl<'a> Attribute<'a> {
     /// The attributes inside.
     pub const fn attributes(&self) -> Attributes<'a> {
-        Attributes::new(self.payload)
+        Attributes { rest: self.payload, lenient: self.lenient }
     }
 
     /// The first `N` bytes of the payload.
@@ -153,8 +174,8 @@ mod tests {
     fn padding_separates_attributes_and_is_not_payload() {
         let bytes = [5, 0, 1, 0, 7, 0, 0, 0, 6, 0, 2, 0x80, 0x12, 0x34];
         let all: Vec<_> = Attributes::new(&bytes).map(Result::unwrap).collect();
-        assert_eq!(all[0], Attribute { kind: 1, nested: false, payload: &[7] });
-        assert_eq!(all[1], Attribute { kind: 2, nested: true, payload: &[0x12, 0x34] });
+        assert_eq!(all[0], Attribute { kind: 1, nested: false, payload: &[7], lenient: false });
+        assert_eq!(all[1], Attribute { kind: 2, nested: true, payload: &[0x12, 0x34], lenient: false });
         assert_eq!(all.len(), 2);
         assert_eq!(all[1].be16(), Ok(0x1234));
         assert!(all[0].be16().is_err());
@@ -168,6 +189,17 @@ mod tests {
             assert!(walk.next().unwrap().is_err());
             assert!(walk.next().is_none());
         }
+    }
+
+    #[test]
+    fn lenient_ones_end_before_what_is_broken() {
+        let bytes = [5, 0, 1, 0, 7, 0, 0, 0, 8, 0, 2, 0x80, 9, 0, 1, 0, 99, 0, 3, 0];
+        let all: Vec<_> = Attributes::new(&bytes).lenient().map(Result::unwrap).collect();
+        assert_eq!(all.len(), 2);
+        assert_eq!(all[1].attributes().count(), 0, "so is what stands inside");
+        assert!(Attributes::new(&bytes).has_leftovers());
+        assert!(!Attributes::new(&bytes[..16]).has_leftovers());
+        assert!(Attributes::new(&bytes[..18]).has_leftovers());
     }
 
     proptest! {

@@ -122,22 +122,23 @@ impl Expectation {
 }
 
 /// `enum ctattr_expect`.
-mod attribute {
-    pub(super) const MASTER: u16 = 1;
-    pub(super) const TUPLE: u16 = 2;
-    pub(super) const MASK: u16 = 3;
-    pub(super) const TIMEOUT: u16 = 4;
-    pub(super) const ID: u16 = 5;
-    pub(super) const HELP_NAME: u16 = 6;
-    pub(super) const ZONE: u16 = 7;
-    pub(super) const FLAGS: u16 = 8;
-    pub(super) const CLASS: u16 = 9;
-    pub(super) const NAT: u16 = 10;
-    pub(super) const FN: u16 = 11;
+pub mod attribute {
+    #![allow(missing_docs, reason = "the header's own names")]
+    pub const MASTER: u16 = 1;
+    pub const TUPLE: u16 = 2;
+    pub const MASK: u16 = 3;
+    pub const TIMEOUT: u16 = 4;
+    pub const ID: u16 = 5;
+    pub const HELP_NAME: u16 = 6;
+    pub const ZONE: u16 = 7;
+    pub const FLAGS: u16 = 8;
+    pub const CLASS: u16 = 9;
+    pub const NAT: u16 = 10;
+    pub const FN: u16 = 11;
     /// Inside `NAT`.
-    pub(super) const NAT_DIR: u16 = 1;
+    pub const NAT_DIR: u16 = 1;
     /// Inside `NAT`.
-    pub(super) const NAT_TUPLE: u16 = 2;
+    pub const NAT_TUPLE: u16 = 2;
 }
 
 /// `enum ctattr_expect_stats`: what a CPU has counted.

@@ -13,6 +13,7 @@ pub mod accounting;
 pub mod attr;
 pub mod conntrack;
 pub mod expect;
+pub mod helper;
 pub mod ipset;
 pub mod message;
 pub mod nftables;

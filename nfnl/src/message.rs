@@ -44,6 +44,8 @@ pub mod subsystem {
     pub const ACCT: u8 = 7;
     /// Timeout policies.
     pub const CTNETLINK_TIMEOUT: u8 = 8;
+    /// Helpers that are programs.
+    pub const CTHELPER: u8 = 9;
     /// nf_tables.
     pub const NFTABLES: u8 = 10;
     /// Extensions for nf_tables' compat expressions.

@@ -1,7 +1,7 @@
 //! nf_tables base chains that hand a hook's packets to NFQUEUE: what attaches a datapath to its network namespace.
 //!
-//! A change is one batch, which the kernel takes as a whole or not at all. Chains that stay are not touched: taking a
-//! base chain away makes the kernel drop every packet of the namespace that waits in a queue.
+//! A change is one batch, which the kernel takes as a whole or not at all. No base chain is taken away while packets may wait
+//! in a queue: the kernel would drop them all, of the whole namespace.
 
 use std::fmt;
 use std::io;
@@ -62,8 +62,8 @@ pub enum Change {
     Again(QueueChain, QueueRange, Method),
     /// Tries whether a rule can ask a question, without touching any packet; by its place among the questions.
     Try(u8, QueueRange, Method, usize),
-    /// Takes a chain away.
-    Remove(QueueChain),
+    /// Has a chain let everything pass, which stays where it is: without it the kernel would drop what waits in queues.
+    Idle(QueueChain),
     /// Makes sure that behind a chain, at the same hook, there is another that carries out [`NfTables::set_handovers`].
     Follow(QueueChain),
     /// Makes sure that the family has the table, and tries whether a rule can queue, without touching any packet.
@@ -282,6 +282,9 @@ impl NfTables {
                         });
                     }
                 }
+                Change::Idle(chain) => add(MSG_DELRULE, 0, chain.family, &|builder| {
+                    builder.text(RULE_TABLE, self.table).text(RULE_CHAIN, chain.name());
+                }),
                 Change::Again(chain, range, method) => {
                     add(MSG_DELRULE, 0, chain.family, &|builder| {
                         builder.text(RULE_TABLE, self.table).text(RULE_CHAIN, chain.name());
@@ -326,9 +329,6 @@ impl NfTables {
                         });
                     }
                 }
-                Change::Remove(chain) => add(MSG_DELCHAIN, 0, chain.family, &|builder| {
-                    builder.text(CHAIN_TABLE, self.table).text(CHAIN_NAME, chain.name());
-                }),
             }
         }
         mark_batch(BATCH_END, first.wrapping_add(steps.len() as u32 + 1), &mut bytes);
@@ -383,7 +383,7 @@ impl fmt::Display for Error {
                     Some(Change::Again(chain, ..)) => write!(f, "to change chain {}", chain.name())?,
                     Some(Change::Try(..)) => write!(f, "a match of the kernel's own")?,
                     Some(Change::Follow(chain)) => write!(f, "what follows chain {}", chain.name())?,
-                    Some(Change::Remove(chain)) => write!(f, "to delete chain {}", chain.name())?,
+                    Some(Change::Idle(chain)) => write!(f, "to empty chain {}", chain.name())?,
                     None => write!(f, "the batch")?,
                 }
                 write!(f, ": {}", io::Error::from_raw_os_error(*errno))
@@ -484,7 +484,7 @@ mod tests {
             handovers: Vec::new(),
             questions: Vec::new(),
         };
-        let changes = [Change::FreshTable(2), Change::Add(CHAIN, RANGE, Method::Native), Change::Remove(CHAIN)];
+        let changes = [Change::FreshTable(2), Change::Add(CHAIN, RANGE, Method::Native), Change::Idle(CHAIN)];
         let (bytes, steps) = tables.batch(&changes, 1);
         let messages: Vec<_> = Messages::new(&bytes).map(Result::unwrap).collect();
         assert_eq!(messages.len(), steps.len() + 2);

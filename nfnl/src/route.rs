@@ -38,6 +38,8 @@ pub struct Address {
     pub index: u32,
     /// The machine's own address (`IFA_LOCAL`, or `IFA_ADDRESS` where that is missing).
     pub local: IpAddr,
+    /// What the kernel names when it says that the address goes: `IFA_ADDRESS` of IPv4, on a link with a peer the peer's.
+    pub told: IpAddr,
     /// Bits of its network.
     pub prefix: u8,
     /// `RT_SCOPE_*`.
@@ -86,6 +88,18 @@ pub struct Snapshot {
     pub routes: Vec<Route>,
 }
 
+/// Something goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// A device goes, or goes down.
+    Device(u32),
+    /// An address of a device, as [`Address::told`].
+    Address(u32, IpAddr),
+}
+
+/// `IFF_UP`.
+pub const IFF_UP: u32 = 1;
+
 /// Tells that something changed.
 #[derive(Debug)]
 pub struct Monitor {
@@ -129,14 +143,21 @@ impl Monitor {
         Ok(Self { socket })
     }
 
-    /// Forgets what waits; `true` if anything did. What was lost in an overrun counts too.
-    pub fn drain(&self) -> bool {
+    /// Takes what waits, and tells of each address and device that goes, in their order; `true` if anything waited. What was
+    /// lost in an overrun counts too.
+    pub fn drain(&self, mut goes: impl FnMut(Farewell)) -> bool {
         let mut any = false;
         let mut buffer = Vec::with_capacity(32 << 10);
         loop {
             buffer.clear();
             match self.socket.recv(&mut buffer, 0) {
-                Ok(_) => any = true,
+                Ok(_) => {
+                    any = true;
+                    Messages::new(&buffer)
+                        .map_while(Result::ok)
+                        .filter_map(|message| farewell(&message))
+                        .for_each(&mut goes);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return any,
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => any = true,
                 Err(_) => return any,
@@ -148,6 +169,18 @@ impl Monitor {
 impl AsFd for Monitor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+/// What the kernel says of something that goes.
+fn farewell(message: &Message<'_>) -> Option<Farewell> {
+    // Those of a bridge's family say that a port leaves it.
+    let device = || link(message).filter(|_| message.payload.first() == Some(&0));
+    match message.header.kind {
+        RTM_DELADDR => address(message).map(|address| Farewell::Address(address.index, address.told)),
+        RTM_DELLINK => device().map(|link| Farewell::Device(link.index)),
+        RTM_NEWLINK => device().filter(|link| link.flags & IFF_UP == 0).map(|link| Farewell::Device(link.index)),
+        _ => None,
     }
 }
 
@@ -202,7 +235,7 @@ fn link(message: &Message<'_>) -> Option<Link> {
             _ => {}
         }
     }
-    (message.header.kind == RTM_NEWLINK).then_some(link)
+    matches!(message.header.kind, RTM_NEWLINK | RTM_DELLINK).then_some(link)
 }
 
 /// struct ifaddrmsg.
@@ -220,8 +253,10 @@ fn address(message: &Message<'_>) -> Option<Address> {
         }
     }
     let index = u32::from_ne_bytes([a, b, c, d]);
-    let address = Address { index, local: local.or(peer)?, prefix, scope, flags, broadcast };
-    (message.header.kind == RTM_NEWADDR).then_some(address)
+    let local = local.or(peer)?;
+    let told = if local.is_ipv4() { peer.unwrap_or(local) } else { local };
+    let address = Address { index, local, told, prefix, scope, flags, broadcast };
+    matches!(message.header.kind, RTM_NEWADDR | RTM_DELADDR).then_some(address)
 }
 
 /// struct rtmsg.
@@ -295,8 +330,10 @@ fn ip(family: u8, attribute: &Attribute<'_>) -> Result<IpAddr, Malformed> {
 }
 
 const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
+const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_GETROUTE: u16 = 26;

@@ -1,4 +1,4 @@
-//! Expectations as the original writes them: a line each, plain or `-o xml`.
+//! Expectations as the original writes them, a line each, plain or `-o xml`; and `-o json`.
 
 use std::fmt::{self, Write};
 
@@ -18,6 +18,8 @@ pub(crate) const XML_FOOTER: &str = "</expect>\n";
 pub(crate) fn line(out: &mut String, expectation: &Expectation, frame: &Frame<'_>) -> fmt::Result {
     if frame.output.xml {
         return xml(out, expectation, frame);
+    } else if frame.output.json {
+        return super::json::expectation(out, expectation, frame);
     }
     if frame.output.timestamp {
         let micros = frame.now / 1000;
@@ -125,4 +127,4 @@ fn xml(out: &mut String, expectation: &Expectation, frame: &Frame<'_>) -> fmt::R
 }
 
 /// `NF_CT_EXPECT_*` bits that lines show.
-const FLAGS: [(u32, &str); 3] = [(1, "PERMANENT"), (2, "INACTIVE"), (4, "USERSPACE")];
+pub(super) const FLAGS: [(u32, &str); 3] = [(1, "PERMANENT"), (2, "INACTIVE"), (4, "USERSPACE")];

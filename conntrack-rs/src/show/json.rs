@@ -1,28 +1,19 @@
-//! `-o json`: an object a line, the members named as the plain line and the XML name them.
+//! `-o json`: an object a line for entries, expectations and their events, members named as the plain line and the XML name
+//! them.
 
 use std::fmt::{self, Display, Write};
 
 use nfnl::conntrack::flow::Traffic;
 use nfnl::conntrack::{Flow, Tuple};
+use nfnl::expect::Expectation;
 
+use super::expect::FLAGS;
 use super::{Frame, Kind, state, status};
 use crate::protocol;
 
 pub(super) fn line(out: &mut String, flow: &Flow, frame: &Frame<'_>) -> fmt::Result {
-    let mut object = Object::begin(out);
-    match frame.kind {
-        Kind::Entry => {}
-        Kind::New => object.text("type", "new")?,
-        Kind::Update => object.text("type", "update")?,
-        Kind::Destroy => object.text("type", "destroy")?,
-    }
-    if frame.kind != Kind::Entry && frame.output.timestamp {
-        object.number("when", Some(flow.event_time.unwrap_or(frame.now)))?;
-    }
-    object.text("family", if flow.family == 10 { "ipv6" } else { "ipv4" })?;
     let number = flow.original.protocol.unwrap_or(0);
-    object.text("protoname", protocol::name(number))?;
-    object.number("protonum", Some(number))?;
+    let mut object = head(out, frame, flow.event_time, flow.family, number)?;
     object.number("timeout", flow.timeout)?;
     if let Some(state) = state(flow) {
         object.text("state", state)?;
@@ -55,6 +46,55 @@ pub(super) fn line(out: &mut String, flow: &Flow, frame: &Frame<'_>) -> fmt::Res
     }
     object.end();
     Ok(())
+}
+
+/// Writes an expectation without its line's end.
+pub(super) fn expectation(out: &mut String, expectation: &Expectation, frame: &Frame<'_>) -> fmt::Result {
+    let Expectation { tuple: expected, mask, master, .. } = expectation;
+    let number = expected.protocol.unwrap_or(0);
+    let mut object = head(out, frame, None, expectation.family, number)?;
+    object.number("timeout", expectation.timeout)?;
+    tuple(object.key("expected")?, expected, number, None)?;
+    tuple(object.key("mask")?, mask, number, None)?;
+    tuple(object.key("master")?, master, master.protocol.unwrap_or(number), None)?;
+    object.number("zone", expectation.zone)?;
+    if let Some(bits) = expectation.flags {
+        list(object.key("flags")?, FLAGS.iter().filter(|(bit, _)| bits & bit != 0).map(|&(_, name)| name))?;
+    }
+    object.number("class", expectation.class)?;
+    if let Some(helper) = &expectation.helper {
+        object.text("helper", &String::from_utf8_lossy(helper))?;
+    }
+    object.number("id", expectation.id)?;
+    if frame.kind != Kind::Entry && frame.port != 0 {
+        object.number("portid", Some(frame.port))?;
+    }
+    object.end();
+    Ok(())
+}
+
+/// What entries and expectations begin with. The kernel's time of an event goes before ours.
+fn head<'a>(
+    out: &'a mut String,
+    frame: &Frame<'_>,
+    time: Option<u64>,
+    family: u8,
+    protocol: u8,
+) -> Result<Object<'a>, fmt::Error> {
+    let mut object = Object::begin(out);
+    match frame.kind {
+        Kind::Entry => {}
+        Kind::New => object.text("type", "new")?,
+        Kind::Update => object.text("type", "update")?,
+        Kind::Destroy => object.text("type", "destroy")?,
+    }
+    if frame.kind != Kind::Entry && frame.output.timestamp {
+        object.number("when", Some(time.unwrap_or(frame.now)))?;
+    }
+    object.text("family", if family == 10 { "ipv6" } else { "ipv4" })?;
+    object.text("protoname", protocol::name(protocol))?;
+    object.number("protonum", Some(protocol))?;
+    Ok(object)
 }
 
 fn tuple(out: &mut String, tuple: &Tuple, protocol: u8, traffic: Option<Traffic>) -> fmt::Result {

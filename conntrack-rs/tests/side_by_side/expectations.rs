@@ -1,13 +1,15 @@
 //! Expectations made by hand, for a connection that has a helper: the same commands by each tool in turn.
 
 use std::net::UdpSocket;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::follower::{EXPECTATIONS, Follower};
+use crate::{Heard, ORIGINAL, enter, run};
 
-use crate::{Heard, ORIGINAL, enter, plain, run};
+/// Makes what is expected of [`connection_with_a_helper`].
+pub(crate) const EXPECTATION: &str = "-I expect -s 127.0.0.1 -d 127.0.0.1 --tuple-src 127.0.0.1 --tuple-dst 127.0.0.1 \
+    --mask-src 255.255.255.255 --mask-dst 255.255.255.255 -p udp --sport 4000 --dport 69 -t 200 --tuple-port-src 0 \
+    --tuple-port-dst 400 --mask-port-src 0 --mask-port-dst 65535";
 
 #[test]
 fn expectations_are_made_shown_and_ended_alike() {
@@ -59,7 +61,7 @@ fn mistakes_about_expectations_are_told_in_the_same_words() {
 }
 
 /// A connection to the TFTP port of this machine, which the kernel's helper looks after.
-fn connection_with_a_helper() -> [UdpSocket; 2] {
+pub(crate) fn connection_with_a_helper() -> [UdpSocket; 2] {
     for line in ["ip link set lo up", "iptables-legacy -t raw -A OUTPUT -p udp --dport 69 -j CT --helper tftp"] {
         let words: Vec<&str> = line.split(' ').collect();
         assert!(Command::new(words[0]).args(&words[1..]).status().unwrap().success(), "{line}");
@@ -74,17 +76,12 @@ fn connection_with_a_helper() -> [UdpSocket; 2] {
 
 /// What a tool says to each of these, and at the end to whoever followed the events.
 fn story(program: &str) -> Vec<(String, Heard)> {
-    let followers = ["-E expect", "-E expect -o xml", "-E expect -e NEW"].map(|line| (line, follow(program, line)));
-    // Nothing tells when a follower has subscribed.
-    std::thread::sleep(Duration::from_millis(500));
-    let new = "-I expect -s 127.0.0.1 -d 127.0.0.1 --tuple-src 127.0.0.1 --tuple-dst 127.0.0.1 --mask-src \
-               255.255.255.255 --mask-dst 255.255.255.255 -p udp --sport 4000 --dport 69 -t 200 --tuple-port-src 0 \
-               --tuple-port-dst 400 --mask-port-src 0 --mask-port-dst 65535";
+    let followers = ["-E expect", "-E expect -o xml"].map(|line| (line, Follower::start(program, line, EXPECTATIONS)));
     let one = "expect -s 127.0.0.1 -d 127.0.0.1 -p udp --sport 0 --dport 400 --reply-port-src 1 --reply-port-dst 2";
     let mut all = Vec::new();
     for line in [
-        new.to_owned(),
-        new.to_owned(),
+        EXPECTATION.to_owned(),
+        EXPECTATION.to_owned(),
         "-L expect".to_owned(),
         "-L expect -o xml".to_owned(),
         "-L expect -o id,extended".to_owned(),
@@ -96,9 +93,10 @@ fn story(program: &str) -> Vec<(String, Heard)> {
         format!("-D {}", one.replace("400", "401")),
         format!("-D {one}"),
         "-L expect".to_owned(),
-        new.replace("--dport 69", "--dport 70"),
-        format!("{new} -r 1.1.1.1 -q 2.2.2.2 -u ASSURED"),
+        EXPECTATION.replace("--dport 69", "--dport 70"),
+        format!("{EXPECTATION} -r 1.1.1.1 -q 2.2.2.2 -u ASSURED"),
         "-L expect -o xml".to_owned(),
+        "-E expect -e NEW".to_owned(),
         "-F expect".to_owned(),
         "-L expect -o xml".to_owned(),
     ] {
@@ -106,20 +104,6 @@ fn story(program: &str) -> Vec<(String, Heard)> {
         let heard = run(program, &words);
         all.push((line, heard));
     }
-    std::thread::sleep(Duration::from_millis(300));
-    all.extend(followers.map(|(line, child)| (line.to_owned(), end(child))));
+    all.extend(followers.map(|(line, follower)| (line.to_owned(), follower.end())));
     all
-}
-
-fn follow(program: &str, line: &str) -> Child {
-    let mut command = Command::new(program);
-    command.args(line.split(' ')).env("XT_BACKEND", "kernel").stdin(Stdio::null());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-fn end(child: Child) -> Heard {
-    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let lines = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().map(plain).collect();
-    (lines(&output.stdout), lines(&output.stderr), output.status.code())
 }

@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is a test")]
 
 mod expectations;
+mod follower;
+mod json;
 
 use std::io::Write;
 use std::process::{Command, Stdio};

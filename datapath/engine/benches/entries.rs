@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use engine::conntrack::{Settings, Tracked, Tracker};
-use engine::packet::{Buffer, Checksum, Device, LinkHeader, PacketId};
+use engine::packet::{Buffer, Checksum, Device};
 use engine::wire::Headers;
 use engine::{Effects, Hook, Now, Packet, Verdict};
 use libxt::family::Af;
@@ -71,23 +71,10 @@ impl Router {
         let len = bytes.len();
         let Some(headers) = Headers::parse(Af::V4, bytes) else { return };
         let packet = Packet {
-            id: PacketId::default(),
-            af: Af::V4,
-            hook: Hook::Prerouting,
             in_device: Some(&self.device),
             out_device: Some(&self.device),
-            in_port: None,
-            out_port: None,
-            mark: 0,
-            priority: None,
             checksum: Checksum::Verified,
-            gso: false,
-            owner: None,
-            copied: false,
-            answers: 0,
-            tasks: engine::packet::Tasks::default(),
-            link: LinkHeader::default(),
-            data: Buffer::new(bytes, len),
+            ..Packet::new(Af::V4, Hook::Prerouting, Buffer::new(bytes, len))
         };
         let Ok(tracked) = self.tracker.track(&packet, &headers, None, self.now, &mut self.out) else { return };
         assert!(matches!(tracked, Tracked::Of { .. }));

@@ -1,5 +1,7 @@
 //! Nanoseconds per forwarded packet of the whole engine, PREROUTING to POSTROUTING, with an office's rules and with many
-//! rules ahead of the deciding one. Medians of interleaved rounds.
+//! rules ahead of the deciding one. Medians of interleaved rounds. `nat-…` and `ahead-0` have no rules but MASQUERADE and one
+//! for the state; with 1,000 flows the table is in the processor's caches, with 50,000 it is not. `the-bench-itself` is in all
+//! of them: it makes each packet and moves the clock.
 //!
 //! `cargo bench -p engine --bench packet`; with the name of a case and a number behind `--`, that case judges so many
 //! packets once and nothing is timed, which is for counting instructions.
@@ -10,25 +12,33 @@ mod support;
 use std::hint::black_box;
 use std::time::Instant;
 
-use engine::packet::{Buffer, Checksum, LinkHeader, PacketId};
+use engine::packet::{Buffer, Checksum};
 use engine::{Device, Hook, Packet, Verdict};
 use libxt::family::Af;
 use support::Router;
 
 const ROUNDS: usize = 9;
-/// Connections in the table while established ones are measured.
+/// Connections in the table while established ones are measured, if a case does not say otherwise.
 const FLOWS: u32 = 50_000;
 
-/// A way of measuring: its name, the rules it needs, the packets of a round, and whether all are of new connections.
+/// A way of measuring: its name, the rules it needs, the packets of a round and whose they are.
 struct Case {
     name: &'static str,
     rules: Rules,
     packets: u32,
     fresh: bool,
     tcp: bool,
+    /// The packets are answers.
+    back: bool,
+    /// Connections in the table.
+    flows: u32,
+    /// All hooks, or PREROUTING alone.
+    whole: bool,
 }
 
 enum Rules {
+    /// No table at all: what the bench itself takes of every case.
+    Nothing,
     /// The demo's, as far as they see such packets.
     Office,
     /// So many rules ahead that miss by their source address.
@@ -41,6 +51,14 @@ const CASES: &[Case] = &[
     case("established-udp", Rules::Office, 50_000),
     Case { tcp: true, ..case("established-tcp", Rules::Office, 50_000) },
     Case { fresh: true, ..case("new-udp", Rules::Office, 20_000) },
+    Case { flows: 1, ..case("the-bench-itself", Rules::Nothing, 50_000) },
+    Case { flows: 1, ..case("nat-one-flow", Rules::Addresses(0), 50_000) },
+    Case { flows: 1, whole: false, ..case("nat-one-flow-prerouting", Rules::Addresses(0), 50_000) },
+    Case { flows: 1_000, ..case("nat-1000-flows", Rules::Addresses(0), 50_000) },
+    Case { flows: 1_000, whole: false, ..case("nat-1000-flows-prerouting", Rules::Addresses(0), 50_000) },
+    Case { flows: 1_000, back: true, ..case("nat-1000-flows-answers", Rules::Addresses(0), 50_000) },
+    Case { flows: 1_000, tcp: true, ..case("nat-1000-flows-tcp", Rules::Addresses(0), 50_000) },
+    Case { whole: false, ..case("ahead-0-prerouting", Rules::Addresses(0), 50_000) },
     case("ahead-0", Rules::Addresses(0), 50_000),
     case("addresses-10", Rules::Addresses(10), 20_000),
     case("addresses-100", Rules::Addresses(100), 20_000),
@@ -53,7 +71,7 @@ const CASES: &[Case] = &[
 ];
 
 const fn case(name: &'static str, rules: Rules, packets: u32) -> Case {
-    Case { name, rules, packets, fresh: false, tcp: false }
+    Case { name, rules, packets, fresh: false, tcp: false, back: false, flows: FLOWS, whole: true }
 }
 
 fn main() {
@@ -82,14 +100,14 @@ fn main() {
         times.sort_unstable_by(f64::total_cmp);
         let median = times[ROUNDS / 2];
         let (Rules::Addresses(ahead) | Rules::Ports(ahead)) = case.rules else {
-            eprintln!("{:<16} {median:>9.0} ns", case.name);
+            eprintln!("{:<26} {median:>9.0} ns", case.name);
             continue;
         };
         if ahead == 0 {
             none = median;
-            eprintln!("{:<16} {median:>9.0} ns", case.name);
+            eprintln!("{:<26} {median:>9.0} ns", case.name);
         } else {
-            eprintln!("{:<16} {median:>9.0} ns {:>6.2} ns a rule", case.name, (median - none) / f64::from(ahead));
+            eprintln!("{:<26} {median:>9.0} ns {:>6.2} ns a rule", case.name, (median - none) / f64::from(ahead));
         }
     }
 }
@@ -101,6 +119,10 @@ struct Road {
     packet: Vec<u8>,
     /// The last packet as it left.
     left: [u8; 128],
+    /// The answer to the packet of each flow, if those are what is sent.
+    answers: Vec<[u8; 128]>,
+    flows: u32,
+    whole: bool,
     sent: u32,
 }
 
@@ -110,6 +132,7 @@ impl Road {
         // As a datapath runs if nobody says otherwise.
         router.engine.tracker_mut().set_keeping(true);
         match case.rules {
+            Rules::Nothing => {}
             Rules::Office => router.load(Af::V4, OFFICE),
             Rules::Addresses(ahead) => few(&mut router, ahead, |number| {
                 format!("-s 172.{}.{}.{} -j DROP", 16 + number / 65536, number / 256 % 256, number % 256)
@@ -121,13 +144,18 @@ impl Road {
         let segment =
             if case.tcp { support::tcp((1024, 80), (1, 1), 0x10, b"") } else { support::udp((1024, 5355), &[0; 36]) };
         let packet = support::ip("10.0.0.2", "192.0.2.80", if case.tcp { 6 } else { 17 }, &segment);
-        let mut road = Self { router, fresh: case.fresh, packet, left: [0; 128], sent: 0 };
+        let (fresh, flows) = (case.fresh, case.flows);
+        let mut road = Self { router, fresh, packet, left: [0; 128], answers: Vec::new(), flows, whole: true, sent: 0 };
         if !case.fresh {
-            for flow in 0..FLOWS {
+            for flow in 0..flows {
                 road.pass(flow);
                 road.answer();
+                if case.back {
+                    road.answers.push(road.turned());
+                }
             }
         }
+        road.whole = case.whole;
         road
     }
 
@@ -136,17 +164,28 @@ impl Road {
     fn run(&mut self, packets: u32) {
         for _ in 0..packets {
             // Another flow each time, so that the table is not in the cache.
-            let flow = if self.fresh { self.sent } else { self.sent.wrapping_mul(7919) % FLOWS };
+            let flow = if self.fresh { self.sent } else { self.sent.wrapping_mul(7919) % self.flows };
             self.sent += 1;
-            self.pass(flow);
+            match self.answers.get(flow as usize) {
+                Some(&answer) => {
+                    self.tick();
+                    self.cross(&mut { answer }, [2, 1]);
+                }
+                None => self.pass(flow),
+            }
+        }
+    }
+
+    /// A microsecond passes.
+    fn tick(&mut self) {
+        self.router.now.monotonic += 1_000;
+        if self.router.now.monotonic.is_multiple_of(1_000_000) {
+            self.router.engine.expire(self.router.now, &self.router.host, &mut self.router.out);
         }
     }
 
     fn pass(&mut self, flow: u32) {
-        self.router.now.monotonic += 1_000;
-        if self.router.now.monotonic.is_multiple_of(1_000_000) {
-            self.router.engine.expire(self.router.now, &mut self.router.out);
-        }
+        self.tick();
         let mut bytes = [0; 128];
         let len = self.packet.len();
         bytes[..len].copy_from_slice(&self.packet);
@@ -161,6 +200,11 @@ impl Road {
 
     /// The other end answers the last packet, so that its connection is established. No checksum is looked at.
     fn answer(&mut self) {
+        self.cross(&mut self.turned(), [2, 1]);
+    }
+
+    /// The answer to the last packet.
+    fn turned(&self) -> [u8; 128] {
         let mut bytes = self.left;
         for at in 0..4 {
             bytes.swap(12 + at, 16 + at);
@@ -168,7 +212,7 @@ impl Road {
         for at in 0..2 {
             bytes.swap(20 + at, 22 + at);
         }
-        self.cross(&mut bytes, [2, 1]);
+        bytes
     }
 
     /// Takes a packet from one device to another.
@@ -178,25 +222,14 @@ impl Road {
         let len = self.packet.len();
         out.clear();
         let mut mark = 0;
-        for (hook, out_device) in [(Hook::Prerouting, None), (Hook::Postrouting, Some(devices[1]))] {
+        let hooks = [(Hook::Prerouting, None), (Hook::Postrouting, Some(devices[1]))];
+        for (hook, out_device) in hooks.into_iter().take(if self.whole { 2 } else { 1 }) {
             let mut packet = Packet {
-                id: PacketId::default(),
-                af: Af::V4,
-                hook,
                 in_device: Some(devices[0]),
                 out_device,
-                in_port: None,
-                out_port: None,
                 mark,
-                priority: None,
                 checksum: Checksum::Verified,
-                gso: false,
-                owner: None,
-                copied: false,
-                answers: 0,
-                tasks: engine::packet::Tasks::default(),
-                link: LinkHeader::default(),
-                data: Buffer::new(bytes, len),
+                ..Packet::new(Af::V4, hook, Buffer::new(bytes, len))
             };
             let verdict = engine.packet(&mut packet, *now, &*host, out);
             assert_eq!(verdict, Verdict::Accept, "{hook:?}");

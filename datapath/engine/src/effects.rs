@@ -56,6 +56,13 @@ pub struct Release {
     pub tasks: Tasks,
 }
 
+impl Release {
+    /// The packet is dropped as it is.
+    pub(crate) fn drop(id: PacketId) -> Self {
+        Self { id, verdict: Verdict::Drop, bytes: None, mark: None, priority: None, tasks: Tasks::default() }
+    }
+}
+
 /// A line for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {

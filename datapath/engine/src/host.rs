@@ -59,6 +59,8 @@ pub struct Route {
     pub source: Option<IpAddr>,
     /// The path's MTU in bytes.
     pub mtu: u32,
+    /// The next hop, if it is not the destination itself.
+    pub gateway: Option<IpAddr>,
 }
 
 /// The way back to where a packet came from.

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod changeover;
 pub mod conntrack;
 pub mod effects;
 mod engine;
@@ -16,6 +17,7 @@ pub mod fingerprints;
 mod fragment;
 pub mod helper;
 pub mod host;
+mod icmp_error;
 mod log;
 pub mod nat;
 mod notes;

@@ -82,6 +82,13 @@ pub struct LinkHeader {
     pub len: u8,
 }
 
+impl LinkHeader {
+    /// Whether an Ethernet frame was for more than one station.
+    pub const fn is_to_many(&self) -> bool {
+        self.len == 14 && self.bytes[0] & 1 != 0
+    }
+}
+
 /// A packet at a hook.
 ///
 /// The engine changes `data`, `mark` and `priority` in place; whoever took the packet from the kernel writes back what changed.
@@ -124,6 +131,29 @@ pub struct Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
+    /// A packet of which nothing is known but its bytes: at no device, marked 0, its checksum not looked at.
+    pub fn new(af: Af, hook: Hook, data: Buffer<'a>) -> Self {
+        Self {
+            id: PacketId::default(),
+            af,
+            hook,
+            in_device: None,
+            out_device: None,
+            in_port: None,
+            out_port: None,
+            mark: 0,
+            priority: None,
+            checksum: Checksum::Unverified,
+            gso: false,
+            owner: None,
+            copied: false,
+            answers: 0,
+            tasks: Tasks::default(),
+            link: LinkHeader::default(),
+            data,
+        }
+    }
+
     /// All that is said of the packet, with no bytes.
     pub(crate) fn same<'b>(&self) -> Packet<'b>
     where
@@ -193,6 +223,7 @@ pub struct Buffer<'a> {
     len: usize,
     changed: bool,
     pulled: usize,
+    seams: &'a [usize],
 }
 
 /// What becomes of a packet.
@@ -214,7 +245,13 @@ impl<'a> Buffer<'a> {
     /// If `len` is more than `room` has.
     pub fn new(room: &'a mut [u8], len: usize) -> Self {
         assert!(len <= room.len());
-        Self { room, len, changed: false, pulled: 0 }
+        Self { room, len, changed: false, pulled: 0, seams: &[] }
+    }
+
+    /// The same bytes, put together from fragments, each but the last of which ends at one of `seams`.
+    #[must_use]
+    pub fn joined_at(self, seams: &'a [usize]) -> Self {
+        Self { seams, ..self }
     }
 
     /// The packet's bytes, to change. Marks the packet as changed, so that it is written back.
@@ -247,6 +284,12 @@ impl<'a> Buffer<'a> {
     /// How many bytes someone had in one stretch.
     pub fn pulled(&self) -> usize {
         self.pulled
+    }
+
+    /// Where one of the kernel's buffers ends and the next begins; what someone had in one stretch is in one buffer.
+    pub fn seams(&self) -> impl Iterator<Item = usize> {
+        let head = self.seams.first().map(|first| self.pulled.max(*first));
+        head.into_iter().chain(self.seams.iter().copied().filter(move |seam| Some(*seam) > head))
     }
 
     /// The packet's bytes.

@@ -26,6 +26,14 @@ impl Passes {
         self.at(hook).0 != 0
     }
 
+    /// Both together.
+    pub(crate) fn with(mut self, other: Self) -> Self {
+        for (hooks, more) in self.at.iter_mut().zip(other.at) {
+            *hooks = hooks.with(more);
+        }
+        self
+    }
+
     /// Adds the judgement of `judged` to what happens at `taken`.
     pub(crate) const fn add(&mut self, taken: Hook, judged: Hook) {
         self.at[taken as usize].0 |= 1 << judged as u8;
@@ -39,6 +47,22 @@ impl Hooks {
     /// Whether `hook` is among them.
     pub const fn contain(self, hook: Hook) -> bool {
         self.0 & 1 << hook as u8 != 0
+    }
+
+    pub(crate) const fn of(hook: Hook) -> Self {
+        Self(1 << hook as u8)
+    }
+
+    pub(crate) const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) const fn both(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// Bit *n* for `NF_INET_*` number *n*, as `valid_hooks` of a blob.

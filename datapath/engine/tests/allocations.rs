@@ -50,23 +50,9 @@ fn judged(router: &mut Router, hook: engine::Hook, devices: (u32, u32), bytes: &
     let find = |index: u32| router.host.devices.iter().find(|device| device.index == index);
     router.out.clear();
     let mut packet = engine::Packet {
-        id: engine::packet::PacketId::default(),
-        af: Af::V4,
-        hook,
         in_device: find(devices.0),
         out_device: find(devices.1),
-        in_port: None,
-        out_port: None,
-        mark: 0,
-        priority: None,
-        checksum: engine::packet::Checksum::Unverified,
-        gso: false,
-        owner: None,
-        copied: false,
-        answers: 0,
-        tasks: engine::packet::Tasks::default(),
-        link: engine::packet::LinkHeader::default(),
-        data: engine::packet::Buffer::new(bytes, len),
+        ..engine::Packet::new(Af::V4, hook, engine::packet::Buffer::new(bytes, len))
     };
     let before = COUNT.with(Cell::get);
     router.engine.packet(&mut packet, router.now, &router.host, &mut router.out);

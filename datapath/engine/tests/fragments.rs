@@ -236,3 +236,25 @@ fn a_flood_of_fragments_is_held_no_further_than_half_a_queue() {
     assert_eq!(router.out.releases.len(), 2048);
     assert_eq!(router.at_keeping(Hook::Prerouting, (2, 0), first, 0).verdict, Verdict::Hold);
 }
+
+#[test]
+fn the_sender_of_what_never_became_whole_hears_of_it_from_its_destination() {
+    let mut router = masquerading();
+    let to = |last: [u8; 4], id: u8| {
+        let mut first = split4(&datagram(), 1480).swap_remove(0);
+        first[16..20].copy_from_slice(&last);
+        first[5] = id;
+        sum_header(&mut first);
+        first
+    };
+    let own = to([10, 0, 0, 1], 2);
+    for fragment in [&to([198, 51, 100, 1], 1), &own] {
+        assert_eq!(router.at_keeping(Hook::Prerouting, (2, 0), fragment, 0).verdict, Verdict::Hold);
+    }
+    router.wait(31 * SECOND);
+    assert_eq!(router.out.releases.len(), 2);
+    let told: Vec<_> = router.out.sends.iter().map(|send| &router.out.bytes[send.bytes.clone()]).collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!((&told[0][12..16], told[0][20..22].to_vec()), (&own[16..20], vec![11, 1]));
+    assert_eq!(&told[0][28..], &own[..548]);
+}

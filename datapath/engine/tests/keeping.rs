@@ -142,6 +142,7 @@ fn a_restored_child_has_its_master_and_its_timeout_policy_again() {
         master: Some(master),
     };
     let now = before.now;
+    before.engine.tracker_mut().set_labelling(true);
     before.engine.tracker_mut().insert(&draft, 0, now, &mut engine::Effects::default()).unwrap();
     keep(&mut before, &mut kept);
 

@@ -135,6 +135,24 @@ fn a_filter_only_box_takes_packets_in_one_place_each() {
 }
 
 #[test]
+fn what_the_router_says_to_its_neighbours_is_its_own() {
+    let mut router = Router::default();
+    router.load(Af::V6, &["-P FORWARD DROP", "-A OUTPUT -p icmpv6"]);
+    // As the kernel hands them over: with the device they leave by in both places.
+    let mut query = ip("fe80::1", "ff02::1:ff00:2", 58, &[135, 0, 0, 0, 0, 0, 0, 0]);
+    query[7] = 255;
+    let mut report = ip("fe80::1", "ff02::16", 58, &[143, 0, 0, 0, 0, 0, 0, 0]);
+    report[7] = 1;
+    for packet in [&query, &report] {
+        assert_eq!(router.at(Hook::Postrouting, (2, 2), packet, 0).verdict, Verdict::Accept);
+    }
+    assert!(router.counters(Af::V6, "filter").iter().any(|(packets, _)| *packets == 2));
+    // What came that way has lost a hop.
+    query[7] = 254;
+    assert_eq!(router.at(Hook::Postrouting, (2, 2), &query, 0).verdict, Verdict::Drop);
+}
+
+#[test]
 fn masquerade_hides_the_client_and_the_reply_finds_it() {
     let mut router = Router::default();
     router.load(V4, &["-t nat -A POSTROUTING -o eth1 -j MASQUERADE"]);

@@ -11,7 +11,10 @@ use std::{
     ops::RangeInclusive,
 };
 
-use crate::frame::{ICMP, ICMPV6, TCP, UDP, get16, set16};
+use crate::{
+    frame::{ICMP, ICMPV6, TCP, UDP, get16, set16},
+    pieces::fragment_header6,
+};
 
 /// What one router drew since a clean slate.
 #[derive(Clone, Debug, Default)]
@@ -91,7 +94,7 @@ impl Draws {
             if self.is_spoken(number) {
                 continue;
             }
-            let end = spot.end(|port| self.is_spoken(port));
+            let end = spot.end(|port| self.is_plain(port));
             let cause = told.get(spot.side).or(told.first()).copied();
             let name = self.name(end, number, cause);
             put(packet, spot.at, name, &spot.sums);
@@ -121,7 +124,7 @@ impl Draws {
             for &(key, number, side) in &found {
                 let other = found.iter().find(|(_, _, s)| *s != side).map(|(_, n, _)| *n);
                 let (own, peer) = if side == 0 { (source, destination) } else { (destination, source) };
-                let of = End { protocol, own, peer, port: other.filter(|n| self.is_spoken(*n)).unwrap_or(0) };
+                let of = End { protocol, own, peer, port: other.filter(|n| self.is_plain(*n)).unwrap_or(0) };
                 let cause = told.get(1 - side).or(told.first()).copied();
                 let name = match self.names.get(&(of, number)) {
                     _ if self.is_spoken(number) => number,
@@ -141,6 +144,11 @@ impl Draws {
             from = end;
         }
         words.join(" ")
+    }
+
+    /// Whether a number is told of an end: nobody drew it, nor is it one that might have been.
+    fn is_plain(&self, number: u16) -> bool {
+        self.is_spoken(number) && !NAMES.contains(&number)
     }
 
     fn is_spoken(&self, number: u16) -> bool {
@@ -263,6 +271,11 @@ fn put(packet: &mut [u8], at: usize, value: u16, sums: &[Sum]) {
     }
 }
 
+/// Writes sixteen bits that the checksum at `sum` covers.
+pub(crate) fn write(packet: &mut [u8], at: usize, value: u16, sum: usize) {
+    put(packet, at, value, &[Sum { at: sum, optional: false }]);
+}
+
 /// As RFC 1624.
 fn follow(sum: u16, old: u16, new: u16) -> u16 {
     let mut total = u32::from(!sum) + u32::from(!old) + u32::from(new);
@@ -276,8 +289,8 @@ fn follow(sum: u16, old: u16, new: u16) -> u16 {
 /// is left of its last attempt.
 pub fn shift(packet: &mut [u8], by: u16, ids: &BTreeSet<u16>) {
     identification(packet, 0, by, ids, &[]);
-    if let Some((ICMP, _, _, at)) = outline(packet, 0)
-        && matches!(packet.get(at), Some(3 | 4 | 5 | 11 | 12))
+    if let Some((protocol, _, _, at)) = outline(packet, 0)
+        && matches!((protocol, packet.get(at)), (ICMP, Some(3 | 4 | 5 | 11 | 12)) | (ICMPV6, Some(1..=4)))
     {
         identification(packet, at + 8, by, ids, &[Sum { at: at + 2, optional: false }]);
     }
@@ -290,6 +303,13 @@ pub fn fragment_id(packet: &[u8]) -> Option<u16> {
 }
 
 fn identification(packet: &mut [u8], begin: usize, by: u16, ids: &BTreeSet<u16>, outer: &[Sum]) {
+    if packet.get(begin).is_some_and(|b| b >> 4 == 6) && begin > 0 {
+        let Some(at) = packet.get(begin..).and_then(fragment_header6).map(|at| begin + at + 6) else { return };
+        if let Some(id) = get16(packet, at).filter(|id| ids.contains(id)) {
+            put(packet, at, id ^ by, outer);
+        }
+        return;
+    }
     if packet.get(begin).is_none_or(|b| b >> 4 != 4) {
         return;
     }
@@ -352,6 +372,21 @@ mod tests {
         draws.leave(&cause(), &mut out);
         draws.leave(&cause(), &mut error);
         assert_eq!(error, Ip::between([10, 2, 0, 2], [10, 2, 0, 1]).icmp(3, 3, 0, &out));
+    }
+
+    #[test]
+    fn a_number_that_looks_drawn_and_is_not_known_says_nothing_of_its_end() {
+        let mut draws = Draws::default();
+        draws.send(&mut cause());
+        let mut out = Ip::between([10, 2, 0, 1], [10, 2, 0, 2]).udp(1024, 49_546, b"x");
+        draws.leave(&cause(), &mut out);
+        let (name, _) = View::of(&out).unwrap().ports().unwrap();
+        // What a host says of both has the one's number and the other's word.
+        let mut said = Ip::between([10, 2, 0, 2], [10, 2, 0, 1]).udp(49_546, name, b"y");
+        draws.send(&mut said);
+        assert_eq!(View::of(&said).unwrap().ports(), Some((49_546, 1024)));
+        let line = draws.line("udp 17 29 src=10.2.0.1 dst=10.2.0.2 sport=1024 dport=49546");
+        assert!(line.contains(&format!("sport={name} ")), "{line}");
     }
 
     #[test]

@@ -25,14 +25,26 @@ pub struct Events {
 impl Events {
     /// Starts `conntrack -E` with some more arguments and waits until it hears.
     pub fn listen(namespace: &Namespace, arguments: &[&str]) -> io::Result<Self> {
+        // An entry made by hand shows when the listener hears.
+        let events = Self::start(namespace, &[&LISTEN[..], arguments].concat(), |number| {
+            let mark = format!("203.0.113.{}", number % 250);
+            mark_by_hand(namespace, &mark)?;
+            Ok(mark)
+        })?;
+        thread::sleep(Duration::from_millis(20));
+        events.take();
+        Ok(events)
+    }
+
+    /// Starts `conntrack` with arguments that make it listen, and waits until it hears: `mark` does something in the
+    /// namespace, another thing for every number, and returns what of it will be in the listener's line.
+    pub fn start(
+        namespace: &Namespace,
+        arguments: &[&str],
+        mut mark: impl FnMut(u32) -> io::Result<String>,
+    ) -> io::Result<Self> {
         let mut child = namespace.spawn("conntrack", |command| {
-            // A listener that does not get to run for a while must not miss anything.
-            command
-                .args(["-E", "-b", "4194304"])
-                .args(arguments)
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null());
+            command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         })?;
         let lines = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
         if let Some(stream) = child.stdout.take() {
@@ -47,27 +59,21 @@ impl Events {
             });
         }
         let mut events = Self { child, lines };
-        // An entry made by hand shows when the listener hears.
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(10);
         for number in 1.. {
-            let mark = format!("203.0.113.{}", number % 250);
-            events.mark(namespace, &mark)?;
-            if events.until(&mark, Duration::from_millis(50)).is_some() {
+            if events.until(&mark(number)?, Duration::from_millis(50)).is_some() {
                 break;
             }
             if Instant::now() > deadline || !matches!(events.child.try_wait(), Ok(None)) {
                 return Err(io::Error::other("conntrack -E hears nothing"));
             }
         }
-        thread::sleep(Duration::from_millis(20));
-        events.take();
         Ok(events)
     }
 
     /// Makes an entry whose source is `address`, so that its event marks this moment in the log.
     pub fn mark(&self, namespace: &Namespace, address: &str) -> io::Result<()> {
-        let tuple = ["-p", "udp", "-s", address, "-d", "203.0.113.254", "--sport", "1", "--dport", "2"];
-        namespace.must(&[&["conntrack", "-I", "-t", "60", "-u", "SEEN_REPLY"][..], &tuple[..]].concat()).map(drop)
+        mark_by_hand(namespace, address)
     }
 
     /// Takes the lines before the one that holds `text`, waiting for it at most `limit`; the lines up to and with it are
@@ -109,4 +115,12 @@ impl Drop for Events {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A listener that does not get to run for a while must not miss anything.
+pub const LISTEN: [&str; 3] = ["-E", "-b", "4194304"];
+
+fn mark_by_hand(namespace: &Namespace, address: &str) -> io::Result<()> {
+    let tuple = ["-p", "udp", "-s", address, "-d", "203.0.113.254", "--sport", "1", "--dport", "2"];
+    namespace.must(&[&["conntrack", "-I", "-t", "60", "-u", "SEEN_REPLY"][..], &tuple[..]].concat()).map(drop)
 }

@@ -110,10 +110,15 @@ impl Commands {
 
     /// Starts the judge in a namespace and waits until it is ready. The kernel needs no start.
     pub fn start(&self, namespace: &mut Namespace) -> io::Result<Option<Daemon>> {
+        self.start_with(namespace, &[])
+    }
+
+    /// The same with more options for a datapath.
+    pub fn start_with(&self, namespace: &mut Namespace, options: &[&str]) -> io::Result<Option<Daemon>> {
         self.prefer(namespace);
         match self.judge {
             Judge::Kernel | Judge::OursOnKernel => Ok(None),
-            Judge::Datapath => Daemon::start(namespace).map(Some),
+            Judge::Datapath => Daemon::start_with(namespace, options).map(Some),
         }
     }
 }
@@ -133,10 +138,12 @@ impl Daemon {
 
     /// The same with more options for `xt-datapath run`.
     pub fn start_with(namespace: &Namespace, options: &[&str]) -> io::Result<Self> {
+        // One queue keeps packets in order, so that a packet sent last is judged last.
+        let queues: &[&str] = if options.contains(&"--queues") { &[] } else { &["--queues", "1"] };
         let mut child = namespace.spawn("xt-datapath", |command| {
-            // One queue keeps packets in order, so that a packet sent last is judged last.
             command
-                .args(["run", "--queues", "1", "--log", "stderr", "--fingerprints", "/run/pf.os"])
+                .args(["run", "--log", "stderr", "--fingerprints", "/run/pf.os"])
+                .args(queues)
                 .args(options)
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
@@ -200,15 +207,32 @@ impl Drop for Daemon {
         }
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX));
         let _ = kill(pid, Signal::SIGTERM);
-        let deadline = Instant::now() + Duration::from_secs(3);
+        let deadline = Instant::now() + Duration::from_secs(20);
         while self.alive() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(5));
         }
         if self.alive() {
             let _ = self.child.kill();
             let _ = self.child.wait();
+            assert!(thread::panicking(), "the datapath does not end when it is told to\n{}", self.said());
         }
     }
+}
+
+/// Waits until who judges goes by the sysctls that the namespace has now: the kernel does so at once, a datapath hears of them.
+///
+/// # Errors
+/// A datapath that has not heard after 20 seconds.
+pub fn settle(judge: Judge, namespace: &Namespace) -> io::Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while judge == Judge::Datapath && !namespace.must(&["xt-datapath", "status"])?.contains("settings    all followed")
+    {
+        if Instant::now() > deadline {
+            return Err(io::Error::other("xt-datapath does not follow its settings"));
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
 }
 
 /// User and system time of a process with all its threads, in nanoseconds; 0 if it is gone.

@@ -4,7 +4,9 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     process::ExitCode,
-    time::Instant,
+    sync::mpsc::{RecvTimeoutError, channel},
+    thread,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -42,7 +44,7 @@ pub fn main(tests: &[Test]) -> ExitCode {
             continue;
         }
         let began = Instant::now();
-        let outcome = match catch_unwind(AssertUnwindSafe(test)) {
+        let outcome = match catch_unwind(AssertUnwindSafe(|| watched(name, test))) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(e)) => Err(e.to_string()),
             Err(_) => Err("panicked (see above)".to_owned()),
@@ -64,6 +66,21 @@ pub fn main(tests: &[Test]) -> ExitCode {
     println!("{passed} passed, {} failed", failed.len());
     if failed.is_empty() && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
+
+/// Runs a test. One that is not over after forty minutes ends them all as failed.
+fn watched(name: &'static str, test: fn() -> io::Result<()>) -> io::Result<()> {
+    let (_done, over) = channel::<()>();
+    thread::spawn(move || {
+        if over.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+            println!("test {name} ... FAILED (not over after {LIMIT:?})");
+            std::process::exit(1);
+        }
+    });
+    test()
+}
+
+/// How long a test may take; the longest of `make test` takes some minutes.
+const LIMIT: Duration = Duration::from_secs(2_400);
 
 /// The second router of a comparison: `LAB_JUDGE=datapath`. Without it the tests prove themselves on the oracle alone.
 pub fn subject() -> Option<Judge> {

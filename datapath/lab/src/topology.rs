@@ -38,7 +38,7 @@ pub struct Bench {
     pub lan: Port,
     /// The side of the servers.
     pub wan: Port,
-    _ends: Namespace,
+    ends: Namespace,
     commands: Commands,
 }
 
@@ -54,6 +54,11 @@ pub const SERVER: Mac = [2, 0, 0, 0, 2, 2];
 impl Chain {
     /// Makes the three namespaces and starts the judge in the router.
     pub fn new(judge: Judge, built: &Path) -> io::Result<Self> {
+        Self::with_options(judge, built, &[])
+    }
+
+    /// The same with more options for a datapath.
+    pub fn with_options(judge: Judge, built: &Path, options: &[&str]) -> io::Result<Self> {
         let commands = Commands::collect(judge, built)?;
         let client = Namespace::new("client")?;
         let mut router = Namespace::new("router")?;
@@ -91,7 +96,7 @@ impl Chain {
             client = text(CLIENT),
             server = text(SERVER)
         ))?;
-        let daemon = commands.start(&mut router)?;
+        let daemon = commands.start_with(&mut router, options)?;
         Ok(Self { daemon, client, router, server, _commands: commands })
     }
 
@@ -144,7 +149,13 @@ impl Bench {
         let daemon = commands.start(&mut router)?;
         let lan = Port::open(&ends, "lan")?;
         let wan = Port::open(&ends, "wan")?;
-        Ok(Self { daemon, router, lan, wan, _ends: ends, commands })
+        Ok(Self { daemon, router, lan, wan, ends, commands })
+    }
+
+    /// Has the clients' and the servers' link carry packets of so many bytes.
+    pub fn set_mtu(&self, lan: u32, wan: u32) -> io::Result<()> {
+        self.ends.ip(&format!("link set lan mtu {lan}\nlink set wan mtu {wan}\n"))?;
+        self.router.ip(&format!("link set lan0 mtu {lan}\nlink set wan0 mtu {wan}\n"))
     }
 
     /// Who judges here.

@@ -14,7 +14,7 @@ use crate::{
     frame::{Ip, View, describe, ethernet, get16},
     link::Mac,
     own::Own,
-    router::{Daemon, Judge},
+    router::{Daemon, Judge, settle},
     sent::Sent,
     topology::{Bench, CLIENT, LAN, SERVER, WAN},
 };
@@ -48,6 +48,8 @@ pub struct Script {
     pub rules: Rules,
     /// Packets in rounds: a round begins when all of the one before has left.
     pub rounds: Vec<Vec<Crossing>>,
+    /// How long to wait before each packet.
+    pub pace: Duration,
     /// How long to wait before a round, by its number.
     pub pauses: BTreeMap<usize, Duration>,
     /// A command of an administrator's before a round, by its number: words between blanks.
@@ -78,6 +80,10 @@ pub struct Record {
     pub entries: Vec<String>,
     /// `conntrack -E`, normalised, in order.
     pub events: Vec<String>,
+    /// From the clean slate to the end.
+    pub took: Duration,
+    /// How much of that the script wanted to wait.
+    pub waited: Duration,
 }
 
 /// A router of the bench with its listener.
@@ -94,9 +100,15 @@ pub struct Subject {
     changed: Vec<(&'static str, String)>,
     /// What commands in between said.
     said: Vec<String>,
+    pace: Duration,
+    /// When the script began.
+    began: Instant,
     /// What was sent since a clean slate, as far as its answer depends on it.
     sent: Sent,
 }
+
+/// How commands about sets begin; several of them are one.
+const SETS: &str = "ipset -exist ";
 
 /// The protocol number of packets that only mark the end of a round.
 const FENCE: u8 = 254;
@@ -205,7 +217,19 @@ impl Subject {
         let own = Own::open(&bench.router)?;
         let sent = Sent::naming();
         let ours = built.join("conntrack").to_string_lossy().into_owned();
-        Ok(Self { bench, ours, own, events, number: 0, six: false, changed: Vec::new(), said: Vec::new(), sent })
+        Ok(Self {
+            bench,
+            ours,
+            own,
+            events,
+            number: 0,
+            six: false,
+            changed: Vec::new(),
+            said: Vec::new(),
+            pace: Duration::ZERO,
+            began: Instant::now(),
+            sent,
+        })
     }
 
     /// From now on no fragment waits in vain: what is said of it would come in the middle of a later script.
@@ -227,10 +251,10 @@ impl Subject {
 
     /// Loads a script's rules and settings, and forgets all connections.
     pub fn load(&mut self, script: &Script) -> io::Result<()> {
-        self.six = script.six;
+        (self.six, self.pace) = (script.six, script.pace);
         let router = &self.bench.router;
         let settled = !self.changed.is_empty();
-        for (name, before) in std::mem::take(&mut self.changed) {
+        for (name, before) in std::mem::take(&mut self.changed).into_iter().rev() {
             router.sysctl(&[(name, &before)])?;
         }
         for &(name, value) in &script.settings {
@@ -239,20 +263,27 @@ impl Subject {
             router.sysctl(&[(name, value)])?;
         }
         if !script.settings.is_empty() || settled {
-            // A datapath hears of it, and not at once.
-            std::thread::sleep(Duration::from_millis(100));
+            settle(self.bench.judge(), router)?;
         }
-        for command in &script.before {
-            router.must(&command.split(' ').collect::<Vec<_>>())?;
+        for together in script.before.chunk_by(|a, b| is_of_sets(a) && is_of_sets(b)) {
+            if together.iter().all(|command| is_of_sets(command)) {
+                let lines = together.iter().filter_map(|command| command.strip_prefix(SETS));
+                router.must_with(&["ipset", "-exist", "restore"], &(lines.collect::<Vec<_>>().join("\n") + "\n"))?;
+                continue;
+            }
+            for command in together {
+                router.must(&command.split(' ').collect::<Vec<_>>())?;
+            }
         }
         let restore = if script.six { "ip6tables-restore" } else { "iptables-restore" };
-        if script.rules.lines.iter().any(|(_, line)| line.contains("--hashlimit-name")) {
+        if script.rules.lines.iter().any(|(_, line)| line.contains("--hashlimit-name") || line.contains("-m recent")) {
             // What rules of the same name kept ends with them.
             router.must_with(&[restore], &Rules::default().text())?;
         }
         router.must_with(&[restore], &script.rules.text())?;
         self.sent.begin(&script.rules);
         self.said.clear();
+        self.began = Instant::now();
         self.forget()
     }
 
@@ -283,6 +314,9 @@ impl Subject {
             let updates = words.contains(&"-U");
             // Nothing found is an answer as well.
             let done = self.bench.router.run(&words)?;
+            if words.starts_with(&["sysctl"]) {
+                settle(self.bench.judge(), &self.bench.router)?;
+            }
             let lines = done.stdout.lines().filter(|l| !is_fence(l)).map(normalise_entry).map(roughly);
             let mut lines: Vec<String> = lines.map(|l| self.sent.line(&l)).collect();
             sort_entries(&mut lines);
@@ -295,8 +329,12 @@ impl Subject {
     /// Puts packets on the wire, waits until all of them are done with, and returns what left, sorted.
     pub fn round(&mut self, packets: &[Crossing]) -> io::Result<Vec<Crossing>> {
         let mut all = Vec::new();
-        for Crossing { side, packet } in packets {
-            let bytes = self.sent.send(packet);
+        let mut fragments = self.sent.fragments(packets);
+        for (at, Crossing { side, packet }) in packets.iter().enumerate() {
+            if !self.pace.is_zero() {
+                std::thread::sleep(self.pace);
+            }
+            let bytes = self.sent.send(packet, fragments.remove(&at));
             match side {
                 Side::Lan => self.bench.lan.send(&ethernet(LAN, CLIENT, &bytes))?,
                 Side::Wan => self.bench.wan.send(&ethernet(WAN, SERVER, &bytes))?,
@@ -308,9 +346,7 @@ impl Subject {
             for _ in 0..4 {
                 self.fence(&mut left)?;
             }
-            for crossing in &mut left {
-                self.sent.leave(packet, &mut crossing.packet);
-            }
+            self.sent.leave(packet, &mut left);
             all.append(&mut left);
         }
         all.sort();
@@ -336,7 +372,8 @@ impl Subject {
         for some in events.chunk_by_mut(|a, b| a.contains("[USERSPACE]") && b.contains("[USERSPACE]")) {
             sort_entries(some);
         }
-        Ok(Record { left, said: std::mem::take(&mut self.said), counters, entries, events })
+        let (took, waited) = (self.began.elapsed(), script.pauses.values().sum());
+        Ok(Record { left, said: std::mem::take(&mut self.said), counters, entries, events, took, waited })
     }
 
     /// Whether the judge is still there; the kernel always is.
@@ -360,7 +397,7 @@ impl Subject {
         self.number += 1;
         let mark = format!("198.18.{}.{}", self.number / 250 % 250, self.number % 250 + 1);
         self.events.mark(&self.bench.router, &mark)?;
-        let lines = self.events.until(&format!("src={mark} "), Duration::from_secs(5));
+        let lines = self.events.until(&format!("src={mark} "), Duration::from_secs(20));
         let lines = lines.ok_or_else(|| io::Error::other("conntrack -E is silent"))?;
         // What was forgotten before the case began is not of the case.
         let forgotten = |l: &String| l.contains("[DESTROY]") && l.contains("[USERSPACE]");
@@ -377,7 +414,7 @@ impl Subject {
         };
         let fence = ip.packet(FENCE, &id);
         self.bench.lan.send(&ethernet(LAN, CLIENT, &fence))?;
-        let deadline = Instant::now() + Duration::from_secs(3);
+        let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             let Some(frame) = self.bench.wan.receive(deadline)? else {
                 return Err(io::Error::other(format!("the router passes nothing any more\n{}", self.said())));
@@ -413,13 +450,50 @@ impl Record {
                 all.push(format!("round {number}: only the other let out {}", tell(crossing)));
             }
         }
-        lines("said", &self.said, &other.said, &mut all, near);
-        lines("counters", &self.counters, &other.counters, &mut all, |a, b| a == b);
-        lines("entries", &self.entries, &other.entries, &mut all, near);
-        lines("events", &self.events, &other.events, &mut all, near);
+        // A timeout may have run a second or two longer, or as long as one of them took.
+        let seconds = 2 + u32::try_from(self.took.max(other.took).as_secs()).unwrap_or(0);
+        let soon = |a: &str, b: &str| near(a, b, seconds);
+        // On one router a flow may have been a stream by then, on the other not yet.
+        let slow = |record: &Self| record.took.saturating_sub(record.waited) >= STREAM;
+        let (one, two) = if slow(self) || slow(other) {
+            (self.streaming(), other.streaming())
+        } else {
+            (self.clone(), other.clone())
+        };
+        lines("said", &one.said, &two.said, &mut all, soon);
+        lines("counters", &one.counters, &two.counters, &mut all, |a, b| a == b);
+        lines("entries", &one.entries, &two.entries, &mut all, soon);
+        lines("events", &one.events, &two.events, &mut all, soon);
         all
     }
+
+    /// What it shows, had every flow of UDP that was answered become a stream, and no event said so.
+    fn streaming(&self) -> Self {
+        let datagrams = |line: &str| line.contains("udp 17 ") || line.contains("udplite 136 ");
+        let stream = |line: &String| match datagrams(line) {
+            true => {
+                let words = line.split(' ').filter(|word| *word != "[ASSURED]");
+                // What is left of it follows the protocol's number.
+                let mut timed = false;
+                let kept = words.filter(|word| {
+                    let time = std::mem::replace(&mut timed, matches!(*word, "17" | "136"));
+                    !time || word.parse::<u32>().is_err()
+                });
+                kept.collect::<Vec<_>>().join(" ")
+            }
+            false => line.clone(),
+        };
+        let told = |line: &&String| !(line.contains("[UPDATE]") && datagrams(line));
+        let mut record = self.clone();
+        record.said = self.said.iter().map(stream).collect();
+        record.entries = self.entries.iter().map(stream).collect();
+        record.events = self.events.iter().filter(told).map(stream).collect();
+        record
+    }
 }
+
+/// A little less than the age at which UDP becomes a stream.
+const STREAM: Duration = Duration::from_millis(1900);
 
 /// The tables of a script, in the order in which they are loaded.
 pub const TABLES: [&str; 5] = ["raw", "mangle", "nat", "filter", "security"];
@@ -494,19 +568,23 @@ fn roughly(line: String) -> String {
     format!("{about} {rest}")
 }
 
+fn is_of_sets(command: &str) -> bool {
+    command.starts_with(SETS)
+}
+
 fn is_fence(line: &str) -> bool {
     line.contains("src=10.1.0.8 ") || line.contains("src=fd01::8 ") || line.contains("203.0.113.254")
 }
 
-/// Equal but for a timeout that ran a second or two longer.
-fn near(a: &str, b: &str) -> bool {
+/// Whether two lines are equal but for numbers that so many seconds may lie between.
+pub fn near(a: &str, b: &str, seconds: u32) -> bool {
     let (mut a, mut b) = (a.split(' '), b.split(' '));
     loop {
         match (a.next(), b.next()) {
             (None, None) => return true,
             (Some(x), Some(y)) if x == y => {}
             (Some(x), Some(y)) => match (x.parse::<u32>(), y.parse::<u32>()) {
-                (Ok(x), Ok(y)) if x.abs_diff(y) <= 2 => {}
+                (Ok(x), Ok(y)) if x.abs_diff(y) <= seconds => {}
                 _ => return false,
             },
             _ => return false,
@@ -545,7 +623,7 @@ fn missing<'a>(from: &'a [Crossing], other: &[Crossing]) -> Vec<&'a Crossing> {
 
 fn tell(crossing: &Crossing) -> String {
     let mut text = format!("{:?} {} ", crossing.side, describe(&crossing.packet));
-    for byte in crossing.packet.iter().take(120) {
+    for byte in &crossing.packet {
         let _ = write!(text, "{byte:02x}");
     }
     text

@@ -10,7 +10,7 @@ use std::{
 };
 
 use lab::{
-    generate::{Played, TORN, play},
+    generate::{Manner, Played, play},
     router::{Judge, built},
     shrink::compare,
     suite,
@@ -48,7 +48,7 @@ fn agree(judge: Judge, cases: u32) -> io::Result<()> {
         if compared == cases {
             break;
         }
-        let (script, record) = match play(&mut oracle, seed, TORN, false)? {
+        let (script, record) = match play(&mut oracle, seed, Manner::default())? {
             Played::Through(script, record) => (script, record),
             Played::Refused(script, why) => {
                 refused += 1;

@@ -1,8 +1,10 @@
-//! Random TCP sequences through the kernel and through the datapath, a thousand at a time: after each step the state that
+//! Random sequences through the kernel and through the datapath, a thousand at a time: after each step the state that
 //! rules see of every packet, all entries and the events of every connection are equal.
 //! `LAB_SEQUENCES`, `LAB_SEED` and `LAB_JUDGE` change their number, the seed and the second router.
 
 #![allow(clippy::print_stdout, reason = "the seed must be seen")]
+
+mod sequence;
 
 use std::{
     collections::BTreeMap,
@@ -17,14 +19,17 @@ use lab::{
     frame::{Ip, TCP, View, describe, ethernet},
     generate::segments::{Sent, segments},
     random::Random,
-    router::{Judge, built},
+    router::{Judge, built, settle},
     suite,
     topology::{Bench, CLIENT, LAN, SERVER, WAN},
-    twin::Side,
+    twin::{Side, near},
 };
 
 fn main() -> ExitCode {
-    suite::main(&[("random_tcp_sequences_move_alike", sequences)])
+    suite::main(&[
+        ("random_tcp_sequences_move_alike", sequences),
+        ("random_sequences_of_other_protocols_move_alike", sequence::others::sequences),
+    ])
 }
 
 /// Sequences that are played together.
@@ -70,6 +75,9 @@ fn sequences() -> io::Result<()> {
     if differ.is_empty() { Ok(()) } else { Err(io::Error::other(differ.join("\n"))) }
 }
 
+/// By what rules mark packets of each state.
+const MARKS: [(&str, &str); 4] = [("NEW", "0x20"), ("ESTABLISHED", "0x40"), ("RELATED", "0x60"), ("INVALID", "0x80")];
+
 /// The client's first port.
 const PORT: u16 = 2000;
 
@@ -113,7 +121,7 @@ impl Router {
             bench.router.sysctl(&[(&format!("net.netfilter.nf_conntrack_tcp_timeout_{state}"), seconds)])?;
         }
         let mut rules = format!("*mangle\n-A FORWARD -p {FENCE} -j ACCEPT\n");
-        for (state, tos) in [("NEW", "0x20"), ("ESTABLISHED", "0x40"), ("RELATED", "0x60"), ("INVALID", "0x80")] {
+        for (state, tos) in MARKS {
             let _ = writeln!(rules, "-A FORWARD -m conntrack --ctstate {state} -j TOS --set-tos {tos}/0xff");
         }
         bench.router.must_with(&["iptables-restore"], &format!("{rules}COMMIT\n"))?;
@@ -124,9 +132,14 @@ impl Router {
     fn begin(&mut self, settings: &[(&str, &str)]) -> io::Result<()> {
         self.bench.router.sysctl(settings)?;
         self.bench.router.must(&["conntrack", "-F"])?;
-        // A datapath hears of settings, and not at once.
-        std::thread::sleep(Duration::from_millis(200));
-        self.heard()?;
+        settle(self.bench.judge(), &self.bench.router)?;
+        // A thousand ends at once may be more than a listener has room for.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.hear(Duration::from_millis(200))?.is_err() {
+            if Instant::now() > deadline {
+                return Err(io::Error::other("conntrack -E hears nothing any more"));
+            }
+        }
         Ok(())
     }
 
@@ -142,7 +155,14 @@ impl Router {
                     _ => self.bench.lan.send(&ethernet(LAN, CLIENT, &packet))?,
                 }
             }
-            self.fence(&mut shown)?;
+            self.fence(&mut |view, packet| {
+                if view.protocol == TCP {
+                    let ends = view.ports().unwrap_or_default();
+                    let client = if ends.0 == 80 { ends.1 } else { ends.0 };
+                    let tos = packet.get(1).copied().unwrap_or_default();
+                    shown.entry(client).or_default().push(format!("TOS {tos:#x}"));
+                }
+            })?;
             for line in self.heard()? {
                 note(&mut shown, &line);
             }
@@ -153,16 +173,22 @@ impl Router {
         Ok(shown)
     }
 
+    /// What was heard until now.
     fn heard(&mut self) -> io::Result<Vec<String>> {
+        self.hear(Duration::from_secs(20))?.map_err(io::Error::other)
+    }
+
+    /// The same, if no more than so much time goes by before that is known.
+    fn hear(&mut self, limit: Duration) -> io::Result<Result<Vec<String>, String>> {
         self.fences += 1;
         let mark = format!("198.18.{}.{}", self.fences / 250 % 250, self.fences % 250 + 1);
         self.events.mark(&self.bench.router, &mark)?;
-        let heard = self.events.until(&format!("src={mark} "), Duration::from_secs(20));
-        heard.ok_or_else(|| io::Error::other("conntrack -E is silent"))
+        let heard = self.events.until(&format!("src={mark} "), limit);
+        Ok(heard.ok_or_else(|| format!("conntrack -E on {} is silent", self.bench.judge().name())))
     }
 
-    /// Waits until all that was sent has arrived or is gone, both ways.
-    fn fence(&mut self, shown: &mut Shown) -> io::Result<()> {
+    /// Waits until all that was sent has arrived or is gone, both ways; what arrives is shown.
+    fn fence(&mut self, show: &mut dyn FnMut(&View<'_>, &[u8])) -> io::Result<()> {
         for _ in 0..2 {
             self.fences += 1;
             let id = self.fences.to_be_bytes();
@@ -177,13 +203,8 @@ impl Router {
                     let packet = frame.bytes.get(14..).unwrap_or_default();
                     match View::of(packet) {
                         Some(view) if view.protocol == FENCE && view.payload == id => break,
-                        Some(view) if view.protocol == TCP => {
-                            let ends = view.ports().unwrap_or_default();
-                            let client = if ends.0 == 80 { ends.1 } else { ends.0 };
-                            let tos = packet.get(1).copied().unwrap_or_default();
-                            shown.entry(client).or_default().push(format!("TOS {tos:#x}"));
-                        }
-                        _ => {}
+                        Some(view) => show(&view, packet),
+                        None => {}
                     }
                 }
             }
@@ -217,27 +238,11 @@ fn differences(wanted: &Shown, got: &Shown) -> Vec<(u16, String)> {
     let mut all = Vec::new();
     for port in ports {
         let (wanted, got) = (wanted.get(&port).unwrap_or(&nothing), got.get(&port).unwrap_or(&nothing));
-        if wanted.len() != got.len() || !wanted.iter().zip(got).all(|(a, b)| near(a, b)) {
+        if wanted.len() != got.len() || !wanted.iter().zip(got).all(|(a, b)| near(a, b, 300)) {
             all.push((port, format!("{wanted:?}\n  but {got:?}")));
         }
     }
     all
-}
-
-/// Equal but for seconds that passed.
-fn near(a: &str, b: &str) -> bool {
-    let (mut a, mut b) = (a.split(' '), b.split(' '));
-    loop {
-        match (a.next(), b.next()) {
-            (None, None) => return true,
-            (Some(x), Some(y)) if x == y => {}
-            (Some(x), Some(y)) => match (x.parse::<u32>(), y.parse::<u32>()) {
-                (Ok(x), Ok(y)) if x.abs_diff(y) <= 300 => {}
-                _ => return false,
-            },
-            _ => return false,
-        }
-    }
 }
 
 fn tell(sequence: &[Sent]) -> String {

@@ -121,21 +121,45 @@ pub(super) fn key(family: u8, tuple: &conntrack::Tuple) -> Result<Tuple, i32> {
     Ok(Tuple { af, protocol, source, destination, ports })
 }
 
-/// The zone of each direction that a request names, or the errno. As ctnetlink_parse_tuple_zone(): one zone at most.
-pub(super) fn zones(flow: &Flow) -> Result<[u16; 2], i32> {
-    let given = [flow.zone, flow.original.zone, flow.reply.zone].map(|zone| zone.unwrap_or(0));
-    match given {
-        [both, 0, 0] => Ok([both; 2]),
-        [0, original, 0] => Ok([original, 0]),
-        [0, 0, reply] => Ok([0, reply]),
-        _ => Err(libc::EINVAL),
-    }
+/// What a request names a connection by.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    /// Its tuples, as far as they are given.
+    pub(super) tuples: [Option<Tuple>; 2],
+    /// The zone of each direction.
+    pub(super) zones: [u16; 2],
 }
 
-/// `CTA_PROTOINFO` of a request; what it leaves out is as in `now`.
-pub(super) fn state(info: &ProtocolInfo, now: ProtocolState) -> Option<ProtocolState> {
-    match (*info, now) {
-        (ProtocolInfo::Tcp { state, scales, flags }, now) => {
+/// The tuples that are `given`, each with a zone of its own unless there is one already, or the errno. As ctnetlink_parse_zone()
+/// and ctnetlink_parse_tuple().
+pub(super) fn named(flow: &Flow, given: [bool; 2]) -> Result<Named, i32> {
+    let zone = flow.zone.unwrap_or(0);
+    let mut named = Named { zones: [zone; 2], ..Named::default() };
+    for (direction, tuple) in [&flow.original, &flow.reply].into_iter().enumerate() {
+        if !given[direction] {
+            continue;
+        }
+        named.tuples[direction] = Some(key(flow.family, tuple)?);
+        if let Some(zone) = tuple.zone {
+            if named.zones != [0; 2] {
+                return Err(libc::EINVAL);
+            }
+            named.zones[direction] = zone;
+        }
+    }
+    Ok(named)
+}
+
+/// `CTA_PROTOINFO` of a request for its protocol, or the errno; what it leaves out is as in `now`. As nlattr_to_tcp() and
+/// nlattr_to_sctp().
+pub(super) fn state_of(flow: &Flow, protocol: u8, now: ProtocolState) -> Result<Option<ProtocolState>, i32> {
+    match (protocol, flow.protocol) {
+        (6, Some(ProtocolInfo::Tcp { state, scales, flags })) => {
+            if state.is_some_and(|state| state > TCP_STATE_MAX)
+                || scales.iter().flatten().any(|&scale| scale > SCALE_MAX)
+            {
+                return Err(libc::ERANGE);
+            }
             let (was, had_scales, had_flags) = match now {
                 ProtocolState::Tcp { state, scales, flags } => (state, scales, flags),
                 _ => (0, [0; 2], [0; 2]),
@@ -144,18 +168,26 @@ pub(super) fn state(info: &ProtocolInfo, now: ProtocolState) -> Option<ProtocolS
                 let (wanted, mask) = flags[side].unwrap_or((0, 0));
                 (scales[side].unwrap_or(had_scales[side]), (had_flags[side] & !mask) | (wanted & mask))
             });
-            Some(ProtocolState::Tcp {
+            Ok(Some(ProtocolState::Tcp {
                 state: state.unwrap_or(was),
                 scales: both.map(|(scale, _)| scale),
                 flags: both.map(|(_, flags)| flags),
-            })
+            }))
         }
-        (ProtocolInfo::Sctp { state: Some(state), tags: [Some(one), Some(other)] }, _) => {
-            Some(ProtocolState::Sctp { state, tags: [one, other] })
-        }
-        _ => None,
+        (132, Some(ProtocolInfo::Sctp { state, tags })) => match (state, tags) {
+            (Some(state), _) if state > SCTP_STATE_MAX => Err(libc::ERANGE),
+            (Some(state), [Some(one), Some(other)]) => Ok(Some(ProtocolState::Sctp { state, tags: [one, other] })),
+            _ => Err(libc::EINVAL),
+        },
+        _ => Ok(None),
     }
 }
+
+/// `TCP_CONNTRACK_SYN_SENT2`, `SCTP_CONNTRACK_HEARTBEAT_SENT`: the last states that a request may name.
+const TCP_STATE_MAX: u8 = 9;
+const SCTP_STATE_MAX: u8 = 8;
+/// `TCP_MAX_WSCALE`.
+const SCALE_MAX: u8 = 14;
 
 /// `CTA_NAT_SRC`, `CTA_NAT_DST` of a request.
 pub(super) fn range(range: &NatRange) -> Range {

@@ -78,6 +78,7 @@ impl At<'_> {
         }
         let mask = convert::key(asked.family, &asked.mask).map_err(errno)?;
         let nat = match &asked.nat {
+            Some((direction, _)) if *direction > 1 => return Err(errno(libc::ERANGE)),
             Some((direction, tuple)) => {
                 let saved = convert::key(asked.family, tuple).map_err(errno)?;
                 let direction = if *direction == 0 { Direction::Original } else { Direction::Reply };
@@ -92,7 +93,6 @@ impl At<'_> {
             zone,
             flags: asked.flags.unwrap_or(0),
             class: asked.class,
-            helper: asked.helper.as_deref(),
             function: asked.function.as_deref(),
             nat,
         };

@@ -7,9 +7,11 @@
 mod answers;
 mod convert;
 mod expect;
+pub(crate) mod helper;
 #[cfg(test)]
 mod tests;
 pub(crate) mod timeout;
+mod validate;
 
 use std::collections::VecDeque;
 use std::io;
@@ -28,6 +30,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use self::answers::Answers;
 use crate::state::{Outbox, State};
+use crate::stderr::complain;
 
 /// Where the engine is, and where its events go.
 pub(crate) trait Home {
@@ -37,6 +40,16 @@ pub(crate) trait Home {
     fn post(&self, events: &mut Vec<Event>);
     /// Timeout policies changed; called while the engine is locked.
     fn keep_policies(&self, _: &Engine) {}
+    /// Helpers that are programs changed; called while the engine is locked.
+    fn keep_helpers(&self, _: &Engine) {}
+    /// Has the kernel hand over what the engine now wants handed over; called while nobody has it locked.
+    fn hand_over(&self) -> Result<(), ()> {
+        Ok(())
+    }
+    /// Whether packets come to us by this queue.
+    fn is_own_queue(&self, _: u16) -> bool {
+        false
+    }
 }
 
 impl Home for State {
@@ -50,6 +63,18 @@ impl Home for State {
 
     fn keep_policies(&self, engine: &Engine) {
         Self::keep_policies(self, engine);
+    }
+
+    fn keep_helpers(&self, engine: &Engine) {
+        Self::keep_helpers(self, engine);
+    }
+
+    fn hand_over(&self) -> Result<(), ()> {
+        self.reattach().map_err(|why| complain(&format!("helpers: {why}")))
+    }
+
+    fn is_own_queue(&self, number: u16) -> bool {
+        self.own_queues().is_some_and(|own| own.contains(&number))
     }
 }
 

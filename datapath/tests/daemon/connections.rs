@@ -2,6 +2,7 @@
 //! same command lines at both, and everything that they say compared.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use lab::conntrack_lines::{self, ENTRIES, Heard, excused};
@@ -10,6 +11,7 @@ use lab::frame::{Ip, Tcp, UDP, View, ethernet};
 use lab::random::Random;
 use lab::router::{Judge, built};
 use lab::topology::{Bench, CLIENT, LAN, SERVER, WAN};
+use nfnl::transport::datapath::directories;
 
 /// Lines in their order: later ones see what earlier ones changed.
 const LINES: &[&str] = &[
@@ -237,10 +239,17 @@ pub(crate) fn texts() -> io::Result<()> {
         let mut router = Router::new(judge)?;
         router.traffic()?;
         let namespace = &router.bench.router;
-        let made = format!("/run/xt-datapath/{}/net", namespace.inode()?);
-        let folder = if judge == Judge::Kernel { "/proc/thread-self/net" } else { &made };
-        let read = |name: &str| namespace.must(&["cat", &format!("{folder}/{name}")]);
-        let entries = read("nf_conntrack").map_err(|error| io::Error::other(format!("{folder}: {error}")))?;
+        let folder = match judge {
+            Judge::Kernel => PathBuf::from("/proc/thread-self/net"),
+            _ => {
+                let all = namespace.within(directories)??;
+                let made = all.iter().map(|directory| directory.join("net")).find(|folder| folder.exists());
+                made.ok_or_else(|| io::Error::other(format!("no texts in {all:?}")))?
+            }
+        };
+        let read = |name: &str| namespace.must(&["cat", &folder.join(name).display().to_string()]);
+        let entries =
+            read("nf_conntrack").map_err(|error| io::Error::other(format!("{}: {error}", folder.display())))?;
         let counts = read("stat/nf_conntrack")?;
         // One line for each CPU there.
         let counts: Vec<String> =

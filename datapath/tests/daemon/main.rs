@@ -2,12 +2,17 @@
 
 #![allow(clippy::print_stdout, reason = "a test suite reports on its standard output")]
 
+mod complaints;
 mod connections;
+mod expected;
+mod helpers;
+mod messages;
 mod oracle;
 mod process;
 mod rewriting;
 mod settings;
 mod stress;
+mod super_packets;
 mod timeouts;
 
 use std::io;
@@ -44,20 +49,29 @@ const TESTS: &[Test] = &[
     ("without_a_datapath_the_commands_say_how_to_start_one", nobody),
     ("a_wrong_configuration_is_refused_with_its_line", wrong_configuration),
     ("a_hangup_reads_the_configuration_again", settings::hangup),
+    ("a_stderr_that_nobody_reads_stops_nothing", settings::unheard),
+    ("a_stop_right_after_the_start_is_heard", stopped_early),
     ("a_sysctl_that_is_written_holds_for_the_next_connection", settings::followed),
     ("tables_of_the_kernels_own_are_warned_of", settings::kernel_tables),
     ("a_mark_set_by_a_rule_is_seen_by_the_kernel_behind_the_hook", rewriting::mark),
     ("a_ttl_set_by_a_rule_arrives_with_right_checksums_in_super_packets_too", rewriting::ttl),
+    ("super_packets_are_translated_whole_both_ways", super_packets::translated),
     ("held_fragments_leave_translated_and_in_their_order", rewriting::fragments),
     ("hashes_that_change_their_size_lose_no_connection", stress::resized),
     ("who_reads_events_too_slowly_is_told_and_hears_the_rest_in_order", stress::overrun),
     ("everything_at_once_harms_nobody", stress::at_once),
     ("a_table_survives_a_crash_and_not_a_clean_stop", rewriting::kept),
     ("connections_survive_crash_after_crash", rewriting::connections),
+    ("what_is_expected_survives_a_crash_and_comes_translated", expected::crash),
+    ("messages_about_helpers_that_are_programs_are_answered", helpers::messages),
+    ("a_program_that_is_a_helper_is_given_packets_and_what_it_announces_comes", helpers::conversation),
     ("conntrack_says_of_its_table_what_the_original_says_of_the_kernels", connections::commands),
     ("random_conntrack_lines_do_on_the_datapath_what_they_do_on_the_kernel", connections::random_lines),
+    ("random_messages_about_connections_are_answered_as_by_the_kernel", messages::about_connections),
+    ("random_messages_about_expectations_are_answered_as_by_the_kernel", messages::about_expectations),
     ("conntrack_follows_its_table_as_the_original_follows_the_kernels", connections::events),
     ("conntrack_names_the_same_statistics", connections::statistics),
+    ("what_does_not_fit_is_logged_in_the_kernels_words", complaints::invalid),
     ("the_run_folder_has_the_texts_of_the_kernels_proc_files", connections::texts),
     ("a_timeout_policy_that_a_rule_names_says_how_long_connections_live", timeouts::policies),
     ("a_timeout_policy_survives_a_crash_with_the_rule_that_names_it", timeouts::crash),
@@ -266,6 +280,16 @@ fn nobody() -> io::Result<()> {
         let finished = run_here(&namespace, &[word])?;
         assert_eq!(finished.code(), 1);
         assert!(finished.stderr.contains("xt-datapath run"), "{}", finished.stderr);
+    }
+    Ok(())
+}
+
+/// A signal that came between the wait for it and the look at it was read and passed over, in one of fifty starts.
+fn stopped_early() -> io::Result<()> {
+    let namespace = Namespace::new("early")?;
+    for _ in 0..40 {
+        let mut datapath = Process::start(&namespace, &[])?;
+        assert!(datapath.stop()?.success());
     }
     Ok(())
 }

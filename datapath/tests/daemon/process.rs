@@ -20,8 +20,13 @@ pub(crate) struct Process<'a> {
 impl<'a> Process<'a> {
     /// Starts it and waits until it says that it is ready.
     pub(crate) fn start(namespace: &'a Namespace, options: &[&str]) -> io::Result<Self> {
+        Self::start_to(namespace, options, Stdio::inherit())
+    }
+
+    /// The same, with its stderr going somewhere else.
+    pub(crate) fn start_to(namespace: &'a Namespace, options: &[&str], stderr: Stdio) -> io::Result<Self> {
         let mut child = namespace.spawn(PROGRAM, |command| {
-            command.arg("run").args(options).args(["--log", "none"]).stdout(Stdio::piped());
+            command.arg("run").args(options).args(["--log", "none"]).stdout(Stdio::piped()).stderr(stderr);
         })?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
@@ -73,7 +78,7 @@ impl<'a> Process<'a> {
     /// Ends it as an administrator does.
     pub(crate) fn stop(&mut self) -> io::Result<ExitStatus> {
         kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM)?;
-        finish(&mut self.child, "", Duration::from_secs(5)).map(|finished| finished.status)
+        finish(&mut self.child, "", Duration::from_secs(20)).map(|finished| finished.status)
     }
 }
 

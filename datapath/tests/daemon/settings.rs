@@ -1,12 +1,15 @@
 //! Settings from the file and from sysctls, also those that change while the datapath runs.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use lab::namespace::Namespace;
 use lab::router::{Judge, built};
 use lab::topology::Chain;
 use lab::traffic::{self, Server};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::process::{Process, eventually};
 use crate::{chain, oracle};
@@ -28,6 +31,34 @@ pub(crate) fn hangup() -> io::Result<()> {
     datapath.hang_up()?;
     std::thread::sleep(Duration::from_millis(300));
     assert!(says(&datapath, "connections 0 of 88\n")? && says(&datapath, "FORWARD")?);
+    assert!(datapath.stop()?.success());
+    Ok(())
+}
+
+pub(crate) fn unheard() -> io::Result<()> {
+    let namespace = Namespace::new("unheard")?;
+    let folder = tempfile::tempdir()?;
+    let config = folder.path().join("conf");
+    fs::write(&config, "nf_conntrack_max = 77\n")?;
+    // A pipe that nobody reads, full to the last byte.
+    let (_reader, writer) = io::pipe()?;
+    let full = fs::File::from(OwnedFd::from(writer));
+    let flags = |flags| fcntl(&full, FcntlArg::F_SETFL(flags));
+    flags(OFlag::O_NONBLOCK)?;
+    while (&full).write(&[b'x'; 4096]).is_ok() {}
+    flags(OFlag::empty())?;
+    let mut datapath = Process::start_to(&namespace, &["--config", &config.to_string_lossy()], full.into())?;
+    // It has something to say of each of these.
+    fs::write(&config, "all-hooks = perhaps\n")?;
+    for _ in 0..3 {
+        datapath.hang_up()?;
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    fs::write(&config, "nf_conntrack_max = 88\n")?;
+    datapath.hang_up()?;
+    eventually("the file is in force", Duration::from_secs(20), || {
+        Ok(datapath.status()?.1.contains("connections 0 of 88\n"))
+    })?;
     assert!(datapath.stop()?.success());
     Ok(())
 }

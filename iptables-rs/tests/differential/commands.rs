@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use libxt::family::Af;
 
-use crate::oracle::{Keeper, Namespace, Tool, Twins, split, under_test};
+use crate::oracle::{Keeper, Namespace, Tool, Twins, output, split, under_test};
 
 /// Runs each line with both tools, comparing what they say, and the tables' bytes and texts after each; ours on the
 /// kernel's tables, then on a datapath's.
@@ -472,7 +472,7 @@ fn the_lock_is_waited_for_and_given_up_with_the_same_words() {
                 assert!(still_runs(&mut child), "{line}: {tool:?} does not wait");
                 drop(held);
             }
-            let output = child.wait_with_output().expect("output");
+            let output = output(child);
             let folder = namespace.lock_file().parent().expect("a folder").display().to_string();
             let stderr = String::from_utf8_lossy(&output.stderr).replace(&folder, "FOLDER");
             said.push((output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), stderr));

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::oracle::{Keeper, Namespace, Tool, Twins, split, under_test};
+use crate::oracle::{Keeper, Namespace, Tool, Twins, output, split, under_test};
 
 #[test]
 fn rules_of_many_writers_are_all_there_in_the_end() {
@@ -117,7 +117,7 @@ fn a_whole_restore_replaces_whatever_the_table_is_by_then() {
         }
         input.write_all(b"COMMIT\n").expect("it reads");
         drop(input);
-        let output = child.wait_with_output().expect("its end");
+        let output = output(child);
         assert!(output.status.success(), "{keeper:?}: {output:?}");
         let saved = namespace.run(under_test(), &split("iptables -S"), "").stdout;
         let wanted = "-P INPUT ACCEPT\n-P FORWARD ACCEPT\n-P OUTPUT DROP\n-A INPUT -s 1.1.1.1/32 -j ACCEPT\n";

@@ -9,6 +9,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use zerocopy::IntoBytes;
 
 use super::frame::{self, Call, Frame, Received};
+use super::kernel::{COUNTERS, NUM_COUNTERS};
 use super::{Backend, Counters, Get, Unavailable};
 use crate::errno;
 use crate::family::Af;
@@ -99,6 +100,10 @@ impl Backend for Datapath {
     }
 
     fn replace(&mut self, blob: &mut [u8], old: &mut [Counters]) -> io::Result<()> {
+        let count = u32::try_from(old.len()).map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
+        if let Some(field) = blob.get_mut(NUM_COUNTERS..COUNTERS) {
+            field.copy_from_slice(&count.to_ne_bytes());
+        }
         let counters = self.call(Call::Replace, blob)?;
         if counters.len() != size_of_val(old) {
             return Err(self.fail(libc::EPROTO, "the datapath answered another number of counters".to_owned()));

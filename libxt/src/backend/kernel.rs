@@ -113,9 +113,9 @@ fn errno(number: i32) -> io::Error {
 }
 
 /// Where `num_counters` stands in `struct ipt_replace` and `struct ip6t_replace`.
-const NUM_COUNTERS: usize = 84;
+pub(super) const NUM_COUNTERS: usize = 84;
 /// Where the pointer `counters` stands in them.
-const COUNTERS: usize = 88;
+pub(super) const COUNTERS: usize = 88;
 /// Their length without entries.
 const REPLACE_HEADER: usize = COUNTERS + size_of::<usize>();
 

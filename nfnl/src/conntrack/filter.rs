@@ -15,7 +15,7 @@ pub struct Filter {
     pub mark: Option<(u32, u32)>,
     /// Status bits and the bits compared.
     pub status: Option<(u32, u32)>,
-    /// The zone, both directions alike.
+    /// The zone, of whichever direction.
     pub zone: Option<u16>,
     /// `CTA_FILTER` with the tuples that it speaks of.
     pub tuples: Option<Box<TupleFilter>>,
@@ -59,7 +59,7 @@ impl Filter {
     pub fn parse(nfgen: Nfgen, attributes: Attributes<'_>) -> Result<Self, Malformed> {
         let mut filter = Self { family: nfgen.family, ..Self::default() };
         let (mut mark, mut mark_mask, mut status, mut status_mask) = (None, None, None, None);
-        let mut tuples = [Tuple::default(); 2];
+        let mut tuples = [None; 2];
         let mut flags = None;
         for attribute in attributes {
             let attribute = attribute?;
@@ -69,8 +69,8 @@ impl Filter {
                 cta::STATUS => status = Some(attribute.be32()?),
                 cta::STATUS_MASK => status_mask = Some(attribute.be32()?),
                 cta::ZONE => filter.zone = Some(attribute.be16()?),
-                cta::TUPLE_ORIG => tuples[0] = Tuple::parse(attribute.attributes())?,
-                cta::TUPLE_REPLY => tuples[1] = Tuple::parse(attribute.attributes())?,
+                cta::TUPLE_ORIG => tuples[0] = Some(attribute.attributes()),
+                cta::TUPLE_REPLY => tuples[1] = Some(attribute.attributes()),
                 cta::FILTER => {
                     let mut both = [0; 2];
                     for inner in attribute.attributes() {
@@ -86,9 +86,17 @@ impl Filter {
                 _ => {}
             }
         }
+        // As ctnetlink_filter_parse_mark() and ctnetlink_filter_parse_status().
+        if mark.is_none() && mark_mask.is_some() || status.is_none() && status_mask.is_some() {
+            return Err(Malformed { what: "a mask of nothing" });
+        }
         filter.mark = mark.map(|mark| (mark, mark_mask.unwrap_or(u32::MAX)));
         filter.status = status.map(|status| (status, status_mask.unwrap_or(status)));
-        filter.tuples = flags.map(|flags| Box::new(TupleFilter { tuples, flags }));
+        // Without flags that say what of them counts, tuples do not filter.
+        if let Some(flags) = flags {
+            let tuple = |attributes: Option<_>| attributes.map_or(Ok(Tuple::default()), Tuple::parse);
+            filter.tuples = Some(Box::new(TupleFilter { tuples: [tuple(tuples[0])?, tuple(tuples[1])?], flags }));
+        }
         Ok(filter)
     }
 
@@ -123,10 +131,12 @@ impl Filter {
             // The wanted bits are not masked: one outside the mask lets nothing through.
             wanted.is_none_or(|(wanted, mask)| value.unwrap_or(0) & mask == wanted)
         };
+        // As nf_ct_zone_equal_any().
+        let zone = flow.zone.or(flow.original.zone).or(flow.reply.zone);
         (self.family == 0 || self.family == flow.family)
             && same(self.mark, flow.mark)
             && same(self.status, flow.status)
-            && self.zone.is_none_or(|zone| flow.zone.unwrap_or(0) == zone)
+            && self.zone.is_none_or(|wanted| zone.unwrap_or(0) == wanted)
             && self.tuples.as_ref().is_none_or(|filter| filter.matches(flow))
     }
 }

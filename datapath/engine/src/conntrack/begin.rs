@@ -1,10 +1,11 @@
 //! How a connection begins: from a first packet to its place in the table.
 
-use super::connection::{Place, Traits, event};
+use super::connection::{Place, SECOND, Traits, event};
 use super::end::Crowded;
 use super::pair::Pair;
 use super::table::{ORIGINAL, REPLY};
-use super::{Full, Template, Tracker, Tuple, status};
+use super::tuple::protocol;
+use super::{Direction, Full, Template, Tracker, Tuple, status};
 use crate::{Effects, Now, Verdict};
 
 impl Tracker {
@@ -18,7 +19,7 @@ impl Tracker {
         out: &mut Effects,
     ) -> Result<Option<u32>, Full> {
         let Some(reply) = tuple.inverse() else { return Ok(None) };
-        if !self.make_room(tuple, now, out) {
+        if !self.make_room(tuple, zones[0], now, out) {
             return Err(self.refuse());
         }
         self.forget_older(tuple, zones, now, out);
@@ -39,6 +40,9 @@ impl Tracker {
         self.table.enter_limbo(index, now.monotonic);
         self.table.link(index, ORIGINAL);
         self.table.link(index, REPLY);
+        if self.table.at(index).is_zoned() {
+            self.table.link_between(index);
+        }
         if let Some(timeouts) = template.and_then(|template| template.timeouts) {
             self.table.add_extra(index).timeouts = Some(timeouts);
         }
@@ -66,13 +70,14 @@ impl Tracker {
         self.table.take()
     }
 
-    /// Of the packets that had this tuple and never were confirmed, all but the last are taken for dead.
+    /// Of the packets that had this tuple and never were confirmed, all but the last few are taken for dead: those may be a
+    /// burst that is on its way.
     fn forget_older(&mut self, tuple: &Tuple, zones: [u16; 2], now: Now, out: &mut Effects) {
         let mut seen = 0;
-        while let Some((index, _)) = self.table.seek(tuple, |_, kind, connection| {
+        while let Some((index, _)) = self.table.seek(tuple, zones[0], |_, kind, connection| {
             let same = kind == ORIGINAL && connection.place == Place::Unconfirmed && connection.zones == zones;
             seen += u32::from(same);
-            same && seen > 1
+            same && seen >= BURST
         }) {
             self.free(index, now, out);
             seen = 0;
@@ -85,8 +90,8 @@ impl Tracker {
     }
 
     /// Whether there is room for one more, if need be by early drop. As the start of __nf_conntrack_alloc().
-    fn make_room(&mut self, tuple: &Tuple, now: Now, out: &mut Effects) -> bool {
-        if self.settings.max == 0 || self.len < self.settings.max || self.early_drop(tuple, now, out) {
+    fn make_room(&mut self, tuple: &Tuple, zone: u16, now: Now, out: &mut Effects) -> bool {
+        if self.settings.max == 0 || self.len < self.settings.max || self.early_drop(tuple, zone, now, out) {
             return true;
         }
         self.crowded.get_or_insert(Crowded { since: now.monotonic, place: 0 });
@@ -94,24 +99,19 @@ impl Tracker {
     }
 
     /// Ends the connections of a bucket in the neighbourhood that are not assured. As early_drop().
-    fn early_drop(&mut self, tuple: &Tuple, now: Now, out: &mut Effects) -> bool {
-        let bucket = self.table.bucket_for(tuple);
+    fn early_drop(&mut self, tuple: &Tuple, zone: u16, now: Now, out: &mut Effects) -> bool {
         for step in 0..EVICTION_RANGE.min(self.table.buckets()) {
-            let bucket = (bucket + step) % self.table.buckets();
-            let mut after = None;
+            let mut next = self.table.first_near(tuple, zone, step);
             let (mut room, mut drops) = (false, 0);
             for _ in 0..EVICTION_CHAIN {
-                let Some((node, index)) = self.table.in_bucket(bucket, after) else { break };
-                after = Some(node);
+                let Some((node, index)) = next else { break };
                 let connection = self.table.at(index);
-                if connection.place != Place::Table {
-                    continue;
-                }
                 let expired = connection.expired(now);
-                if expired || !connection.has(status::ASSURED) {
+                if connection.place == Place::Table && (expired || !connection.has(status::ASSURED)) {
                     (room, drops) = (true, drops + u32::from(!expired));
                     self.retire(index, 0, now, out);
                 }
+                next = self.table.next_near(node);
             }
             if room {
                 self.statistics.here().early_drop += drops;
@@ -132,16 +132,7 @@ impl Tracker {
                 self.destroy(old, 0, now, out);
             }
             if let Some((clash, _)) = self.table.find_in(tuple, zones, zone) {
-                let other = self.table.at(clash);
-                let udp = matches!(tuple.protocol, super::tuple::protocol::UDP | super::tuple::protocol::UDPLITE);
-                if udp && other.pair.tuples() == tuples && other.zones == zones {
-                    // Two packets of one flow raced; the second joins the first's connection.
-                    self.statistics.here().clash_resolve += 1;
-                    return Verdict::Accept;
-                }
-                self.statistics.here().insert_failed += 1;
-                self.statistics.here().drop += 1;
-                return Verdict::Drop;
+                return self.resolve_clash(index, clash, now);
             }
             if self.table.chain_exceeds(tuple, zone, CHAIN_MAX) {
                 self.statistics.here().chain_too_long += 1;
@@ -149,7 +140,7 @@ impl Tracker {
                 return Verdict::Drop;
             }
         }
-        if !self.make_room(&tuples[0], now, out) {
+        if !self.make_room(&tuples[0], zones[0], now, out) {
             self.statistics.here().drop += 1;
             return Verdict::Drop;
         }
@@ -165,6 +156,51 @@ impl Tracker {
         Verdict::Accept
     }
 
+    /// Another packet of the flow was faster and its connection is in the table. Without a connection of its own to lose, a
+    /// datagram goes its way all the same. As nf_ct_resolve_clash().
+    fn resolve_clash(&mut self, index: u32, clash: u32, now: Now) -> Verdict {
+        let loser = self.table.at(index);
+        let ([there, back], zones) = (loser.pair.tuples(), loser.zones);
+        if !NEVER_CLASH.contains(&there.protocol) {
+            if self.join(index, clash) {
+                return Verdict::Accept;
+            }
+            // As nf_ct_resolve_clash_harder(): translated otherwise, it is answered otherwise.
+            match self.table.find_in(&back, zones, zones[1]) {
+                Some((other, _)) if self.join(index, other) => return Verdict::Accept,
+                Some(_) => {}
+                None => {
+                    let connection = self.table.at_mut(index);
+                    connection.gain(status::FIXED_TIMEOUT | status::NAT_CLASH);
+                    connection.deadline = CLASHED;
+                    self.insert_slot(index, now);
+                    self.statistics.here().clash_resolve += 1;
+                    return Verdict::Accept;
+                }
+            }
+        }
+        self.statistics.here().insert_failed += 1;
+        self.statistics.here().drop += 1;
+        Verdict::Drop
+    }
+
+    /// If two connections are of one flow, in whichever direction it began, the packet of the later belongs to the earlier.
+    /// As __nf_ct_resolve_clash().
+    fn join(&mut self, index: u32, winner: u32) -> bool {
+        let (loser, other) = (self.table.at(index), self.table.at(winner));
+        let ([there, back], [one, two]) = (loser.pair.tuples(), loser.zones);
+        let same = |tuples, zones| other.pair.tuples() == tuples && other.zones == zones;
+        if !same([there, back], [one, two]) && !same([back, there], [two, one]) {
+            return false;
+        }
+        let [counted, _] = loser.counters;
+        self.table.at_mut(winner).count(Direction::Original, usize::try_from(counted.bytes).unwrap_or(usize::MAX));
+        self.statistics.here().clash_resolve += 1;
+        // Nothing more comes of the later one.
+        self.table.at_mut(index).place = Place::Retired;
+        true
+    }
+
     /// Puts a prepared slot into the table: its deadline, until now a span, starts to run.
     pub(super) fn insert_slot(&mut self, index: u32, now: Now) {
         self.table.stop_timer(index);
@@ -177,13 +213,23 @@ impl Tracker {
         self.len += 1;
         self.table.start_timer(index);
         // In front of others with the same tuple, which are in limbo.
-        self.table.link(index, ORIGINAL);
+        if self.table.at(index).is_hidden() {
+            self.table.unlink(index, ORIGINAL);
+        } else {
+            self.table.link(index, ORIGINAL);
+        }
         self.table.link(index, REPLY);
         self.table.link_between(index);
         self.touch(index);
     }
 }
 
+/// Protocols whose state does not bear that a packet belongs to another's connection (without `allow_clash`).
+const NEVER_CLASH: [u8; 4] = [protocol::ICMP, protocol::TCP, protocol::ICMPV6, protocol::SCTP];
+/// How long the answer to such a packet is waited for, in nanoseconds.
+const CLASHED: u64 = SECOND;
+/// First packets of one tuple that may be on their way at once; of more, the oldest go as the first of them went.
+const BURST: u32 = 32;
 /// Connections in limbo at most; the oldest makes room.
 pub(super) const LIMBO_MAX: u32 = 8192;
 /// Nodes of a chain that a new connection may meet (`MIN_CHAINLEN` + `MAX_CHAINLEN`).

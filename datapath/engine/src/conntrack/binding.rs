@@ -1,9 +1,9 @@
 //! What NAT asks of the table while it binds a connection that is not confirmed yet.
 
 use super::connection::{Connection, Place, Traits, done_bit};
+use super::proto::State;
 use super::table::SOURCE;
-use super::tuple::protocol;
-use super::{Address, ConnId, Direction, ProtocolState, Tracker, Tuple, status};
+use super::{ConnId, Direction, Tracker, Tuple, status};
 use crate::nat::Manip;
 use crate::{Effects, Now};
 
@@ -52,12 +52,12 @@ impl Tracker {
         let own = self.table.get(id)?;
         let [_, answers] = own.zones;
         self.table
-            .seek(&reply, |index, kind, other| {
+            // The kernel seeks among the hashes of this zone only.
+            .seek(&reply, answers, |index, kind, other| {
                 index != id.index
                     && kind < 2
                     && other.place == Place::Table
                     && other.zones[usize::from(kind)] == own.zones[usize::from(kind)]
-                    // The kernel seeks among the hashes of this zone only.
                     && other.zones[usize::from(kind)] == answers
                     && !other.expired(now)
                     && !(other.tuple(Direction::Original) == own.tuple(Direction::Original) && other.zones == own.zones)
@@ -65,29 +65,57 @@ impl Tracker {
             .map(|(index, _)| self.table.id(index))
     }
 
-    /// As [`Self::taken`], but a TCP connection that is over makes way. As nf_nat_used_tuple_harder().
+    /// A connection of the table with a tuple or its answers. As nf_conntrack_find_get() for both.
+    pub(crate) fn clashing(&self, tuple: &Tuple, zones: [u16; 2]) -> Option<&Connection> {
+        let found = self.table.find(tuple, zones).or_else(|| self.table.find(&tuple.inverse()?, zones));
+        found.map(|(index, _)| self.table.at(index))
+    }
+
+    /// As [`Self::taken`], but a translated TCP connection that is over makes way for a SYN that is further on in its numbers. As
+    /// nf_nat_used_tuple_harder().
     pub(crate) fn taken_by_force(&mut self, leaving: &Tuple, id: ConnId, now: Now) -> bool {
+        const SYN_SENT: u8 = 1;
         const TIME_WAIT: u8 = 7;
-        const CLOSE: u8 = 8;
         let Some(other) = self.taken(leaving, id, now) else { return false };
-        let over = self.table.get(other).is_some_and(|connection| {
-            connection.tuple(Direction::Original).protocol == protocol::TCP
-                && matches!(connection.protocol(), ProtocolState::Tcp { state: TIME_WAIT | CLOSE, .. })
-        });
-        if over {
-            // It has expired as of now, and goes when the new one enters the table.
+        let over = match (self.table.get(other), self.table.get(id)) {
+            (Some(old), Some(new)) => match (&old.state, &new.state) {
+                (State::Tcp(was), State::Tcp(is)) => {
+                    is.state == SYN_SENT
+                        && was.state >= TIME_WAIT
+                        && leaving.inverse().is_some_and(|reply| old.pair.is(Direction::Reply, &reply))
+                        && old.has(status::SRC_NAT)
+                        && !old.has(status::FIXED_TIMEOUT | status::DYING)
+                        && is.end().wrapping_sub(was.end()).cast_signed() > 0
+                }
+                _ => false,
+            },
+            _ => false,
+        };
+        if over && let Some(connection) = self.table.get(other) {
+            // It has expired as of now, and goes before anything else of the packet is told.
+            self.evicted.push((other, connection.deadline));
             self.table.set_deadline(other.index, now.monotonic);
         }
         !over
     }
 
+    /// Ends what made way, with the time that it had left. As nf_ct_kill() in nf_nat_used_tuple_harder().
+    pub(super) fn end_evicted(&mut self, now: Now, out: &mut Effects) {
+        while let Some((id, deadline)) = self.evicted.pop() {
+            if self.table.get(id).is_some_and(|connection| connection.place == Place::Table) {
+                self.table.set_deadline(id.index, deadline);
+                self.retire(id.index, 0, now, out);
+            }
+        }
+    }
+
     /// What a packet of this source became in another connection, if `fits` takes it. As find_appropriate_src().
     pub(crate) fn source_mapping(&self, tuple: &Tuple, zone: u16, fits: impl Fn(&Tuple) -> bool) -> Option<Tuple> {
         let mut mapped = None;
-        self.table.same_source(tuple, |connection| {
+        self.table.same_source(tuple, zone, |connection| {
             let Some(leaving) = connection.leaving(Direction::Original) else { return false };
             let candidate = leaving.with_destination_of(tuple);
-            let fit = connection.zones[0] == zone && fits(&candidate);
+            let fit = fits(&candidate);
             if fit {
                 mapped = Some(candidate);
             }
@@ -110,19 +138,6 @@ impl Tracker {
     pub(crate) fn end(&mut self, id: ConnId, now: Now, out: &mut Effects) {
         if self.table.get(id).is_some() {
             self.retire(id.index, 0, now, out);
-        }
-    }
-
-    /// Ends the connections that MASQUERADE bound to a device, all of them or those of an address.
-    pub(crate) fn end_masqueraded(&mut self, device: u32, address: Option<Address>, now: Now, out: &mut Effects) {
-        for index in 0..self.table.slots() {
-            let connection = self.table.at(index);
-            if connection.place == Place::Table
-                && connection.masquerade == device
-                && address.is_none_or(|address| connection.tuple(Direction::Reply).destination == address)
-            {
-                self.retire(index, 0, now, out);
-            }
         }
     }
 }

@@ -8,7 +8,7 @@ use super::table::NONE;
 use super::timer;
 use super::{Direction, ProtocolState, Tuple, status, tuple::Ports};
 use crate::Now;
-use crate::nat::Manip;
+use crate::nat::{Manip, Target};
 
 /// `struct nf_conn`.
 #[derive(Clone, Debug)]
@@ -70,6 +70,14 @@ pub(super) enum Place {
     Table,
     /// A connection that was deleted and of which packets may be on their way.
     Retired,
+}
+
+/// Events that wait for a packet's last stage, and what they tell of.
+#[derive(Debug)]
+pub(super) struct Untold {
+    pub(super) pending: u16,
+    pub(super) bits: u16,
+    pub(super) state: State,
 }
 
 /// What holds of a connection besides its status, a bit each.
@@ -144,6 +152,7 @@ impl Connection {
     }
 
     /// The tuple of a direction, as its packets look when they arrive.
+    #[inline]
     pub fn tuple(&self, direction: Direction) -> Tuple {
         self.pair.tuple(direction)
     }
@@ -200,6 +209,7 @@ impl Connection {
     }
 
     /// Whether packets of a direction are rewritten on one side.
+    #[inline]
     pub(crate) fn rewrites(&self, manip: Manip, direction: Direction) -> bool {
         let bit = match (manip, direction) {
             (Manip::Source, Direction::Original) | (Manip::Destination, Direction::Reply) => status::SRC_NAT,
@@ -208,7 +218,14 @@ impl Connection {
         self.has(bit)
     }
 
+    /// What a direction's packets shall look like on one side when they leave.
+    #[inline]
+    pub(crate) fn target(&self, direction: Direction, manip: Manip) -> Target {
+        self.pair.target(direction, manip)
+    }
+
     /// What a direction's packets look like when they leave: the inverse of the other direction's tuple.
+    #[inline]
     pub(crate) fn leaving(&self, direction: Direction) -> Option<Tuple> {
         self.tuple(direction.opposite()).inverse()
     }
@@ -234,6 +251,16 @@ impl Connection {
         there.and_then(|tuple| tuple.inverse()) == back && there != back
     }
 
+    /// Whether a direction of it is in another zone than 0.
+    pub(super) fn is_zoned(&self) -> bool {
+        self.zones != [0; 2]
+    }
+
+    /// Whether only answers find it, and no listing shows it: another one has its original tuple.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.has(status::NAT_CLASH)
+    }
+
     /// Whether it is on its way out. As nf_ct_is_dying().
     pub(super) fn is_dying(&self) -> bool {
         self.has(status::DYING)
@@ -246,6 +273,11 @@ impl Connection {
     /// Notes an event for the packet's last stage. As nf_conntrack_event_cache().
     pub(super) fn note(&mut self, event: u16) {
         self.pending |= event;
+    }
+
+    /// Takes out the events that wait, with what they tell of.
+    pub(super) fn take_untold(&mut self) -> Untold {
+        Untold { pending: core::mem::take(&mut self.pending), bits: self.bits, state: self.state.clone() }
     }
 
     /// A packet of a direction passed. As nf_ct_acct_add().

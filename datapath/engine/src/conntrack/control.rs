@@ -87,6 +87,8 @@ pub enum Refusal {
     Already,
     /// EMFILE: too much is expected.
     TooMany,
+    /// ENOSPC: there are too many already.
+    NoSpace,
 }
 
 impl Refusal {
@@ -102,6 +104,7 @@ impl Refusal {
             Self::Shutdown => 108,
             Self::Already => 114,
             Self::TooMany => 24,
+            Self::NoSpace => 28,
         }
     }
 }
@@ -122,8 +125,13 @@ impl Tracker {
     /// Inserts a connection; `port` is the asker's netlink port, which the event names. As ctnetlink_create_conntrack().
     pub fn insert(&mut self, draft: &Draft, port: u32, now: Now, out: &mut Effects) -> Result<ConnId, Refusal> {
         let zones = draft.zones;
-        if draft.tuples.iter().any(|tuple| self.table.find(tuple, zones).is_some()) {
-            return Err(Refusal::Exists);
+        for tuple in &draft.tuples {
+            if let Some((old, _)) = self.table.find(tuple, zones) {
+                if !self.table.at(old).expired(now) {
+                    return Err(Refusal::Exists);
+                }
+                self.retire(old, 0, now, out);
+            }
         }
         if !draft.tuples[0].is_kin(&draft.tuples[1]) {
             return Err(Refusal::Invalid);
@@ -143,14 +151,15 @@ impl Tracker {
         connection.mark = draft.mark;
         connection.traits.set(Traits::COUNTERS, settings.acct);
         connection.traits.set(Traits::TIMES, settings.timestamp);
-        connection.traits.set(Traits::LABELS, draft.labels.is_some());
+        // As nf_ct_labels_ext_add(): without a rule that uses labels there is no room for any.
+        connection.traits.set(Traits::LABELS, self.labelling);
         connection.events = if settings.events == 1 || settings.events == 2 && listening { u16::MAX } else { 0 };
         connection.deadline = seconds(draft.timeout);
         connection.gain(draft.status & !UNCHANGEABLE);
         connection.state = state_of(&draft.tuples[0], draft.protocol);
         self.table.enter_limbo(index, now.monotonic);
         let id = self.table.id(index);
-        if let Some(labels) = draft.labels {
+        if let Some(labels) = draft.labels.filter(|_| self.labelling) {
             self.table.set_labels(index, labels);
         }
         if draft.helper.is_some() {
@@ -161,9 +170,13 @@ impl Tracker {
             self.table.at_mut(index).gain(status::EXPECTED);
             self.adopt(index, master);
         }
-        for (manip, range) in [(Manip::Source, &draft.nat[0]), (Manip::Destination, &draft.nat[1])] {
-            if let Some(range) = range {
-                nat::setup(self, id, range, manip, now);
+        // As ctnetlink_setup_nat(): what is translated one way is bound the other way too.
+        if draft.nat.iter().any(Option::is_some) {
+            for (manip, range) in [(Manip::Destination, &draft.nat[1]), (Manip::Source, &draft.nat[0])] {
+                match range {
+                    Some(range) => nat::setup(self, id, range, manip, now),
+                    None => nat::null_binding(self, id, manip, now),
+                };
             }
         }
         let tuples = self.table.at(index).pair.tuples();
@@ -180,7 +193,7 @@ impl Tracker {
         Ok(id)
     }
 
-    /// Changes a connection. As ctnetlink_change_conntrack().
+    /// Changes a connection, one thing after the other: what comes before a refused one is done. As ctnetlink_change_conntrack().
     pub fn update(
         &mut self,
         id: ConnId,
@@ -189,7 +202,20 @@ impl Tracker {
         now: Now,
         out: &mut Effects,
     ) -> Result<(), Refusal> {
-        let connection = self.table.get_mut(id).filter(|it| it.place == Place::Table).ok_or(Refusal::Missing)?;
+        self.table.get(id).filter(|connection| connection.place == Place::Table).ok_or(Refusal::Missing)?;
+        let changed = self.change(id, change, now);
+        self.touch(id.index);
+        if changed.is_ok() && self.listening && self.table.at(id.index).events & event::COMMAND != 0 {
+            self.tell(id.index, EventKind::Update, port, now, out);
+        }
+        changed
+    }
+
+    fn change(&mut self, id: ConnId, change: &Change, now: Now) -> Result<(), Refusal> {
+        if let Some(timeout) = change.timeout {
+            self.table.set_deadline(id.index, now.monotonic.saturating_add(seconds(timeout)));
+        }
+        let connection = self.table.at_mut(id.index);
         if let Some(wanted) = change.status {
             let differs = connection.status() ^ wanted;
             if differs & (status::EXPECTED | status::CONFIRMED | status::DYING) != 0
@@ -199,14 +225,6 @@ impl Tracker {
             }
             connection.gain(wanted & !UNCHANGEABLE);
         }
-        if let Some((mark, mask)) = change.mark {
-            connection.mark = connection.mark & !mask ^ mark;
-        }
-        if let Some((labels, mask)) = change.labels {
-            let Some(had) = self.table.labels(id.index) else { return Err(Refusal::Unsupported) };
-            self.table.set_labels(id.index, had & !mask ^ labels);
-        }
-        let connection = self.table.at_mut(id.index);
         if let (Some(ProtocolState::Tcp { state, scales, flags }), State::Tcp(tcp)) =
             (change.protocol, &mut connection.state)
         {
@@ -220,12 +238,12 @@ impl Tracker {
         {
             sctp.set(state, tags);
         }
-        if let Some(timeout) = change.timeout {
-            self.table.set_deadline(id.index, now.monotonic.saturating_add(seconds(timeout)));
+        if let Some((mark, mask)) = change.mark {
+            connection.mark = connection.mark & !mask ^ mark;
         }
-        self.touch(id.index);
-        if self.listening && self.table.at(id.index).events & event::COMMAND != 0 {
-            self.tell(id.index, EventKind::Update, port, now, out);
+        if let Some((labels, mask)) = change.labels {
+            let Some(had) = self.table.labels(id.index) else { return Err(Refusal::Unsupported) };
+            self.table.set_labels(id.index, had & !mask ^ labels);
         }
         Ok(())
     }
@@ -242,7 +260,7 @@ impl Tracker {
     /// The first connection of the table at or behind a place; the next call takes its `index + 1`.
     pub fn from_place(&self, place: u32) -> Option<ConnId> {
         (place..self.table.slots())
-            .find(|&index| self.table.at(index).place == Place::Table)
+            .find(|&index| self.table.at(index).place == Place::Table && !self.table.at(index).is_hidden())
             .map(|index| self.table.id(index))
     }
 
@@ -283,7 +301,7 @@ impl Tracker {
             times: connection.traits.has(Traits::TIMES).then_some([connection.start, if dying { now.wall } else { 0 }]),
             labels: self.table.labels(id.index),
             protocol: connection.protocol(),
-            helper: extra.and_then(|extra| Some(extra.help.as_ref()?.helper?.helper().name())),
+            helper: extra.and_then(|extra| Some(self.helper_name(extra.help.as_ref()?.helper?))),
             master: extra.and_then(|extra| Some(extra.master?.tuple)),
             adjustments: extra
                 .and_then(|extra| extra.shifts)
@@ -293,13 +311,13 @@ impl Tracker {
     }
 }
 
-/// The protocol's state of an inserted connection. A TCP connection's windows are not judged, since nobody saw them.
+/// The protocol's state of an inserted connection. Whether a TCP connection's windows are judged is for its flags to say.
 fn state_of(tuple: &Tuple, given: Option<ProtocolState>) -> State {
     match (tuple.protocol, given) {
         (protocol::TCP, Some(ProtocolState::Tcp { state, scales, flags })) => {
-            State::Tcp(tcp::Tcp::inserted(state, scales, flags.map(|flags| flags | tcp::flag::BE_LIBERAL)))
+            State::Tcp(tcp::Tcp::inserted(state, scales, flags))
         }
-        (protocol::TCP, _) => State::Tcp(tcp::Tcp::inserted(tcp::state::NONE, [0; 2], [tcp::flag::BE_LIBERAL; 2])),
+        (protocol::TCP, _) => State::Tcp(tcp::Tcp::inserted(tcp::state::NONE, [0; 2], [0; 2])),
         (protocol::SCTP, Some(ProtocolState::Sctp { state, tags })) => State::Sctp(sctp::Sctp::inserted(state, tags)),
         (protocol::SCTP, _) => State::Sctp(sctp::Sctp::default()),
         (protocol::UDP | protocol::UDPLITE, _) => State::udp(0),

@@ -3,7 +3,7 @@
 use super::begin::LIMBO_MAX;
 use super::connection::{Place, SECOND, event};
 use super::table::NONE;
-use super::{ProtocolState, Tracker, status};
+use super::{Address, Direction, ProtocolState, Tracker, status};
 use crate::effects::{Event, EventKind, Subject};
 use crate::{Effects, Now};
 
@@ -11,8 +11,10 @@ impl Tracker {
     /// Ages the table and allocates ahead; bounded work per call, so call it every 250 ms or so. Returns whether more is due
     /// at once.
     pub fn expire(&mut self, now: Now, out: &mut Effects) -> bool {
-        self.table.reserve();
+        self.end_evicted(now, out);
         let mut work = WORK;
+        self.table.reserve(&mut work);
+        self.table.settle(&mut work);
         while work > 0 {
             let Some(index) = self.table.oldest_in_limbo() else { break };
             if self.table.at(index).start > now.monotonic {
@@ -26,7 +28,38 @@ impl Tracker {
         }
         self.expire_expectations(now, out);
         self.thin_out(&mut work, now, out);
-        work == 0
+        let sought = self.end_masqueraded(now, out);
+        work == 0 || !sought
+    }
+
+    /// The connections that MASQUERADE bound to a device, all of them or those of an address, shall end: [`Self::expire`] looks
+    /// for them. As nf_nat_masquerade_schedule().
+    pub(crate) fn forsake(&mut self, device: u32, address: Option<Address>) {
+        self.forsaken.retain(|other| (other.device, other.address) != (device, address));
+        self.forsaken.push_back(Forsaken { device, address, place: 0 });
+    }
+
+    /// Looks at some more slots for connections that shall end since a device or an address is gone. Whether all were seen.
+    fn end_masqueraded(&mut self, now: Now, out: &mut Effects) -> bool {
+        let Some(&Forsaken { device, address, place }) = self.forsaken.front() else { return true };
+        let (mut index, mut work) = (place, SOUGHT);
+        while index < self.table.slots() && work > 0 {
+            let connection = self.table.at(index);
+            let bound = connection.place == Place::Table
+                && connection.masquerade == device
+                && address.is_none_or(|address| connection.tuple(Direction::Reply).destination == address);
+            if bound {
+                self.retire(index, 0, now, out);
+            }
+            work = work.saturating_sub(if bound { ENDED } else { 1 });
+            index += 1;
+        }
+        if index == self.table.slots() {
+            self.forsaken.pop_front();
+        } else if let Some(first) = self.forsaken.front_mut() {
+            first.place = index;
+        }
+        self.forsaken.is_empty()
     }
 
     /// Some time after the table was found full, ends what early drop would end and closing connections as well, all over
@@ -155,10 +188,24 @@ impl Tracker {
     }
 }
 
-/// What one call of [`Tracker::expire`] looks at.
-const WORK: u32 = 4096;
+/// What one call of [`Tracker::expire`] looks at: packets wait so long, less than a millisecond of it.
+const WORK: u32 = 512;
 /// How long after the table was found full it is looked through (`GC_SCAN_INTERVAL_MIN`), in nanoseconds.
 const PATIENCE: u64 = SECOND;
+
+/// Slots that one call of [`Tracker::expire`] looks at for connections of a device or an address that is gone.
+const SOUGHT: u32 = 4096;
+/// For how many of those one counts that is ended and told of.
+const ENDED: u32 = SOUGHT / WORK;
+
+/// A device or an address is gone, and what MASQUERADE bound to it is looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Forsaken {
+    device: u32,
+    address: Option<Address>,
+    /// The slot to look at next.
+    place: u32,
+}
 
 /// The table was found full.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@ use libxt::family::Af;
 
 use super::tuple::protocol;
 use super::{Address, Tuple};
-use crate::wire::{Headers, ipv6};
+use crate::wire::{Headers, ipv6, u16_at};
 
 /// Bytes of an ICMP error ahead of the quoted packet.
 pub(crate) const ERROR_HEADER: usize = 8;
@@ -63,7 +63,12 @@ impl Quote {
 
     /// The quoted packet's tuple.
     pub(crate) fn tuple(&self, bytes: &[u8]) -> Option<Tuple> {
-        Tuple::of(self.af, self.protocol, self.source, self.destination, bytes.get(self.transport..)?)
+        let transport = match self.af {
+            Af::V4 => bytes.get(self.transport..)?,
+            // An extension header may end behind the quote: ipv6_skip_exthdr() looks at its beginning alone.
+            Af::V6 => bytes.get(self.transport..).unwrap_or_default(),
+        };
+        Tuple::of(self.af, self.protocol, self.source, self.destination, transport)
     }
 
     /// The quote of an error whose outline is `headers`, and its bytes.
@@ -108,10 +113,10 @@ impl Quote {
                     transport: at,
                 });
             }
-            let &[following, length, a, b] = bytes.get(at..)?.first_chunk()?;
+            let &[following, length] = bytes.get(at..)?.first_chunk()?;
             let skip = match next {
-                44 if u16::from_be_bytes([a, b]) & !7 != 0 => return None,
-                44 => 8,
+                ipv6::FRAGMENT if u16_at(bytes, at + 2)? & !7 != 0 => return None,
+                ipv6::FRAGMENT => ipv6::FRAGMENT_HEADER,
                 51 => (usize::from(length) + 2) * 4,
                 _ => (usize::from(length) + 1) * 8,
             };

@@ -139,14 +139,12 @@ impl Tracker {
         true
     }
 
-    /// The helper of a connection. As nfct_help(ct)->helper.
+    /// The helper of a connection that reads its packets here.
     pub(crate) fn helper(&self, id: ConnId) -> Option<&'static dyn Helper> {
-        self.table.get(id)?;
-        let help = self.table.extra(id.index)?.help.as_ref()?;
-        Some(help.helper?.helper())
+        helper::built_in(self.helper_id(id)?)
     }
 
-    /// Which helper a connection has.
+    /// Which helper a connection has. As nfct_help(ct)->helper.
     pub(crate) fn helper_id(&self, id: ConnId) -> Option<HelperId> {
         self.table.get(id)?;
         self.table.extra(id.index)?.help.as_ref()?.helper
@@ -169,9 +167,23 @@ impl Tracker {
     }
 
     /// The helper of the connection that announced this one. As helper_mt() asks for it.
-    pub(crate) fn master_helper(&self, id: ConnId) -> Option<&'static dyn Helper> {
+    pub(crate) fn master_helper(&self, id: ConnId) -> Option<HelperId> {
         self.table.get(id)?;
-        Some(self.table.extra(id.index)?.master?.helper?.helper())
+        self.table.extra(id.index)?.master?.helper
+    }
+
+    /// No connection has this helper any more. As unhelp().
+    pub(crate) fn dismiss(&mut self, helper: HelperId) {
+        for index in 0..self.table.slots() {
+            let Some(extra) = self.table.extra_mut(index) else { continue };
+            let help = extra.help.as_mut().filter(|help| help.helper == Some(helper));
+            let helped = help.map(|help| *help = Help::default()).is_some();
+            let master = extra.master.as_mut().filter(|master| master.helper == Some(helper));
+            let announced = master.map(|master| master.helper = None).is_some();
+            if helped || announced {
+                self.touch(index);
+            }
+        }
     }
 
     /// Changes a connection's helper by hand, as far as that goes: none may be given, and only the empty name takes one away.
@@ -182,7 +194,7 @@ impl Tracker {
         let extra = self.table.extra(id.index);
         let has = extra.and_then(|extra| extra.help.as_ref()?.helper);
         if extra.is_some_and(|extra| extra.master.is_some()) {
-            let same = has.is_some_and(|helper| helper.helper().name().as_bytes() == name);
+            let same = has.is_some_and(|helper| self.helper_name(helper).as_bytes() == name);
             return if same { Ok(()) } else { Err(Refusal::Busy) };
         }
         let room = extra.is_some_and(|extra| extra.help.is_some());
@@ -193,7 +205,7 @@ impl Tracker {
             }
             return Ok(());
         }
-        let wanted = helper::find(name, tuple.af, tuple.protocol).ok_or(Refusal::Unsupported)?;
+        let wanted = self.find_helper(name, tuple.af, tuple.protocol).ok_or(Refusal::Unsupported)?;
         match (room, has) {
             (false, _) => Err(Refusal::Unsupported),
             (true, Some(has)) if has == wanted => Ok(()),

@@ -29,7 +29,7 @@ pub struct Record {
     start: u64,
     /// Packets and bytes of each direction.
     counters: [u64; 4],
-    /// UDP: when it becomes a stream. SCTP: the verification tags. TCP: by how much SYNPROXY moves numbers and times.
+    /// UDP: when it becomes a stream. GRE: how long it lives. SCTP: the verification tags. TCP: by how much SYNPROXY moves numbers and times.
     stream: u64,
     addresses: [[[u8; 16]; 2]; 2],
     /// The slot and the generation of the connection that announced it, see [`MASTER`].
@@ -104,12 +104,7 @@ impl Record {
             events: connection.events,
             family: original.af.number(),
             protocol: original.protocol,
-            kind: match original.ports {
-                Ports::None => kind::NONE,
-                Ports::Ports { .. } => kind::PORTS,
-                Ports::Icmp { .. } => kind::ICMP,
-                Ports::Keys { .. } => kind::KEYS,
-            },
+            kind: kind::of(original.ports),
             traits: connection.traits.of(Traits::BORN).number(),
             tcp_state: 0,
             tcp_scales: [0; 2],
@@ -162,15 +157,7 @@ impl Record {
         let af = Af::from_number(self.family)?;
         let tuple = |at: usize| {
             let [source, destination] = self.addresses[at].map(Address);
-            let [a, b, c, d] = self.ports[at];
-            let (first, second) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-            let ports = match self.kind {
-                kind::NONE => Ports::None,
-                kind::PORTS => Ports::Ports { source: first, destination: second },
-                kind::ICMP => Ports::Icmp { kind: c, code: d, id: first },
-                kind::KEYS => Ports::Keys { source: first, destination: second },
-                _ => return None,
-            };
+            let ports = kind::ports(self.kind, self.ports[at])?;
             let short = |Address(bytes): Address| af == Af::V6 || bytes[4..] == [0; 12];
             let sound = short(source) && short(destination);
             sound.then_some(Tuple { af, protocol: self.protocol, source, destination, ports })
@@ -205,6 +192,7 @@ impl Record {
                 State::Sctp(sctp::Sctp::inserted(self.tcp_state, tags))
             }
             (super::tuple::protocol::UDP | super::tuple::protocol::UDPLITE, _) => State::udp(self.stream),
+            (super::tuple::protocol::GRE, _) => State::gre(self.stream),
             _ => State::Stateless,
         };
         Some(())
@@ -215,6 +203,7 @@ impl Tracker {
     /// Whether changes are noted for [`Self::changes`].
     pub fn set_keeping(&mut self, keeping: bool) {
         self.keeping = keeping;
+        self.expectations.set_keeping(keeping);
         if !keeping {
             self.changes(|_, _| {});
         }
@@ -227,7 +216,8 @@ impl Tracker {
             let connection = self.table.at_mut(index);
             connection.traits.set(Traits::CHANGED, false);
             connection.kept = coarse(connection.deadline);
-            let mut record = (connection.place == Place::Table).then(|| Record::of(connection));
+            let lasts = connection.place == Place::Table && !connection.is_hidden();
+            let mut record = lasts.then(|| Record::of(connection));
             if let (Some(record), Some(extra)) = (&mut record, self.table.extra(index)) {
                 record.add(extra, &self.policies);
             }
@@ -381,10 +371,33 @@ const UNIT: u32 = 30;
 /// How far a timeout moves before it is written again, in that unit.
 const SLACK: u16 = 4;
 
-/// Values of [`Record::kind`].
-mod kind {
-    pub(super) const NONE: u8 = 0;
-    pub(super) const PORTS: u8 = 1;
-    pub(super) const ICMP: u8 = 2;
-    pub(super) const KEYS: u8 = 3;
+/// Which kind of ports a record's tuples have.
+pub(super) mod kind {
+    use super::Ports;
+
+    pub(in super::super) const NONE: u8 = 0;
+    pub(in super::super) const PORTS: u8 = 1;
+    pub(in super::super) const ICMP: u8 = 2;
+    pub(in super::super) const KEYS: u8 = 3;
+
+    pub(in super::super) const fn of(ports: Ports) -> u8 {
+        match ports {
+            Ports::None => NONE,
+            Ports::Ports { .. } => PORTS,
+            Ports::Icmp { .. } => ICMP,
+            Ports::Keys { .. } => KEYS,
+        }
+    }
+
+    /// The ports of a kind in network byte order; `None` if there is no such kind.
+    pub(in super::super) const fn ports(kind: u8, [a, b, c, d]: [u8; 4]) -> Option<Ports> {
+        let (source, destination) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+        Some(match kind {
+            NONE => Ports::None,
+            PORTS => Ports::Ports { source, destination },
+            ICMP => Ports::Icmp { kind: c, code: d, id: source },
+            KEYS => Ports::Keys { source, destination },
+            _ => return None,
+        })
+    }
 }

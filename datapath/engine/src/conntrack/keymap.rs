@@ -59,6 +59,7 @@ impl Keymap {
     }
 
     /// Gives the tuple of a packet its source key, if one is known. As gre_keymap_lookup().
+    #[inline]
     pub(super) fn complete(&self, tuple: Tuple, stage: Stage) -> Tuple {
         if !self.is_asked(&tuple) {
             return tuple;
@@ -68,6 +69,7 @@ impl Keymap {
     }
 
     /// Whether anything is known that could be of such a packet's protocol.
+    #[inline]
     pub(super) fn is_asked(&self, tuple: &Tuple) -> bool {
         tuple.protocol == protocol::GRE && !self.all.is_empty()
     }

@@ -44,7 +44,8 @@ impl Tracker {
     }
 
     /// The connection that the kernel gives an ICMP error of its own about a packet that died here after its destination was
-    /// translated: that packet's, be it never confirmed or just over. `Unseen` if the packet had none.
+    /// translated, or behind nat's INPUT after its source was as well: that packet's, be it never confirmed or just over. `Unseen`
+    /// if the packet had none.
     ///
     /// A fragment that died as such never had one: tracking saw only whole datagrams.
     pub(crate) fn recall_quoted(&self, headers: &Headers, bytes: &[u8]) -> Tracked {
@@ -52,10 +53,9 @@ impl Tracker {
         if quote.and_then(|quote| Headers::parse(headers.af, quote)).is_some_and(|quoted| quoted.fragment.is_some()) {
             return Tracked::Unseen;
         }
-        match self.recall_error(headers, bytes, Stage::Between) {
-            found @ Tracked::Of { .. } => found,
-            _ => Tracked::Unseen,
-        }
+        let stages = [Stage::Between, Stage::Leaving].into_iter();
+        let mut found = stages.map(|stage| self.recall_error(headers, bytes, stage));
+        found.find(|tracked| matches!(tracked, Tracked::Of { .. })).unwrap_or(Tracked::Unseen)
     }
 
     /// Whether packets of the connection look like those of another one between the two translations, so that somebody must
@@ -67,8 +67,9 @@ impl Tracker {
             // A reset that was its end: what never began may look the same.
             return true;
         }
-        // Who comes later looks for those who were there.
-        own.traits.has(Traits::ALIKE) || relation == Relation::New && self.meet_alike(id.index)
+        // Who comes later looks for those who were there; in a zone, somebody is likely to come before this packet leaves.
+        let (alike, zoned) = (own.traits.has(Traits::ALIKE), own.zones != [0; 2]);
+        alike || relation == Relation::New && (self.meet_alike(id.index) || zoned)
     }
 
     /// Finds a connection whose packets look the same between the two translations; both remember it.
@@ -87,11 +88,24 @@ impl Tracker {
                 && other.between(Direction::Original).is_some_and(|tuple| tuple == middle || tuple == back)
         };
         // One is enough: if there are more they know of each other.
-        let other = self.table.seek(&middle, alike).or_else(|| self.table.seek(&back, alike));
+        let other = self.table.seek_in_any(&middle, alike).or_else(|| self.table.seek_in_any(&back, alike));
         let Some((other, _)) = other else { return false };
         self.table.at_mut(other).traits.set(Traits::ALIKE, true);
         self.table.at_mut(index).traits.set(Traits::ALIKE, true);
         true
+    }
+
+    /// Whether neither [`Self::is_over`] nor [`Self::is_ambiguous`] holds, as of most packets.
+    #[inline]
+    pub(crate) fn is_plain(&self, tracked: Tracked) -> bool {
+        let Tracked::Of { id, relation, .. } = tracked else { return false };
+        relation != Relation::New
+            && self.table.get(id).is_some_and(|own| own.place == Place::Table && !own.traits.has(Traits::ALIKE))
+    }
+
+    /// Whether nothing is left of a packet's connection: it must have been one of very many that look alike, or ended long ago.
+    pub(crate) fn is_gone(&self, tracked: Tracked) -> bool {
+        matches!(tracked, Tracked::Of { id, .. } if self.get(id).is_none())
     }
 
     /// Whether a packet's connection has just ended: its tuples say less than those of any other that looks alike.
@@ -147,38 +161,65 @@ impl Tracker {
     }
 
     /// The connection that has such packets, and their direction. One that lives is better than one in limbo; then one whose
-    /// packets look exactly so at this stage than one whose packets look so at another; the newest better than older ones.
+    /// packets look exactly so at this stage than one whose packets look so at another; the newest better than older ones, but
+    /// for those that never were confirmed: of the packets that began them all but the first are known by notes.
     pub(super) fn recall_tuple(&self, tuple: &Tuple, stage: Stage) -> Option<(u32, Direction)> {
-        let mut best: Option<(u8, u32, Direction)> = None;
-        let mut weigh = |index: u32, direction: Direction, connection: &Connection| {
-            let looks = match stage {
-                Stage::Arriving => Some(connection.tuple(direction)),
-                Stage::Between => connection.between(direction),
-                Stage::Leaving => connection.leaving(direction),
-            };
-            let exact = looks.as_ref() == Some(tuple);
-            let score = u8::from(exact) * 2
-                + match connection.place {
-                    Place::Table => 5,
-                    Place::Unconfirmed => 4,
-                    _ => 0,
-                };
-            if best.is_none_or(|(had, ..)| score > had) {
-                best = Some((score, index, direction));
-            }
-            // Nothing can be better.
-            score == 7
-        };
-        let found = self.table.seek(tuple, |index, kind, connection| weigh(index, direction(kind), connection));
-        if let (None, Some(inverse)) = (found, tuple.inverse()) {
-            self.table.seek(&inverse, |index, kind, connection| {
-                let towards = if kind == REPLY { Direction::Original } else { Direction::Reply };
-                debug_assert!(kind != BETWEEN || towards == Direction::Reply);
-                weigh(index, towards, connection)
-            });
+        let (mut best, inverse) = (Best { tuple, stage, score: 0, found: None }, tuple.inverse());
+        let found =
+            self.table.seek_in_any(tuple, |index, kind, connection| best.weigh(index, direction(kind), connection));
+        if let (None, Some(inverse)) = (found, &inverse) {
+            self.table.seek_in_any(inverse, |index, kind, connection| best.weigh(index, turned(kind), connection));
         }
-        best.map(|(_, index, direction)| (index, direction))
+        // What comes back over a loopback device looks as nothing does that is found without its zone.
+        let zones = self.table.zones().filter(|_| stage != Stage::Between);
+        for zone in zones {
+            if best.found.is_some() {
+                break;
+            }
+            self.table.seek(tuple, zone, |index, kind, connection| best.weigh(index, direction(kind), connection));
+            if let Some(inverse) = &inverse {
+                self.table.seek(inverse, zone, |index, kind, connection| best.weigh(index, turned(kind), connection));
+            }
+        }
+        best.found
     }
+}
+
+/// Which connection a packet belongs to most likely.
+struct Best<'a> {
+    tuple: &'a Tuple,
+    stage: Stage,
+    score: u8,
+    found: Option<(u32, Direction)>,
+}
+
+impl Best<'_> {
+    /// Whether nothing can be better than this one.
+    fn weigh(&mut self, index: u32, direction: Direction, connection: &Connection) -> bool {
+        let looks = match self.stage {
+            Stage::Arriving => Some(connection.tuple(direction)),
+            Stage::Between => connection.between(direction),
+            Stage::Leaving => connection.leaving(direction),
+        };
+        let exact = looks.as_ref() == Some(self.tuple);
+        let score = u8::from(exact) * 2
+            + match connection.place {
+                Place::Table => 5,
+                Place::Unconfirmed => 4,
+                _ => 0,
+            };
+        let older = score == self.score && connection.place == Place::Unconfirmed;
+        if self.found.is_none() || score > self.score || older {
+            (self.score, self.found) = (score, Some((index, direction)));
+        }
+        score == 7
+    }
+}
+
+/// The direction of packets whose inverse a node stands for.
+fn turned(kind: u8) -> Direction {
+    debug_assert!(kind <= BETWEEN);
+    if kind == REPLY { Direction::Original } else { Direction::Reply }
 }
 
 /// How a packet of a direction stands to its connection. As resolve_normal_ct().

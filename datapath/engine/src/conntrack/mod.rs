@@ -6,6 +6,7 @@
 
 mod begin;
 mod binding;
+mod coming;
 mod complaint;
 mod connection;
 mod control;
@@ -14,6 +15,7 @@ pub(crate) mod error;
 pub mod expect;
 mod extra;
 mod hash;
+mod heads;
 pub mod keep;
 mod keymap;
 mod lookup;
@@ -21,6 +23,7 @@ mod pair;
 pub mod policy;
 mod proto;
 mod proxied;
+mod recent;
 pub mod settings;
 mod statistics;
 mod table;
@@ -36,6 +39,7 @@ pub use control::{Change, Draft, Refusal};
 pub(crate) use proxied::Phase;
 pub use settings::Settings;
 pub use statistics::Statistics;
+pub(crate) use timer::LIMBO_TIME;
 pub use tracker::{Full, Template, Tracker};
 pub use tuple::{Address, Direction, Tuple};
 
@@ -107,7 +111,7 @@ pub struct Snapshot {
     /// The protocol's own state.
     pub protocol: ProtocolState,
     /// The helper's name.
-    pub helper: Option<&'static str>,
+    pub helper: Option<crate::helper::user::Name>,
     /// The master's original tuple, for an expected connection.
     pub master: Option<Tuple>,
     /// Sequence adjustment of each direction, if any: correction position, offset before, offset after.

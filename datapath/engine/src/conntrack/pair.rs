@@ -4,6 +4,7 @@ use libxt::family::Af;
 
 use super::tuple::Ports;
 use super::{Address, Direction, Tuple};
+use crate::nat::{Manip, Target};
 
 /// Both tuples, 75 bytes of them instead of 80.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,7 @@ impl Pair {
     }
 
     /// The tuple of a direction.
+    #[inline]
     pub(super) fn tuple(&self, direction: Direction) -> Tuple {
         let Ends { ports: [a, b, c, d], source, destination } = self.ends[direction as usize];
         let (first, second) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
@@ -57,12 +59,27 @@ impl Pair {
         Tuple { af: self.af, protocol: self.protocol, source, destination, ports }
     }
 
+    /// The address and the port, id or key that a packet of a direction shall have on one side when it leaves: what
+    /// answers come to, or from. The inverse of the other direction's tuple without making that.
+    #[inline]
+    pub(super) fn target(&self, direction: Direction, manip: Manip) -> Target {
+        let Ends { ports: [a, b, c, d], source, destination } = &self.ends[direction.opposite() as usize];
+        let (first, second) = (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]));
+        match manip {
+            // An echo id stands first, whoever sends it.
+            Manip::Source if self.kind == Kind::Icmp => Target { address: *destination, port: first },
+            Manip::Source => Target { address: *destination, port: second },
+            Manip::Destination => Target { address: *source, port: first },
+        }
+    }
+
     /// Original and reply.
     pub(super) fn tuples(&self) -> [Tuple; 2] {
         [Direction::Original, Direction::Reply].map(|direction| self.tuple(direction))
     }
 
     /// Whether a tuple is that of a direction: what mostly differs is looked at first.
+    #[inline]
     pub(super) fn is(&self, direction: Direction, tuple: &Tuple) -> bool {
         self.ends[direction as usize] == Ends::of(tuple)
             && (self.af, self.protocol, self.kind) == (tuple.af, tuple.protocol, Kind::of(tuple.ports))
@@ -75,6 +92,7 @@ impl Pair {
 }
 
 impl Ends {
+    #[inline]
     fn of(tuple: &Tuple) -> Self {
         Self { ports: tuple.port_bytes(), source: tuple.source, destination: tuple.destination }
     }
@@ -120,6 +138,12 @@ mod tests {
             prop_assert_eq!(pair.tuples(), [original, reply]);
             prop_assert!(pair.is(Direction::Original, &original) && pair.is(Direction::Reply, &reply));
             prop_assert_eq!(pair.is(Direction::Original, &reply), original == reply);
+            for direction in [Direction::Original, Direction::Reply] {
+                let Some(leaving) = pair.tuple(direction.opposite()).inverse() else { continue };
+                for manip in [Manip::Source, Manip::Destination] {
+                    prop_assert_eq!(pair.target(direction, manip), Target::of(&leaving, manip));
+                }
+            }
             pair.set_reply(&original);
             prop_assert_eq!(pair.tuples(), [original; 2]);
         }

@@ -1,5 +1,7 @@
 //! What `net.netfilter.nf_conntrack_*` sets, with the kernel's defaults. Times are in seconds.
 
+use crate::helper::Parameters;
+
 /// All settings of connection tracking.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -43,6 +45,8 @@ pub struct Settings {
     pub tcp: TcpSettings,
     /// SCTP timeouts, indexed by `SCTP_CONNTRACK_*`.
     pub sctp: [u32; 10],
+    /// Parameters of helpers' modules.
+    pub helpers: Parameters,
 }
 
 /// `nf_conntrack_tcp_*`.
@@ -88,6 +92,7 @@ impl Default for Settings {
             icmp_messages: [1000, 50],
             tcp: TcpSettings::default(),
             sctp: [0, 10, 3, 3, 210_000, 3, 3, 3, 30, 0],
+            helpers: Parameters::default(),
         }
     }
 }

@@ -54,6 +54,11 @@ impl Counted {
         }
     }
 
+    /// Who works now.
+    pub(super) fn worker(&self) -> usize {
+        self.now
+    }
+
     /// Those of who works now.
     pub(super) fn here(&mut self) -> &mut Statistics {
         &mut self.workers[self.now]

@@ -12,7 +12,7 @@ pub(super) const NOWHERE: u16 = u16::MAX;
 /// A connection in the queue of limbo.
 pub(super) const LIMBO: u16 = u16::MAX - 1;
 /// How long a connection stays in limbo: the time that packets of it may be on their way between two hooks.
-pub(super) const LIMBO_TIME: u64 = 5 * SECOND;
+pub(crate) const LIMBO_TIME: u64 = 5 * SECOND;
 
 /// A tick is 2^28 ns, about 0.27 s.
 const TICK_BITS: u32 = 28;

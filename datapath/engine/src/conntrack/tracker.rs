@@ -1,9 +1,12 @@
 //! The tracker: what happens to a packet at the tracking stages, and how connections begin and end.
 
+use std::collections::VecDeque;
+
 use super::begin::LIMBO_MAX;
+use super::coming::Coming;
 use super::complaint::Complaint;
 use super::connection::{Connection, Place, event};
-use super::end::Crowded;
+use super::end::{Crowded, Forsaken};
 use super::error::{Message, Quote};
 use super::expect::Expectations;
 use super::keymap::Keymap;
@@ -11,12 +14,14 @@ use super::lookup::{Stage, relation};
 use super::policy::{Policies, PolicyId};
 use super::proto::icmp::classify;
 use super::proto::{self, Judgement, View};
+use super::recent::Recent;
 use super::statistics::{Counted, Statistics};
 use super::table::Table;
 use super::{ConnId, Direction, Relation, Settings, Tracked, Tuple, status};
 use crate::helper::HelperId;
+use crate::helper::user::UserHelpers;
 use crate::wire::Headers;
-use crate::{Effects, Hook, Now, Packet, Verdict};
+use crate::{Effects, Now, Packet, Verdict};
 
 /// All connections and what decides about them.
 #[derive(Debug)]
@@ -26,12 +31,19 @@ pub struct Tracker {
     /// Connections in the table.
     pub(super) len: u32,
     pub(super) listening: bool,
+    pub(super) coming: Coming,
     pub(super) statistics: Counted,
     /// The table was found full: what may go is looked for, see [`super::end`].
     pub(super) crowded: Option<Crowded>,
+    /// Devices and addresses that are gone.
+    pub(super) forsaken: VecDeque<Forsaken>,
     pub(super) labelling: bool,
     pub(super) expectations: Expectations,
     pub(super) policies: Policies,
+    /// Helpers that are programs.
+    pub(crate) user_helpers: UserHelpers,
+    /// Whose the last packets were.
+    pub(super) recent: Recent,
     /// The other ends' keys of PPTP's GRE.
     pub(crate) keymap: Keymap,
     /// Somebody listens to news of expectations.
@@ -40,6 +52,8 @@ pub struct Tracker {
     pub(super) keeping: bool,
     /// Slots that changed, each once.
     pub(super) changed: Vec<u32>,
+    /// What made way for the packet in hand, and when it would have expired.
+    pub(super) evicted: Vec<(ConnId, u64)>,
 }
 
 /// What `-j CT` lays down for a packet that has no connection yet (`struct nf_conn` with `IPS_TEMPLATE`).
@@ -84,15 +98,20 @@ impl Tracker {
             table,
             len: 0,
             listening: false,
+            coming: Coming::default(),
             statistics: Counted::default(),
             crowded: None,
+            forsaken: VecDeque::new(),
             labelling: false,
             expectations: Expectations::default(),
             policies: Policies::default(),
+            user_helpers: UserHelpers::default(),
+            recent: Recent::default(),
             keymap: Keymap::default(),
             awaiting_news: false,
             keeping: false,
             changed: Vec::new(),
+            evicted: Vec::new(),
         }
     }
 
@@ -119,7 +138,7 @@ impl Tracker {
 
     /// A packet in PREROUTING or OUTPUT finds its connection or makes one, and moves its state. As nf_conntrack_in().
     ///
-    /// A packet that comes back over a loopback device is found again, not tracked twice.
+    /// A packet that comes back over a loopback device with its connection is not to be tracked twice: see [`Self::recall`].
     pub fn track(
         &mut self,
         packet: &Packet<'_>,
@@ -128,12 +147,6 @@ impl Tracker {
         now: Now,
         out: &mut Effects,
     ) -> Result<Tracked, Full> {
-        if packet.hook == Hook::Prerouting && packet.in_device.is_some_and(|device| device.loopback) {
-            let again = self.recall_at(packet, headers, Stage::Leaving);
-            if let Tracked::Of { .. } = again {
-                return Ok(again);
-            }
-        }
         let Some(view) = View::of(packet, headers, &self.settings) else {
             self.statistics.here().invalid += 1;
             return Ok(Tracked::Invalid);
@@ -164,15 +177,18 @@ impl Tracker {
                 return Ok(tracked);
             }
         }
-        let Some(tuple) = Tuple::of(view.af, view.protocol, view.source, view.destination, view.transport) else {
+        let Some(mut tuple) = Tuple::of(view.af, view.protocol, view.source, view.destination, view.transport) else {
             self.statistics.here().invalid += 1;
             return Ok(Tracked::Invalid);
         };
-        let tuple = self.keymap.complete(tuple, Stage::Arriving);
+        if self.keymap.is_asked(&tuple) {
+            tuple = self.keymap.complete(tuple, Stage::Arriving);
+        }
         let zones = template.map_or([0; 2], |template| template.zones);
         // A reopened connection is looked up once more, and then there is none.
         for _ in 0..2 {
-            let (index, direction, fresh) = match self.find_alive(&tuple, zones, now, out) {
+            let known = self.find_alive(&tuple, zones, now, out).or_else(|| self.find_coming(&tuple, zones));
+            let (index, direction, fresh) = match known {
                 Some((index, direction)) => (index, direction, false),
                 None => {
                     let Some(index) = self.begin(&tuple, zones, template, now, out)? else { break };
@@ -182,14 +198,18 @@ impl Tracker {
             let relation = relation(self.table.at(index), direction);
             let before = self.table.at(index).deadline;
             let moved = self.table.extra(index).and_then(|extra| Some(extra.shifts?[direction.opposite() as usize]));
+            let untold = self.take_untold(index);
             let own = self.own_settings(index);
             let settings = own.as_ref().unwrap_or(&self.settings);
             let connection = self.table.at_mut(index);
             let judgement = proto::packet(connection, direction, view, fresh, settings, moved, now);
-            if let Judgement::Refresh(_) | Judgement::Kill = judgement {
-                connection.count(direction, view.length);
-            }
             let lowered = core::mem::replace(&mut connection.deadline, before);
+            if let Some(untold) = untold {
+                self.tell_first(index, untold, now, out);
+            }
+            if let Judgement::Refresh(_) | Judgement::Kill = judgement {
+                self.table.at_mut(index).count(direction, view.length);
+            }
             match judgement {
                 Judgement::Refresh(timeout) => self.refresh(index, timeout, now),
                 Judgement::Pass => {}
@@ -197,7 +217,7 @@ impl Tracker {
                 Judgement::Invalid => {
                     if fresh {
                         self.free(index, now, out);
-                    } else {
+                    } else if self.table.at(index).place == Place::Table {
                         self.table.set_deadline(index, lowered);
                     }
                     break;
@@ -214,6 +234,7 @@ impl Tracker {
                     connection.note(event::REPLY);
                 }
             }
+            self.await_last_stage(index);
             return Ok(Tracked::Of { id: self.table.id(index), direction, relation });
         }
         self.statistics.here().invalid += 1;
@@ -223,6 +244,9 @@ impl Tracker {
     /// The last stage at POSTROUTING and INPUT, for every packet of a connection: a new connection enters the table; the
     /// events that piled up are made. As nf_conntrack_confirm().
     pub fn confirm(&mut self, tracked: Tracked, now: Now, out: &mut Effects) -> Verdict {
+        if !self.evicted.is_empty() {
+            self.end_evicted(now, out);
+        }
         let Tracked::Of { id, direction, .. } = tracked else { return Verdict::Accept };
         let Some(connection) = self.table.get(id) else { return Verdict::Accept };
         if connection.place == Place::Unconfirmed {

@@ -108,6 +108,7 @@ impl Direction {
 impl Tuple {
     /// The tuple of a packet whose transport header is `transport` (what there is of it); `None` if it is too short.
     /// As nf_ct_get_tuple().
+    #[inline]
     pub fn of(af: Af, protocol: u8, source: Address, destination: Address, transport: &[u8]) -> Option<Self> {
         let ports = match (af, protocol) {
             (_, protocol::TCP | protocol::UDP | protocol::UDPLITE | protocol::SCTP) => {
@@ -125,6 +126,7 @@ impl Tuple {
     }
 
     /// The tuple of an answer; `None` for ICMP types that have none. As nf_ct_invert_tuple().
+    #[inline]
     pub fn inverse(&self) -> Option<Self> {
         let ports = match self.ports {
             Ports::Ports { source, destination } => Ports::Ports { source: destination, destination: source },
@@ -147,6 +149,7 @@ impl Tuple {
     }
 
     /// The transport half in four bytes.
+    #[inline]
     pub(crate) fn port_bytes(&self) -> [u8; 4] {
         let (a, b) = match self.ports {
             Ports::Ports { source, destination } | Ports::Keys { source, destination } => (source, destination),
@@ -240,6 +243,13 @@ impl Address {
             Af::V4 => Ipv4Addr::new(self.0[0], self.0[1], self.0[2], self.0[3]).into(),
             Af::V6 => Ipv6Addr::from(self.0).into(),
         }
+    }
+
+    /// As two words; of IPv4 only the lower half of the first is not zero.
+    #[inline]
+    pub(super) fn halves(self) -> [u64; 2] {
+        let all = u128::from_le_bytes(self.0);
+        [all as u64, (all >> 64) as u64]
     }
 }
 

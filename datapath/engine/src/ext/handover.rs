@@ -98,9 +98,27 @@ impl Rule {
         Self { handover: Handover { af: site.af, target, revision, info, last }, index: None }
     }
 
+    /// Has a program asked, without which packets go on. As nfnl_userspace_cthelper().
+    pub(crate) fn asking(af: Af, queue: u16) -> Self {
+        // struct xt_NFQ_info_v3 as the kernel aligns it: the first queue, how many, the flag of a bypass.
+        let [number, one] = [queue, 1].map(u16::to_ne_bytes);
+        let info = [number, one, one, [0; 2]].concat();
+        Self { handover: Handover { af, target: QUEUE, revision: 3, info, last: true }, index: None }
+    }
+
+    /// Its number, once the kernel is ready.
+    pub(crate) fn number(&self, handing: &[bool]) -> Option<u8> {
+        self.index.filter(|index| handing.get(*index).copied().unwrap_or(false)).and_then(number)
+    }
+
     /// The queues that an NFQUEUE names.
     pub(crate) fn queues(&self) -> Option<RangeInclusive<u16>> {
         self.handover.queues()
+    }
+
+    /// Whether it is a timer, which a new table begins anew. As idletimer_tg_checkentry().
+    pub(crate) fn is_timer(&self) -> bool {
+        self.handover.target == TIMER
     }
 
     /// Finds or takes a number.
@@ -136,9 +154,8 @@ pub(crate) fn act(rule: &Rule, scene: &mut Scene<'_, '_>) -> Outcome {
         // As nf_dup_ipv4() with nf_skb_duplicated: no copies of copies.
         return Outcome::Continue;
     }
-    let ready = |index: &usize| scene.stores.handing.get(*index).copied().unwrap_or(false);
-    let number = rule.index.filter(ready).and_then(number);
-    let noted = number.is_some_and(|number| scene.packet.tasks.add(number, rule.handover.last));
+    let noted =
+        rule.number(&scene.stores.handing).is_some_and(|number| scene.packet.tasks.add(number, rule.handover.last));
     match (rule.handover.last, noted) {
         (false, _) => Outcome::Continue,
         (true, true) => Outcome::Verdict(Verdict::Accept),
@@ -149,8 +166,7 @@ pub(crate) fn act(rule: &Rule, scene: &mut Scene<'_, '_>) -> Outcome {
 
 /// Has the packet counted behind the datapath's chain, as often as rules say.
 pub(crate) fn count(rule: &Rule, scene: &mut Scene<'_, '_>) -> bool {
-    let ready = |index: &usize| scene.stores.handing.get(*index).copied().unwrap_or(false);
-    if let Some(number) = rule.index.filter(ready).and_then(number) {
+    if let Some(number) = rule.number(&scene.stores.handing) {
         scene.packet.tasks.add_again(number);
     }
     true

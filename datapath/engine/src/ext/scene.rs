@@ -17,7 +17,7 @@ pub struct Scene<'a, 'p> {
     /// The packet; its hook and devices are those of the hook being judged.
     pub packet: &'a mut Packet<'p>,
     /// Its outline; whoever changes bytes keeps it true.
-    pub headers: Headers,
+    pub headers: &'a mut Headers,
     /// What rules compare the packet with, as long as it is true; whoever changes addresses, ports, protocol, devices or
     /// the length of the packet takes it away.
     pub(crate) key: Option<Key>,
@@ -31,6 +31,8 @@ pub struct Scene<'a, 'p> {
     pub template: Option<Template>,
     /// What REJECT made it as, if it is an answer of this machine's own to a packet it refused.
     pub(crate) answer: Option<Answer>,
+    /// The kernel's own error about an untracked packet: it has no connection, and `-j CT` takes it for one that has.
+    pub(crate) orphaned: bool,
     /// A rule changed addresses past what its connection knows: no tuple says any more whose packet it is.
     pub(crate) strayed: bool,
     /// `-j TRACE` was met (`skb->nf_trace`).
@@ -57,6 +59,15 @@ impl Scene<'_, '_> {
     /// The transport header and what follows it.
     pub fn segment(&self) -> &[u8] {
         self.headers.segment(self.packet.data.bytes())
+    }
+
+    /// What the kernel's matches for a protocol take for its header when they do not ask whether this is a fragment: behind the
+    /// first, ipv6_find_hdr() finds none, and all stays at the packet's beginning.
+    pub fn supposed_segment(&self) -> &[u8] {
+        match self.headers.af {
+            Af::V6 if self.headers.fragment_offset() != 0 => self.packet.data.bytes(),
+            _ => self.segment(),
+        }
     }
 
     /// Its length in bytes as rules count it.

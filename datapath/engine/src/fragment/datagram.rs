@@ -4,7 +4,8 @@ use libxt::family::Af;
 
 use super::piece::{Flow, Piece, Place};
 use crate::effects::{Effects, Release};
-use crate::packet::{PacketId, Tasks, Verdict};
+use crate::icmp_error::Arrival;
+use crate::packet::PacketId;
 use crate::wire::{ipv4, ipv6, set_u16};
 
 /// A datagram in pieces.
@@ -30,6 +31,8 @@ pub(crate) struct Datagram {
     longest_df: usize,
     /// Bytes that stand in one stretch already, whatever the pieces say.
     pub(super) pulled: usize,
+    /// How the first fragment came in.
+    pub(super) arrived: Option<Arrival>,
 }
 
 /// What a piece did to its datagram.
@@ -66,6 +69,7 @@ impl Datagram {
             longest: 0,
             longest_df: 0,
             pulled: 0,
+            arrived: None,
         }
     }
 
@@ -194,6 +198,13 @@ impl Datagram {
         true
     }
 
+    /// Where each piece but the last ends in the whole.
+    pub(crate) fn seams(&self) -> Vec<usize> {
+        let header = self.pieces.first().map_or(0, |first| first.header(self.flow.af));
+        let ends = self.pieces.iter().map(|piece| header + piece.offset + piece.payload.len());
+        ends.take(self.pieces.len().saturating_sub(1)).collect()
+    }
+
     /// Whether the longest fragment was one that must not be cut: then the whole carries DF.
     pub(super) const fn keeps_df(&self) -> bool {
         self.longest_df == self.longest
@@ -202,14 +213,7 @@ impl Datagram {
     /// Drops all pieces.
     pub(super) fn give_up(self, out: &mut Effects) {
         for piece in self.pieces {
-            out.releases.push(Release {
-                id: piece.id,
-                verdict: Verdict::Drop,
-                bytes: None,
-                mark: None,
-                priority: None,
-                tasks: Tasks::default(),
-            });
+            out.releases.push(Release::drop(piece.id));
         }
     }
 

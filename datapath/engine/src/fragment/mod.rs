@@ -4,12 +4,14 @@
 //! - [`datagram`]: the fragments of one datagram, and when they are all of it. As inet_fragment.c with ip_fragment.c and
 //!   nf_conntrack_reasm.c, which disagree about what a contradiction costs.
 //! - [`cut`]: in which sizes a datagram leaves. As ip_do_fragment() and ip6_fragment().
+//! - [`late`]: who hears that a datagram never became whole. As ip_expire() and ip6frag_expire_frag_queue().
 //! - [`release`]: the held fragments get their verdicts.
 //!
 //! Memory is bounded in bytes and in pieces, and the work for a piece by the number of gaps in its datagram.
 
 mod cut;
 mod datagram;
+mod late;
 mod piece;
 mod release;
 
@@ -23,6 +25,7 @@ use self::datagram::Inserted;
 use self::piece::{Flow, Found};
 use crate::effects::Effects;
 use crate::host::Now;
+use crate::icmp_error::{Arrival, Means};
 use crate::packet::{Hook, Packet};
 use crate::wire::Headers;
 
@@ -116,8 +119,12 @@ impl Fragments {
         let timeout = if packet.af == Af::V4 { four } else { six };
         let until = now.monotonic.saturating_add(u64::from(timeout).saturating_mul(1_000_000_000));
         let datagram = self.datagrams.entry(key).or_insert_with(|| Datagram::new(flow, until));
+        let is_first = piece.offset == 0;
         let inserted = datagram.insert(piece, place);
         if inserted == Inserted::Fits {
+            if is_first {
+                datagram.arrived = Arrival::of(packet);
+            }
             self.held += cost;
             self.pieces += 1;
             if !datagram.is_whole() {
@@ -135,14 +142,16 @@ impl Fragments {
         if inserted == Inserted::Apart { Added::Apart } else { Added::Refused }
     }
 
-    /// Drops the pieces of datagrams whose time is over.
-    pub(crate) fn expire(&mut self, now: Now, out: &mut Effects) {
-        self.pulled.retain(|pulled| pulled.until > now.monotonic);
-        let late = self.datagrams.extract_if(|_, datagram| datagram.until <= now.monotonic);
+    /// Drops the pieces of datagrams whose time is over, and tells their senders where the kernel does.
+    pub(crate) fn expire(&mut self, means: &mut Means<'_>) {
+        let now = means.now.monotonic;
+        self.pulled.retain(|pulled| pulled.until > now);
+        let late = self.datagrams.extract_if(|_, datagram| datagram.until <= now);
         for (_, datagram) in late {
             self.held = self.held.saturating_sub(datagram.cost());
             self.pieces = self.pieces.saturating_sub(datagram.len());
-            datagram.give_up(out);
+            let _ = datagram.tell(means);
+            datagram.give_up(means.out);
         }
     }
 

@@ -10,7 +10,7 @@ use super::piece::Piece;
 use super::{CARRIED, Fragments, LIFETIME, Pulled};
 use crate::effects::{Effects, Release};
 use crate::host::Now;
-use crate::packet::{Hook, Packet, Tasks, Verdict};
+use crate::packet::{Hook, Packet, Verdict};
 use crate::wire::{Headers, ipv4, ipv6, set_u16, u16_at};
 
 impl Fragments {
@@ -118,14 +118,7 @@ impl Datagram {
             let written = parts.next().and_then(|part| cut::write(&self, bytes, header, part, df, &mut out.bytes));
             let release = match written {
                 Some(()) => piece.go(start, whole, out),
-                None => Release {
-                    id: piece.id,
-                    verdict: Verdict::Drop,
-                    bytes: None,
-                    mark: None,
-                    priority: None,
-                    tasks: Tasks::default(),
-                },
+                None => Release::drop(piece.id),
             };
             out.releases.push(release);
         }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use libxt::family::Af;
 
 use super::text::{Text, find, number};
-use super::{Call, Helper, Policy};
+use super::{About, Call, Helper, Policy};
 use crate::Verdict;
 use crate::conntrack::expect::{Expected, Follow};
 use crate::conntrack::tuple::{Ports, protocol};
@@ -16,33 +16,25 @@ pub(crate) struct Amanda;
 
 /// What stands in front of a port.
 const STREAMS: [&[u8]; 4] = [b"DATA ", b"MESG ", b"INDEX ", b"STATE "];
-/// Seconds that the connection lives from an answer on: a client may take its time (`master_timeout`).
-const PATIENCE: u32 = 300;
 /// Digits of a port.
 const DIGITS: usize = 5;
 
 impl Helper for Amanda {
-    fn name(&self) -> &'static str {
-        "amanda"
-    }
-
-    fn protocols(&self) -> &'static [u8] {
-        &[protocol::UDP]
-    }
-
-    fn reads(&self, _: Af) -> bool {
-        true
-    }
-
-    fn policies(&self) -> &'static [Policy] {
-        &[Policy { most: 4, timeout: 180 }]
+    fn about(&self) -> &'static About {
+        &About {
+            name: "amanda",
+            protocols: &[protocol::UDP],
+            families: &[Af::V4, Af::V6],
+            policies: &[Policy { most: 4, timeout: 180 }],
+        }
     }
 
     fn help(&self, call: &mut Call<'_, '_>) -> Verdict {
         if call.direction == Direction::Original {
             return Verdict::Accept;
         }
-        call.refresh(PATIENCE);
+        // A client may take its time.
+        call.refresh(call.parameters().amanda_master);
         const CONNECT: &[u8] = b"CONNECT ";
         let Some(start) = find(call.payload(), CONNECT).map(|at| at + CONNECT.len()) else { return Verdict::Accept };
         let Some(stop) = call.payload().get(start..).and_then(|rest| find(rest, b"\n")) else { return Verdict::Accept };

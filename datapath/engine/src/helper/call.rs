@@ -1,11 +1,11 @@
 //! What a helper sees of a packet, and what it can do about it.
 
-use super::Memory;
+use super::{Memory, Parameters, sequence};
 use crate::conntrack::expect::Expected;
-use crate::conntrack::{ConnId, Connection, Direction, Refusal, Relation, Tracker, Tuple, status};
+use crate::conntrack::{ConnId, Connection, Direction, Refusal, Relation, Tracked, Tracker, Tuple, status};
 use crate::host::Host;
 use crate::wire::Headers;
-use crate::{Effects, Now, Packet};
+use crate::{Effects, Hook, Now, Packet, Verdict};
 
 /// A packet in front of a helper.
 pub(crate) struct Call<'a, 'p> {
@@ -24,6 +24,11 @@ pub(crate) struct Call<'a, 'p> {
 }
 
 impl Call<'_, '_> {
+    /// What is set of helpers.
+    pub(crate) fn parameters(&self) -> &Parameters {
+        &self.tracker.settings().helpers
+    }
+
     /// The connection.
     pub(crate) fn connection(&self) -> &Connection {
         self.tracker.get(self.id).expect("help() has looked")
@@ -84,4 +89,44 @@ impl Call<'_, '_> {
     pub(crate) fn unexpect(&mut self, tuple: &Tuple) {
         self.tracker.unexpect(self.id, tuple, self.now, self.out);
     }
+}
+
+/// Helpers and moved sequence numbers, for every packet of a connection. As the first half of nf_confirm().
+pub(crate) fn help(
+    tracker: &mut Tracker,
+    tracked: Tracked,
+    packet: &mut Packet<'_>,
+    headers: &mut Headers,
+    host: &dyn Host,
+    now: Now,
+    out: &mut Effects,
+) -> Verdict {
+    let Tracked::Of { id, direction, relation } = tracked else { return Verdict::Accept };
+    let Some(connection) = tracker.get(id) else { return Verdict::Accept };
+    if connection.is_plain() {
+        return Verdict::Accept;
+    }
+    if connection.tuple(Direction::Original).protocol != headers.protocol {
+        // An ICMP error of the connection is no payload of it; nf_confirm() knows that of answers alone.
+        let mistaken = relation == Relation::Related && direction == Direction::Original;
+        let Some(helper) = tracker.helper(id).filter(|helper| mistaken && helper.mistakes_errors()) else {
+            return Verdict::Accept;
+        };
+        return helper.help(&mut Call { tracker, id, direction, relation, packet, headers, host, now, out });
+    }
+    let looped = packet.hook == Hook::Input && packet.in_device.is_some_and(|device| device.loopback);
+    let moved = connection.status() & status::SEQ_ADJUST != 0 && !looped;
+    if let Some(helper) = tracker.helper(id) {
+        let mut call = Call { tracker: &mut *tracker, id, direction, relation, packet, headers, host, now, out };
+        let verdict = helper.help(&mut call);
+        if verdict != Verdict::Accept {
+            return verdict;
+        }
+    }
+    // What this packet itself has made longer begins behind it.
+    if moved && !sequence::adjust(tracker, id, direction, packet, headers) {
+        tracker.count_drop();
+        return Verdict::Drop;
+    }
+    Verdict::Accept
 }

@@ -5,11 +5,11 @@ mod command;
 use libxt::family::Af;
 
 use super::text::Text;
-use super::{Call, Helper, Memory, Policy};
+use super::{About, Call, Helper, Memory, Policy};
 use crate::Verdict;
 use crate::conntrack::expect::{Expected, Follow};
 use crate::conntrack::tuple::{Ports, protocol};
-use crate::conntrack::{Direction, Relation, Tuple};
+use crate::conntrack::{Address, Direction, Relation, Tuple};
 use crate::wire::u32_at;
 use command::{Found, Named, find};
 
@@ -27,20 +27,13 @@ struct Starts {
 }
 
 impl Helper for Ftp {
-    fn name(&self) -> &'static str {
-        "ftp"
-    }
-
-    fn protocols(&self) -> &'static [u8] {
-        &[protocol::TCP]
-    }
-
-    fn reads(&self, _: Af) -> bool {
-        true
-    }
-
-    fn policies(&self) -> &'static [Policy] {
-        &[Policy { most: 1, timeout: 300 }]
+    fn about(&self) -> &'static About {
+        &About {
+            name: "ftp",
+            protocols: &[protocol::TCP],
+            families: &[Af::V4, Af::V6],
+            policies: &[Policy { most: 1, timeout: 300 }],
+        }
     }
 
     fn help(&self, call: &mut Call<'_, '_>) -> Verdict {
@@ -50,6 +43,8 @@ impl Helper for Ftp {
         let (Some(sequence), Some(&last)) = (u32_at(call.segment(), 4), call.payload().last()) else {
             return Verdict::Accept;
         };
+        // What was joined is read in one stretch.
+        call.packet.data.pull(call.headers.end);
         // As the sender counts: rewriting comes after.
         let next = sequence.wrapping_add(call.payload().len() as u32);
         let at = call.direction as usize;
@@ -59,9 +54,10 @@ impl Helper for Ftp {
                 Found::Nothing => {}
                 Found::Part => return Verdict::Drop,
                 Found::Command(named) => {
-                    if named.elsewhere(&call.tuple(call.direction)) {
+                    let elsewhere = named.elsewhere(&call.tuple(call.direction));
+                    if elsewhere.is_some() && !call.parameters().ftp_loose {
                         // Nobody opens a way to a third.
-                    } else if !announce(call, &named) {
+                    } else if !announce(call, &named, elsewhere) {
                         note(call, at, last, next);
                         return Verdict::Drop;
                     }
@@ -88,10 +84,12 @@ fn note(call: &mut Call<'_, '_>, at: usize, last: u8, next: u32) {
 }
 
 /// Expects the data connection, and has the command say what the other side can reach.
-fn announce(call: &mut Call<'_, '_>, named: &Named) -> bool {
+fn announce(call: &mut Call<'_, '_>, named: &Named, elsewhere: Option<Address>) -> bool {
     let (here, there) = (call.direction, call.direction.opposite());
     let back = call.tuple(there);
-    let tuple = Tuple { protocol: protocol::TCP, ports: Ports::Ports { source: 0, destination: named.port }, ..back };
+    let ports = Ports::Ports { source: 0, destination: named.port };
+    let destination = elsewhere.unwrap_or(back.destination);
+    let tuple = Tuple { protocol: protocol::TCP, ports, destination, ..back };
     let expected = Expected::new(Some(back.source), None, tuple);
     if !call.translated() {
         return call.expect(expected).is_ok();

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use libxt::family::Af;
 
 use super::text::{Text, number};
-use super::{Call, Helper, Policy};
+use super::{About, Call, Helper, Parameters, Policy};
 use crate::Verdict;
 use crate::conntrack::expect::{Expected, Follow};
 use crate::conntrack::tuple::{Ports, protocol};
@@ -34,20 +34,17 @@ const OFFER: usize = 26;
 const PLACE: usize = 12;
 
 impl Helper for Irc {
-    fn name(&self) -> &'static str {
-        "irc"
+    fn about(&self) -> &'static About {
+        &About {
+            name: "irc",
+            protocols: &[protocol::TCP],
+            families: &[Af::V4],
+            policies: &[Policy { most: 8, timeout: 300 }],
+        }
     }
 
-    fn protocols(&self) -> &'static [u8] {
-        &[protocol::TCP]
-    }
-
-    fn reads(&self, af: Af) -> bool {
-        af == Af::V4
-    }
-
-    fn policies(&self) -> &'static [Policy] {
-        &[Policy { most: 8, timeout: 300 }]
+    fn policy(&self, class: usize, parameters: &Parameters) -> Option<Policy> {
+        (class == 0).then_some(Policy { most: parameters.irc_channels, timeout: parameters.irc_timeout })
     }
 
     fn help(&self, call: &mut Call<'_, '_>) -> Verdict {

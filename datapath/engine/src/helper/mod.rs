@@ -9,9 +9,11 @@ pub(crate) mod amanda;
 mod broadcast;
 mod call;
 pub(crate) mod ftp;
+pub(crate) mod h323;
 pub(crate) mod irc;
 mod mangle;
 pub(crate) mod netbios;
+mod parameters;
 pub(crate) mod pptp;
 pub(crate) mod sane;
 pub(crate) mod sequence;
@@ -19,32 +21,48 @@ pub(crate) mod sip;
 pub(crate) mod snmp;
 mod text;
 pub(crate) mod tftp;
+pub mod user;
 
-pub(crate) use call::Call;
+pub(crate) use call::{Call, help};
+pub use parameters::Parameters;
 
 use libxt::family::Af;
 
-use crate::conntrack::{ConnId, Direction, Tracked, Tracker, status};
-use crate::host::Host;
-use crate::wire::Headers;
-use crate::{Effects, Hook, Now, Packet, Verdict};
+use crate::conntrack::{ConnId, Tracker};
+use crate::{Effects, Now, Verdict};
 
 /// A helper: `struct nf_conntrack_helper`.
 pub(crate) trait Helper: Sync {
-    /// Its name, as rules and listings have it.
-    fn name(&self) -> &'static str;
-    /// The transport protocols that it reads.
-    fn protocols(&self) -> &'static [u8];
-    /// Whether it reads connections of a family.
-    fn reads(&self, af: Af) -> bool;
-    /// The classes of its expectations.
-    fn policies(&self) -> &'static [Policy];
+    /// What it is.
+    fn about(&self) -> &'static About;
+    /// What holds of a class of its expectations.
+    fn policy(&self, class: usize, _: &Parameters) -> Option<Policy> {
+        self.about().policies.get(class).copied()
+    }
+    /// Whether it takes an ICMP error that goes the way of the first packet for one of its own protocol's, as the kernel's does
+    /// where it does not ask how the packet stands to the connection.
+    fn mistakes_errors(&self) -> bool {
+        false
+    }
     /// Looks at a packet. As `help`.
     fn help(&self, call: &mut Call<'_, '_>) -> Verdict;
     /// A connection of its leaves the table. As `destroy`.
     fn end(&self, tracker: &mut Tracker, id: ConnId, now: Now, out: &mut Effects) {
         let _ = (tracker, id, now, out);
     }
+}
+
+/// What a helper is, whatever a packet holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About {
+    /// Its name, as rules and listings have it.
+    pub(crate) name: &'static str,
+    /// The transport protocols that it reads.
+    pub(crate) protocols: &'static [u8],
+    /// The families whose connections it reads.
+    pub(crate) families: &'static [Af],
+    /// The classes of its expectations.
+    pub(crate) policies: &'static [Policy],
 }
 
 /// What holds of a class of expectations: `struct nf_conntrack_expect_policy`.
@@ -56,7 +74,7 @@ pub(crate) struct Policy {
     pub(crate) timeout: u32,
 }
 
-/// Names a helper: its place in the list of all.
+/// Names a helper: its place in the list of all, or of programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HelperId(u8);
 
@@ -72,6 +90,8 @@ pub(crate) enum Memory {
     Pptp(pptp::Session),
     /// SIP: what was asked last.
     Sip(sip::Asked),
+    /// H.323: ports that either end knows.
+    H323(Box<h323::Session>),
     /// SANE: the next answer is that to NET_START.
     Sane,
 }
@@ -88,65 +108,23 @@ const HELPERS: &[&dyn Helper] = &[
     &snmp::Traps,
     &pptp::Pptp,
     &sip::Sip,
+    &h323::Ras,
+    &h323::Q931,
+    &h323::H245,
 ];
 
-/// The helper of a name for a family and a transport protocol. As __nf_conntrack_helper_find().
-pub fn find(name: &[u8], af: Af, protocol: u8) -> Option<HelperId> {
+/// The helper of ours of a name for a family and a transport protocol. As __nf_conntrack_helper_find().
+pub(crate) fn find(name: &[u8], af: Af, protocol: u8) -> Option<HelperId> {
     let fits = |helper: &&dyn Helper| {
-        helper.name().as_bytes() == name && helper.reads(af) && helper.protocols().contains(&protocol)
+        let about = helper.about();
+        about.name.as_bytes() == name && about.families.contains(&af) && about.protocols.contains(&protocol)
     };
     HELPERS.iter().position(fits).map(|at| HelperId(at as u8))
 }
 
-impl HelperId {
-    /// The helper.
-    pub(crate) fn helper(self) -> &'static dyn Helper {
-        HELPERS.get(usize::from(self.0)).copied().unwrap_or(HELPERS[0])
-    }
-
-    /// As a number that outlives a crash; 0 is none.
-    pub(crate) fn number(id: Option<Self>) -> u8 {
-        id.map_or(0, |id| id.0.saturating_add(1))
-    }
-
-    /// The helper of such a number.
-    pub(crate) fn from_number(number: u8) -> Option<Self> {
-        let id = number.checked_sub(1)?;
-        (usize::from(id) < HELPERS.len()).then_some(Self(id))
-    }
-}
-
-/// Helpers and moved sequence numbers, for every packet of a connection. As the first half of nf_confirm().
-pub(crate) fn help(
-    tracker: &mut Tracker,
-    tracked: Tracked,
-    packet: &mut Packet<'_>,
-    headers: &mut Headers,
-    host: &dyn Host,
-    now: Now,
-    out: &mut Effects,
-) -> Verdict {
-    let Tracked::Of { id, direction, relation } = tracked else { return Verdict::Accept };
-    let Some(connection) = tracker.get(id) else { return Verdict::Accept };
-    // An ICMP error of the connection is no payload of it.
-    if connection.is_plain() || connection.tuple(Direction::Original).protocol != headers.protocol {
-        return Verdict::Accept;
-    }
-    let looped = packet.hook == Hook::Input && packet.in_device.is_some_and(|device| device.loopback);
-    let moved = connection.status() & status::SEQ_ADJUST != 0 && !looped;
-    if let Some(helper) = tracker.helper(id) {
-        let mut call = Call { tracker: &mut *tracker, id, direction, relation, packet, headers, host, now, out };
-        let verdict = helper.help(&mut call);
-        if verdict != Verdict::Accept {
-            return verdict;
-        }
-    }
-    // What this packet itself has made longer begins behind it.
-    if moved && !sequence::adjust(tracker, id, direction, packet, headers) {
-        tracker.count_drop();
-        return Verdict::Drop;
-    }
-    Verdict::Accept
+/// The helper of ours that an id names; `None` if that is a program.
+pub(crate) fn built_in(id: HelperId) -> Option<&'static dyn Helper> {
+    HELPERS.get(usize::from(id.0)).copied()
 }
 
 #[cfg(test)]

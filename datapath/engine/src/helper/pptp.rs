@@ -7,7 +7,7 @@ mod message;
 
 use libxt::family::Af;
 
-use super::{Call, Helper, Memory, Policy};
+use super::{About, Call, Helper, Memory, Policy};
 use crate::conntrack::expect::{Expected, Follow};
 use crate::conntrack::tuple::{Ports, protocol};
 use crate::conntrack::{ConnId, Direction, Relation, Tracker, Tuple};
@@ -56,20 +56,13 @@ enum Dialled {
 }
 
 impl Helper for Pptp {
-    fn name(&self) -> &'static str {
-        "pptp"
-    }
-
-    fn protocols(&self) -> &'static [u8] {
-        &[protocol::TCP]
-    }
-
-    fn reads(&self, af: Af) -> bool {
-        af == Af::V4
-    }
-
-    fn policies(&self) -> &'static [Policy] {
-        &[Policy { most: 2, timeout: 300 }]
+    fn about(&self) -> &'static About {
+        &About {
+            name: "pptp",
+            protocols: &[protocol::TCP],
+            families: &[Af::V4],
+            policies: &[Policy { most: 2, timeout: 300 }],
+        }
     }
 
     fn help(&self, call: &mut Call<'_, '_>) -> Verdict {

@@ -2,7 +2,7 @@
 
 use libxt::family::Af;
 
-use super::{Call, Helper, Memory, Policy};
+use super::{About, Call, Helper, Memory, Policy};
 use crate::Verdict;
 use crate::conntrack::expect::Expected;
 use crate::conntrack::tuple::{Ports, protocol};
@@ -17,20 +17,13 @@ const NET_START: u32 = 7;
 const HEADER: usize = 8;
 
 impl Helper for Sane {
-    fn name(&self) -> &'static str {
-        "sane"
-    }
-
-    fn protocols(&self) -> &'static [u8] {
-        &[protocol::TCP]
-    }
-
-    fn reads(&self, _: Af) -> bool {
-        true
-    }
-
-    fn policies(&self) -> &'static [Policy] {
-        &[Policy { most: 1, timeout: 300 }]
+    fn about(&self) -> &'static About {
+        &About {
+            name: "sane",
+            protocols: &[protocol::TCP],
+            families: &[Af::V4, Af::V6],
+            policies: &[Policy { most: 1, timeout: 300 }],
+        }
     }
 
     fn help(&self, call: &mut Call<'_, '_>) -> Verdict {

@@ -9,7 +9,7 @@ mod text;
 
 use libxt::family::Af;
 
-use super::{Call, Helper, Memory, Policy};
+use super::{About, Call, Helper, Memory, Policy};
 use crate::Verdict;
 use crate::conntrack::expect::{Expected, flag};
 use crate::conntrack::tuple::{Ports, protocol};
@@ -48,32 +48,23 @@ type Judged = Result<(), Verdict>;
 
 const DROPPED: Judged = Err(Verdict::Drop);
 
-/// Seconds that the connection lives from a message on (`sip_timeout`).
-const PATIENCE: u32 = 3600;
 const ANSWER: &[u8] = b"SIP/2.0 ";
 /// Bytes of the shortest message that is looked at.
 const SHORTEST: usize = 11;
 
 impl Helper for Sip {
-    fn name(&self) -> &'static str {
-        "sip"
-    }
-
-    fn protocols(&self) -> &'static [u8] {
-        &[protocol::UDP, protocol::TCP]
-    }
-
-    fn reads(&self, _: Af) -> bool {
-        true
-    }
-
-    fn policies(&self) -> &'static [Policy] {
-        &[
-            Policy { most: 1, timeout: 180 },
-            Policy { most: 4, timeout: 180 },
-            Policy { most: 4, timeout: 180 },
-            Policy { most: 2, timeout: 180 },
-        ]
+    fn about(&self) -> &'static About {
+        &About {
+            name: "sip",
+            protocols: &[protocol::UDP, protocol::TCP],
+            families: &[Af::V4, Af::V6],
+            policies: &[
+                Policy { most: 1, timeout: 180 },
+                Policy { most: 4, timeout: 180 },
+                Policy { most: 4, timeout: 180 },
+                Policy { most: 2, timeout: 180 },
+            ],
+        }
     }
 
     fn help(&self, call: &mut Call<'_, '_>) -> Verdict {
@@ -81,7 +72,7 @@ impl Helper for Sip {
         if stream && call.relation != Relation::Established || call.payload().is_empty() {
             return Verdict::Accept;
         }
-        call.refresh(PATIENCE);
+        call.refresh(call.parameters().sip);
         let end = call.headers.end;
         call.packet.data.pull(end);
         if call.payload().len() < SHORTEST {
@@ -272,7 +263,7 @@ impl Message<'_, '_, '_> {
             expires = said;
         }
         if expires != 0 {
-            let registrar = self.back().source;
+            let registrar = self.call.parameters().sip_registrar_only.then(|| self.back().source);
             let tuple = Tuple {
                 destination: contact.address,
                 ports: Ports::Ports { source: 0, destination: contact.port },
@@ -282,7 +273,7 @@ impl Message<'_, '_, '_> {
                 class: class::SIGNALLING,
                 helper: self.call.tracker.helper_id(self.call.id),
                 flags: flag::PERMANENT | flag::INACTIVE,
-                ..Expected::new(Some(registrar), None, tuple)
+                ..Expected::new(registrar, None, tuple)
             };
             if self.call.translated() {
                 self.expect_renamed(expected, contact.at, contact.length)?;

@@ -5,7 +5,7 @@ mod message;
 
 use libxt::family::Af;
 
-use super::{Call, Helper, Policy};
+use super::{About, Call, Helper, Parameters, Policy};
 use crate::Verdict;
 use crate::conntrack::Direction;
 use crate::conntrack::tuple::protocol;
@@ -21,48 +21,47 @@ pub(crate) struct Traps;
 
 const PORT: u16 = 161;
 const TRAP_PORT: u16 = 162;
-/// Seconds that answers are waited for.
+/// Seconds that answers are waited for, as a rule.
 const PATIENCE: u32 = 30;
 const HEADER: usize = 8;
 
 impl Helper for Snmp {
-    fn name(&self) -> &'static str {
-        "snmp"
+    fn about(&self) -> &'static About {
+        &About {
+            name: "snmp",
+            protocols: &[protocol::UDP],
+            families: &[Af::V4],
+            policies: &[Policy { most: 1, timeout: PATIENCE }],
+        }
     }
 
-    fn protocols(&self) -> &'static [u8] {
-        &[protocol::UDP]
+    fn policy(&self, class: usize, parameters: &Parameters) -> Option<Policy> {
+        let policy = self.about().policies.get(class)?;
+        Some(Policy { timeout: parameters.snmp, ..*policy })
     }
 
-    fn reads(&self, af: Af) -> bool {
-        af == Af::V4
-    }
-
-    fn policies(&self) -> &'static [Policy] {
-        &[Policy { most: 1, timeout: PATIENCE }]
+    fn mistakes_errors(&self) -> bool {
+        true
     }
 
     fn help(&self, call: &mut Call<'_, '_>) -> Verdict {
-        call.await_answers(PORT, PATIENCE);
+        call.await_answers(PORT, call.parameters().snmp);
         translate(call)
     }
 }
 
 impl Helper for Traps {
-    fn name(&self) -> &'static str {
-        "snmp_trap"
+    fn about(&self) -> &'static About {
+        &About {
+            name: "snmp_trap",
+            protocols: &[protocol::UDP],
+            families: &[Af::V4],
+            policies: &[Policy { most: 0, timeout: 180 }],
+        }
     }
 
-    fn protocols(&self) -> &'static [u8] {
-        &[protocol::UDP]
-    }
-
-    fn reads(&self, af: Af) -> bool {
-        af == Af::V4
-    }
-
-    fn policies(&self) -> &'static [Policy] {
-        &[Policy { most: 0, timeout: 180 }]
+    fn mistakes_errors(&self) -> bool {
+        true
     }
 
     fn help(&self, call: &mut Call<'_, '_>) -> Verdict {

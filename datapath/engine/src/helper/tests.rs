@@ -11,7 +11,7 @@ use crate::conntrack::tuple::protocol;
 use crate::conntrack::{Address, Draft, Tuple};
 
 /// A segment with text in it.
-fn says(from: (&str, u16), to: (&str, u16), segment: &Segment<'_>, text: &[u8]) -> Vec<u8> {
+pub(crate) fn says(from: (&str, u16), to: (&str, u16), segment: &Segment<'_>, text: &[u8]) -> Vec<u8> {
     let mut bytes = tcp(from, to, &Segment { data: text.len(), options: segment.options, ..*segment });
     let at = bytes.len() - text.len();
     bytes[at..].copy_from_slice(text);
@@ -83,6 +83,33 @@ fn ftp_opens_no_way_to_a_third_host() {
         Verdict::Accept
     );
     assert_eq!(expected(&net), []);
+}
+
+#[test]
+fn loose_ftp_opens_a_way_to_a_third_host() {
+    for source in [None, Some(ROUTER)] {
+        let mut net = session(source);
+        net.set_parameters(|parameters| parameters.ftp_loose = true);
+        net.forward(says(HERE, THERE, &seg(ACK, 106, 516, 0), b"PORT 10,0,0,9,4,1\r\n"));
+        assert_eq!(expected(&net), [("10.0.0.9".to_owned(), 1025)]);
+    }
+}
+
+#[test]
+fn modules_parameters_say_how_much_is_expected_and_how_long() {
+    let mut net = Box::new();
+    let all = [(&b"irc"[..], protocol::TCP), (b"netbios-ns", protocol::UDP), (b"snmp", protocol::UDP)];
+    let classes = |net: &Box| {
+        all.map(|(name, protocol)| {
+            let class = find(name, Af::V4, protocol).and_then(|helper| net.tracker.class_of(helper, 0));
+            class.map(|class| (class.most, class.timeout))
+        })
+    };
+    assert_eq!(classes(&net), [Some((8, 300)), Some((1, 3)), Some((1, 30))]);
+    net.set_parameters(|parameters| {
+        *parameters = Parameters { irc_channels: 2, irc_timeout: 7, netbios: 8, snmp: 9, ..Parameters::default() };
+    });
+    assert_eq!(classes(&net), [Some((2, 7)), Some((1, 8)), Some((1, 9))]);
 }
 
 #[test]
@@ -179,7 +206,7 @@ fn no_rule_gives_a_helper_to_a_protocol_it_does_not_read() {
 }
 
 /// Pieces that some helper looks for.
-const WORDS: [&[u8]; 24] = [
+const WORDS: [&[u8]; 27] = [
     b"PORT 10,0,0,2,",
     b"227 Entering (192,0,2,80,1,2)",
     b"|||6000|",
@@ -204,6 +231,9 @@ const WORDS: [&[u8]; 24] = [
     b"Contact: <sip:10.0.0.2:1024>\r\n",
     b"10.0.0.2",
     b"192.0.2.80",
+    b"\x03\0\0\x1e\x08\x02\x12\x34\x62\x7e\0\x12\x05\x06\x40\x06\0\x08\x91\x4a\0\x04\0\x0a\0\0\x03\x06\xb8\x20",
+    b"\x4c\0\x07\0\x0a\0\0\x02\x06\xbd\0\x0a\0\0\x02\x06\xbd",
+    b"\x05\0\0\x07\x06\0\x08\x91\x4a\0\x04\0\x0a\0\0\x09\x06\xb7",
 ];
 
 proptest! {
@@ -224,10 +254,10 @@ proptest! {
         let helper = HELPERS[which];
         let mut net = Box::translating(Some(range(ROUTER, None)), None);
         net.tracker.set_awaiting_news(true);
-        net.template.helper = find(helper.name().as_bytes(), Af::V4, helper.protocols()[0]);
+        net.template.helper = find(helper.about().name.as_bytes(), Af::V4, helper.about().protocols[0]);
         prop_assert!(net.template.helper.is_some());
         let (mut here, mut there) = (100, 500);
-        if helper.protocols()[0] == protocol::TCP {
+        if helper.about().protocols[0] == protocol::TCP {
             net.forward(tcp(HERE, THERE, &seg(SYN, 99, 0, 0)));
             net.forward(tcp(THERE, (ROUTER, 1024), &seg(SYN | ACK, 499, 100, 0)));
             net.forward(tcp(HERE, THERE, &seg(ACK, 100, 500, 0)));
@@ -235,7 +265,7 @@ proptest! {
         for (question, pieces) in said {
             let (from, to) = if question { (HERE, THERE) } else { (THERE, (ROUTER, 1024)) };
             let words = pieces.concat();
-            let packet = if helper.protocols()[0] == protocol::TCP {
+            let packet = if helper.about().protocols[0] == protocol::TCP {
                 let (seq, ack) = if question { (&mut here, there) } else { (&mut there, here) };
                 let packet = says(from, to, &seg(ACK, *seq, ack, 0), &words);
                 *seq += words.len() as u32;
@@ -247,7 +277,7 @@ proptest! {
             if passed.verdict == Verdict::Accept {
                 outline(&passed.bytes);
             }
-            let most: usize = helper.policies().iter().map(|policy| usize::from(policy.most)).sum();
+            let most: usize = helper.about().policies.iter().map(|policy| usize::from(policy.most)).sum();
             prop_assert!(expected(&net).len() <= most);
         }
     }

@@ -2,7 +2,7 @@
 
 use libxt::family::Af;
 
-use super::{Call, Helper, Policy};
+use super::{About, Call, Helper, Policy};
 use crate::Verdict;
 use crate::conntrack::Direction;
 use crate::conntrack::expect::{Expected, Follow};
@@ -14,20 +14,13 @@ const READ: [u8; 2] = [0, 1];
 const WRITE: [u8; 2] = [0, 2];
 
 impl Helper for Tftp {
-    fn name(&self) -> &'static str {
-        "tftp"
-    }
-
-    fn protocols(&self) -> &'static [u8] {
-        &[protocol::UDP]
-    }
-
-    fn reads(&self, _: Af) -> bool {
-        true
-    }
-
-    fn policies(&self) -> &'static [Policy] {
-        &[Policy { most: 1, timeout: 300 }]
+    fn about(&self) -> &'static About {
+        &About {
+            name: "tftp",
+            protocols: &[protocol::UDP],
+            families: &[Af::V4, Af::V6],
+            policies: &[Policy { most: 1, timeout: 300 }],
+        }
     }
 
     fn help(&self, call: &mut Call<'_, '_>) -> Verdict {

@@ -58,9 +58,16 @@ pub(super) fn unique_tuple(
 /// it. As nf_nat_used_tuple_new().
 fn taken_anew(tracker: &Tracker, tuple: &Tuple, id: ConnId, now: Now) -> bool {
     const TOUCHED: u32 = status::SRC_NAT | status::DST_NAT | status::SEQ_ADJUST;
-    let Some(other) = tracker.taken(tuple, id, now) else { return false };
-    let (Some(own), Some(other)) = (tracker.get(id), tracker.get(other)) else { return true };
-    if !matches!(tuple.protocol, protocol::UDP | protocol::UDPLITE) || other.status() & TOUCHED != 0 {
+    if tracker.taken(tuple, id, now).is_none() {
+        return false;
+    }
+    let Some(own) = tracker.get(id) else { return true };
+    if !matches!(tuple.protocol, protocol::UDP | protocol::UDPLITE) {
+        return true;
+    }
+    // Which is looked for anew: between zones it may be another that is found, or none, and then this one dies in the end.
+    let Some(other) = tracker.clashing(tuple, own.zones()) else { return false };
+    if other.status() & TOUCHED != 0 {
         return true;
     }
     other.tuple(Direction::Original) != own.tuple(Direction::Reply)

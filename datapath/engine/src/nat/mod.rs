@@ -2,11 +2,14 @@
 //! the binding.
 
 mod choose;
+#[cfg(test)]
+mod properties;
 mod range;
 mod rewrite;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use range::Target;
 pub use range::{Manip, Range, flags};
 
 use std::net::IpAddr;
@@ -14,7 +17,7 @@ use std::net::IpAddr;
 use libxt::family::Af;
 
 use crate::conntrack::error::ERROR_HEADER;
-use crate::conntrack::{Address, ConnId, Connection, Direction, Relation, Tracked, Tracker, Tuple, status};
+use crate::conntrack::{Address, ConnId, Connection, Direction, Relation, Tracked, Tracker, status};
 use crate::packet::Checksum;
 use crate::wire::{Headers, ipv4, ipv6};
 use crate::{Effects, Hook, Now, Packet, Verdict};
@@ -96,7 +99,7 @@ pub fn translate(
     if !connection.rewrites(manip, direction) {
         return Verdict::Accept;
     }
-    let Some(target) = connection.leaving(direction) else { return Verdict::Drop };
+    let target = connection.target(direction, manip);
     let end = headers.end;
     let part = rewrite::Part {
         af: headers.af,
@@ -105,19 +108,20 @@ pub fn translate(
         partial: packet.checksum == Checksum::Partial,
     };
     packet.data.pull(rewrite::writes(part, end));
-    if rewrite::differs(headers, packet.data.bytes(), &target, manip) {
+    if rewrite::differs(headers, packet.data.bytes(), target, manip) {
         let Some(bytes) = packet.data.make_mut().get_mut(..end) else { return Verdict::Drop };
-        if rewrite::rewrite(bytes, part, &target, manip).is_none() {
+        if rewrite::rewrite(bytes, part, target, manip).is_none() {
             return Verdict::Drop;
         }
-        note(headers, &target, manip);
+        note(headers, target, manip);
     }
     Verdict::Accept
 }
 
-/// An address went from a device, or with `None` the device went down: the connections that MASQUERADE bound to it die.
-pub fn address_gone(tracker: &mut Tracker, device: u32, address: Option<IpAddr>, now: Now, out: &mut Effects) {
-    tracker.end_masqueraded(device, address.map(Address::from), now, out);
+/// An address went from a device, or with `None` the device went down: the connections that MASQUERADE bound to it die, piece
+/// by piece while the engine [ages](crate::Engine::expire).
+pub fn address_gone(tracker: &mut Tracker, device: u32, address: Option<IpAddr>) {
+    tracker.forsake(device, address.map(Address::from));
 }
 
 /// Rewrites an ICMP error and the packet it quotes.
@@ -153,25 +157,23 @@ fn error(
     if !connection.rewrites(manip, direction) {
         return Verdict::Accept;
     }
-    let (Some(target), quoted) = (connection.leaving(direction), connection.tuple(direction.opposite())) else {
-        return Verdict::Drop;
-    };
+    let (target, quoted) = (connection.target(direction, manip), connection.tuple(direction.opposite()));
     let (end, outline) = (headers.end, *headers);
     if let Some(part) = rewrite::quoted(headers, packet.data.bytes()) {
         packet.data.pull(quote + rewrite::writes(part, end.saturating_sub(quote)));
     }
     let Some(bytes) = packet.data.make_mut().get_mut(..end) else { return Verdict::Drop };
-    if rewrite::error(bytes, &outline, &target, &quoted, manip).is_none() {
+    if rewrite::error(bytes, &outline, target, &quoted, manip).is_none() {
         return Verdict::Drop;
     }
-    note(headers, &target, manip);
+    note(headers, target, manip);
     Verdict::Accept
 }
 
 /// The headers follow the packet.
-fn note(headers: &mut Headers, target: &Tuple, manip: Manip) {
+fn note(headers: &mut Headers, target: Target, manip: Manip) {
     match manip {
-        Manip::Source => headers.source = target.source,
-        Manip::Destination => headers.destination = target.destination,
+        Manip::Source => headers.source = target.address,
+        Manip::Destination => headers.destination = target.address,
     }
 }

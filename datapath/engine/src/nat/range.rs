@@ -1,6 +1,7 @@
 //! Where a translation may go.
 
-use crate::conntrack::Address;
+use crate::conntrack::tuple::Ports;
+use crate::conntrack::{Address, Tuple};
 
 /// Which side of a packet is translated. `enum nf_nat_manip_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +10,26 @@ pub enum Manip {
     Source = 0,
     /// The destination (`NF_NAT_MANIP_DST`).
     Destination = 1,
+}
+
+/// What one side of a packet becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) address: Address,
+    /// The port, the ICMP id or the key; 0 if the protocol has none.
+    pub(crate) port: u16,
+}
+
+impl Target {
+    /// One side of a tuple.
+    pub(crate) fn of(tuple: &Tuple, manip: Manip) -> Self {
+        let id = matches!(tuple.ports, Ports::Icmp { .. });
+        match manip {
+            Manip::Source => Self { address: tuple.source, port: tuple.source_port() },
+            Manip::Destination if id => Self { address: tuple.destination, port: tuple.source_port() },
+            Manip::Destination => Self { address: tuple.destination, port: tuple.destination_port() },
+        }
+    }
 }
 
 /// struct nf_nat_range2. Ports, ICMP ids and keys are in host byte order.

@@ -15,6 +15,7 @@ mod walk;
 pub use kind::Kind;
 pub use refused::Refused;
 pub(crate) use rule::Key;
+pub(crate) use table::Table;
 pub use table::{Prepared, SetUse};
 pub(crate) use tables::Tables;
 pub(crate) use walk::walk;

@@ -124,14 +124,23 @@ impl Prepared {
         self.kind
     }
 
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
+    }
+
     /// The timeout policies that its rules name.
     pub fn timeouts(&self) -> impl Iterator<Item = &[u8]> {
         self.table.lays().filter_map(Lay::named_timeouts)
     }
 
-    /// Has its rules find their timeout policies.
-    pub(crate) fn find_timeouts(&mut self, tracker: &Tracker) -> Result<(), Refused> {
-        self.table.find_timeouts(tracker)
+    /// The helpers that its rules name, with the protocols.
+    pub fn helpers(&self) -> impl Iterator<Item = (&[u8], u8)> {
+        self.table.lays().filter_map(Lay::named_helper)
+    }
+
+    /// Has its rules find their helpers and timeout policies.
+    pub(crate) fn find_named(&mut self, tracker: &Tracker) -> Result<(), Refused> {
+        self.table.find_named(tracker)
     }
 
     /// Has its rules name what they keep. As the checks of matches and targets that look for it.
@@ -154,6 +163,11 @@ impl Prepared {
         self.table.matches.iter().filter_map(Match::counter)
     }
 
+    /// Whether a rule needs connections to be counted.
+    pub(crate) fn accounts(&self) -> bool {
+        self.table.accounts()
+    }
+
     /// Whether a rule compares with fingerprints of systems.
     pub fn guesses(&self) -> bool {
         self.table.matches.iter().any(|judge| matches!(judge, Match::Osf(_)))
@@ -165,6 +179,11 @@ impl Prepared {
             Target::Handover(rule) => rule.queues(),
             _ => None,
         })
+    }
+
+    /// Whether its rules wind timers up, which begin anew with the table.
+    pub fn winds(&self) -> bool {
+        self.table.targets.iter().any(|target| matches!(target, Target::Handover(rule) if rule.is_timer()))
     }
 
     /// Whether its rules copy the marks of a security module.
@@ -251,6 +270,13 @@ impl Table {
                 abi::STANDARD_TARGET | abi::ERROR_TARGET if part.revision != 0 => {
                     return Err(Refused::new(errno::ENOENT, "a built-in target has one revision only"));
                 }
+                // As xt_check_target(), which wants `XT_ALIGN`ed sizes.
+                abi::STANDARD_TARGET if part.info.len() != abi::align(size_of::<i32>()) => {
+                    return Err(Refused::invalid("a standard target of another size"));
+                }
+                abi::ERROR_TARGET if part.info.len() != abi::align(abi::FUNCTION_NAME_LEN) => {
+                    return Err(Refused::invalid("an error target of another size"));
+                }
                 abi::STANDARD_TARGET => step(index, part.verdict(), entry.header.is_goto(), shape)?,
                 abi::ERROR_TARGET => Step::Error,
                 _ => {
@@ -323,11 +349,11 @@ impl Table {
         })
     }
 
-    /// Has its rules find their timeout policies.
-    pub(crate) fn find_timeouts(&mut self, tracker: &Tracker) -> Result<(), Refused> {
+    /// Has its rules find their helpers and timeout policies.
+    pub(crate) fn find_named(&mut self, tracker: &Tracker) -> Result<(), Refused> {
         let af = self.af;
         self.targets.iter_mut().try_for_each(|target| match target {
-            Target::Ct(lay) => lay.find_timeouts(tracker, af),
+            Target::Ct(lay) => lay.find_named(tracker, af),
             _ => Ok(()),
         })
     }

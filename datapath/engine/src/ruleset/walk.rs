@@ -28,14 +28,15 @@ pub(crate) fn walk(table: &mut Table, hook: Hook, scene: &mut Scene<'_, '_>, sta
         let mut fits = true;
         for index in rule.matches.start + asked..rule.matches.end {
             fits = table.matches.get_mut(index as usize).is_some_and(|judge| judge.matches(scene));
-            if !fits || scene.hotdrop {
+            if !fits {
                 break;
             }
         }
-        if scene.hotdrop {
-            break Verdict::Drop;
-        }
+        // One that fits all the same (an inversion) has its rule carried out first.
         if !fits {
+            if scene.hotdrop {
+                break Verdict::Drop;
+            }
             at += 1;
             continue;
         }
@@ -49,6 +50,7 @@ pub(crate) fn walk(table: &mut Table, hook: Hook, scene: &mut Scene<'_, '_>, sta
             crate::log::trace(scene, chain, place.comment, place.number);
         }
         match rule.target {
+            Step::Verdict(_) | Step::Return | Step::Jump(_) | Step::Goto(_) if scene.hotdrop => break Verdict::Drop,
             Step::Verdict(verdict) => break verdict,
             Step::Return => {
                 at = match stack.pop() {
@@ -67,12 +69,13 @@ pub(crate) fn walk(table: &mut Table, hook: Hook, scene: &mut Scene<'_, '_>, sta
             Step::Error => break Verdict::Drop,
             Step::Target(index) => {
                 let Some(target) = table.targets.get_mut(index as usize) else { break Verdict::Drop };
-                match target.act(scene) {
-                    Outcome::Continue => at += 1,
-                    Outcome::Verdict(verdict) => break verdict,
-                }
+                let outcome = target.act(scene);
                 if scene.hotdrop {
                     break Verdict::Drop;
+                }
+                match outcome {
+                    Outcome::Continue => at += 1,
+                    Outcome::Verdict(verdict) => break verdict,
                 }
                 // It may have changed what heads look at.
                 scene.key = None;

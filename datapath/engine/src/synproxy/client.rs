@@ -13,7 +13,7 @@ pub(crate) fn answer(with: &Synproxy, syn: &Tcp, scene: &mut Scene<'_, '_>) -> O
     let mut offered = Offer::of(syn, scene.segment())?;
     scene.stores.openings.received = scene.stores.openings.received.wrapping_add(1);
     offered.congestion = syn.flags & (flag::ECE | flag::CWR) == flag::ECE | flag::CWR;
-    let (number, sizes) = (cookie::Flow::of(&scene.headers, syn), offered.size.unwrap_or(0));
+    let (number, sizes) = (cookie::Flow::of(scene.headers, syn), offered.size.unwrap_or(0));
     let cookie = number.cookie(scene.stores.key, syn.sequence, sizes, scene.now);
     let answer = offered.answered(with, scene.now);
     segments::to_client(scene, syn, cookie, &answer)
@@ -23,7 +23,7 @@ pub(crate) fn answer(with: &Synproxy, syn: &Tcp, scene: &mut Scene<'_, '_>) -> O
 /// `sequence` is the client's number behind its SYN. As synproxy_recv_client_ack().
 pub(crate) fn accept(ack: &Tcp, sequence: u32, scene: &mut Scene<'_, '_>) -> Option<bool> {
     let mut offered = Offer::of(ack, scene.segment())?;
-    let flow = cookie::Flow::of(&scene.headers, ack);
+    let flow = cookie::Flow::of(scene.headers, ack);
     let (brought, began) = (ack.acknowledgement.wrapping_sub(1), ack.sequence.wrapping_sub(1));
     let size = flow.check(scene.stores.key, began, brought, scene.now);
     let statistics = &mut scene.stores.openings;

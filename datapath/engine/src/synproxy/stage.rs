@@ -106,7 +106,7 @@ fn adjust(scene: &mut Scene<'_, '_>, id: ConnId, direction: Direction) -> Option
     let at = tcp::HEADER + times.at + within;
     let old = u32_at(segment, at)?;
     let partial = scene.packet.checksum == Checksum::Partial;
-    let headers = scene.headers;
+    let headers = *scene.headers;
     put(headers.segment_mut(scene.packet.data.make_mut()), at, old.wrapping_add(by), partial);
     Some(())
 }

@@ -68,12 +68,13 @@ impl Sum {
     }
 
     /// The sum in 16 bits, not complemented.
+    #[inline]
     pub fn fold(self) -> u16 {
-        let mut sum = self.0;
-        while sum > 0xffff {
-            sum = (sum & 0xffff) + (sum >> 16);
-        }
-        u16::try_from(sum).unwrap_or(0xffff)
+        // Each step leaves what carries; after the third there is at most one carry more.
+        let sum = (self.0 & 0xffff_ffff) + (self.0 >> 32);
+        let sum = (sum & 0xffff) + (sum >> 16);
+        let sum = (sum & 0xffff) + (sum >> 16);
+        ((sum & 0xffff) + (sum >> 16)) as u16
     }
 
     /// What goes into a checksum field: the complement of the folded sum.
@@ -102,6 +103,50 @@ pub fn update(field: u16, old: &[u8], new: &[u8]) -> u16 {
     let mut sum = u64::from(!field);
     sum += complement(old) + Sum::default().bytes(new).0;
     Sum(sum).finish()
+}
+
+/// By how much the sum of all words changes when some bytes become others: worked out once for every checksum over them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change(u64);
+
+impl Change {
+    /// Four bytes from an even offset become others.
+    #[inline]
+    pub fn word(old: [u8; 4], new: [u8; 4]) -> Self {
+        Self(u64::from(!u32::from_be_bytes(old)) + u64::from(u32::from_be_bytes(new)))
+    }
+
+    /// Two bytes from an even offset become others.
+    #[inline]
+    pub fn half(old: [u8; 2], new: [u8; 2]) -> Self {
+        Self(u64::from(!u16::from_be_bytes(old)) + u64::from(u16::from_be_bytes(new)))
+    }
+
+    /// An IPv6 address becomes another.
+    #[inline]
+    pub fn address(Address(old): Address, Address(new): Address) -> Self {
+        let words = old.as_chunks().0.iter().zip(new.as_chunks().0);
+        words.fold(Self(0), |all, (old, new)| all.and(Self::word(*old, *new)))
+    }
+
+    /// Both.
+    #[must_use]
+    #[inline]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
+    /// A checksum field's new value, by RFC 1624 equation 3. As csum_replace4().
+    #[inline]
+    pub fn of(self, field: u16) -> u16 {
+        Sum(u64::from(!field) + self.0).finish()
+    }
+
+    /// A partial checksum field's new value: it holds a sum and not a complement.
+    #[inline]
+    pub fn of_partial(self, field: u16) -> u16 {
+        Sum(u64::from(field) + self.0).fold()
+    }
 }
 
 /// A partial checksum field's new value (`CHECKSUM_PARTIAL`: the pseudo-header's sum, not complemented) when the bytes

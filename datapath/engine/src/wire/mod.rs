@@ -9,6 +9,7 @@ pub mod checksum;
 use libxt::family::Af;
 
 use crate::conntrack::Address;
+use crate::conntrack::tuple::protocol;
 
 pub mod icmp;
 pub mod icmpv6;
@@ -76,6 +77,21 @@ impl Headers {
     /// The same, to change.
     pub fn segment_mut<'a>(&self, bytes: &'a mut [u8]) -> &'a mut [u8] {
         bytes.get_mut(self.transport..self.end).unwrap_or_default()
+    }
+
+    /// The segment before and behind a checksum that the kernel may leave to a device (`CHECKSUM_PARTIAL`): TCP's, UDP's and
+    /// SCTP's. Where there is none, all of it is before.
+    pub fn around_sum<'a>(&self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        let segment = self.segment(bytes);
+        let sum = match self.protocol {
+            _ if self.fragment_offset() != 0 => None,
+            protocol::TCP => Some(16..18),
+            protocol::UDP => Some(6..8),
+            protocol::SCTP => Some(8..12),
+            _ => None,
+        };
+        let parts = sum.and_then(|sum| Some((segment.get(..sum.start)?, segment.get(sum.end..)?)));
+        parts.unwrap_or((segment, &[]))
     }
 
     /// The offset among fragments in bytes; 0 for a whole packet.

@@ -8,15 +8,15 @@
 )]
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use engine::conntrack::Settings;
 use engine::host::{AddressKind, Route, SocketFound, SocketPair};
-use engine::packet::{Buffer, Checksum, LinkHeader, PacketId};
+use engine::packet::{Buffer, PacketId};
 use engine::wire::checksum::{Sum, checksum};
 use engine::{Device, Effects, Engine, Hook, Host, Now, Packet, Refused, Verdict};
 use libxt::backend::{Backend, Counters, Get};
-use libxt::ext::{Given, Kind, Object, entries, find};
+use libxt::ext::{Given, Kind, Object, Revision, entries, find};
 use libxt::family::Af;
 use libxt::rule::{Encoded, Rule, Target, encode};
 use libxt::table::Table;
@@ -34,6 +34,8 @@ pub struct Router {
     pub host: Machine,
     /// What the kernel says of all packets that follow.
     pub answers: u8,
+    /// In which revision rules name their targets, if not in the one that is usual.
+    pub revision: Option<u8>,
     next: u32,
 }
 
@@ -61,6 +63,7 @@ impl Default for Router {
             out: Effects::default(),
             host: Machine { devices: [device(1, "lo"), device(2, "eth0"), device(3, "eth1")], sockets: Vec::new() },
             answers: 0,
+            revision: None,
             next: 1,
         }
     }
@@ -76,8 +79,12 @@ impl Router {
 
     /// One line; the error is the errno.
     pub fn try_load(&mut self, af: Af, line: &str) -> Result<(), i32> {
+        self.try_load_words(af, line.split_whitespace().collect())
+    }
+
+    /// One line in its words, which may hold blanks.
+    pub fn try_load_words(&mut self, af: Af, mut words: Vec<&str>) -> Result<(), i32> {
         let mut socket = Socket(af, &mut self.engine);
-        let mut words: Vec<&str> = line.split_whitespace().collect();
         let table = match words.iter().position(|word| *word == "-t") {
             Some(at) => words.drain(at..at + 2).nth(1).unwrap(),
             None => "filter",
@@ -87,12 +94,17 @@ impl Router {
             ["-N", chain] => table.create(chain).unwrap(),
             ["-F", chain] => table.flush(chain).unwrap(),
             ["-P", chain, policy] => table.set_policy(chain, policy, None).unwrap(),
-            ["-A", chain, rule @ ..] => append(&mut table, af, chain, rule),
-            _ => panic!("{line}"),
+            ["-A", chain, rule @ ..] => append(&mut table, af, self.revision, chain, rule),
+            _ => panic!("{words:?}"),
         }
         let mut blob = table.to_blob().unwrap();
         let mut old = vec![Counters::default(); 4096];
         socket.replace(&mut blob, &mut old).map_err(|error| error.raw_os_error().unwrap())
+    }
+
+    /// A table as its next replace would send it.
+    pub fn blob(&mut self, af: Af, table: &str) -> Vec<u8> {
+        Table::open(&mut Socket(af, &mut self.engine), table).unwrap().to_blob().unwrap()
     }
 
     /// Many rules at the end of one chain of the filter table, in one replace.
@@ -100,7 +112,7 @@ impl Router {
         let mut socket = Socket(af, &mut self.engine);
         let mut table = Table::open(&mut socket, "filter").unwrap();
         for rule in rules {
-            append(&mut table, af, chain, &rule.split_whitespace().collect::<Vec<_>>());
+            append(&mut table, af, self.revision, chain, &rule.split_whitespace().collect::<Vec<_>>());
         }
         let mut blob = table.to_blob().unwrap();
         socket.replace(&mut blob, &mut []).unwrap();
@@ -114,7 +126,7 @@ impl Router {
     pub fn wait(&mut self, nanoseconds: u64) {
         self.now.monotonic += nanoseconds;
         self.now.wall += nanoseconds;
-        while self.engine.expire(self.now, &mut self.out) {}
+        while self.engine.expire(self.now, &self.host, &mut self.out) {}
     }
 
     /// A packet at one hook, with its devices by index.
@@ -132,22 +144,15 @@ impl Router {
         self.next += 1;
         let mut packet = Packet {
             id,
-            af: if bytes.first().is_some_and(|first| first >> 4 == 6) { Af::V6 } else { Af::V4 },
-            hook,
             in_device: find(devices.0),
             out_device: find(devices.1),
-            in_port: None,
-            out_port: None,
             mark,
-            priority: None,
-            checksum: Checksum::Unverified,
-            gso: false,
-            owner: None,
-            copied: false,
             answers: self.answers,
-            tasks: engine::packet::Tasks::default(),
-            link: LinkHeader::default(),
-            data: Buffer::new(&mut room, bytes.len()),
+            ..Packet::new(
+                if bytes.first().is_some_and(|first| first >> 4 == 6) { Af::V6 } else { Af::V4 },
+                hook,
+                Buffer::new(&mut room, bytes.len()),
+            )
         };
         let verdict = self.engine.packet(&mut packet, self.now, &self.host, &mut self.out);
         Seen { verdict, mark: packet.mark, bytes: packet.data.bytes().to_vec(), id }
@@ -231,6 +236,15 @@ impl Backend for Socket<'_> {
     }
 }
 
+/// The machine's addresses. Those who measure ask often.
+const OWN: [IpAddr; 5] = [
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1)),
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
+    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
+];
+
 impl Host for Machine {
     fn masquerade_address(&self, af: Af, device: u32, _destination: IpAddr) -> Option<IpAddr> {
         self.first_address(af, device)
@@ -250,12 +264,7 @@ impl Host for Machine {
 
     fn address_kind(&self, address: IpAddr, _device: Option<u32>) -> AddressKind {
         match address {
-            _ if ["127.0.0.1", "10.0.0.1", "192.0.2.1", "fd00::1", "2001:db8::1"]
-                .iter()
-                .any(|own| own.parse() == Ok(address)) =>
-            {
-                AddressKind::Local
-            }
+            _ if OWN.contains(&address) => AddressKind::Local,
             IpAddr::V4(ip) if ip.is_broadcast() || ip.octets()[3] == 255 => AddressKind::Broadcast,
             _ if address.is_multicast() => AddressKind::Multicast,
             _ => AddressKind::Unicast,
@@ -269,7 +278,7 @@ impl Host for Machine {
         };
         let af = if destination.is_ipv4() { Af::V4 } else { Af::V6 };
         let device = if inside { 2 } else { 3 };
-        Some(Route { device, source: self.first_address(af, device), mtu: 1500 })
+        Some(Route { device, source: self.first_address(af, device), mtu: 1500, gateway: None })
     }
 
     fn minutes_west(&self) -> i32 {
@@ -285,17 +294,18 @@ impl Host for Machine {
     }
 }
 
-fn append(table: &mut Table, af: Af, chain: &str, rule: &[&str]) {
+fn append(table: &mut Table, af: Af, revision: Option<u8>, chain: &str, rule: &[&str]) {
     let mut encoded = Encoded::default();
     let rule = parse(af, rule);
-    let mut newest = |object: &dyn Object| {
-        object
-            .revisions()
-            .iter()
-            .find(|revision| revision.families.contain(af) && object.fits(revision.number))
-            .copied()
+    let mut wanted = |object: &dyn Object| {
+        let fits = |one: &&Revision| one.families.contain(af) && object.fits(one.number);
+        let mut all = object.revisions().iter().filter(fits);
+        match revision {
+            Some(number) if object.kind() == Kind::Target => all.find(|one| one.number == number).copied(),
+            _ => all.next().copied(),
+        }
     };
-    encode(&rule, &mut newest, &mut encoded).unwrap();
+    encode(&rule, &mut wanted, &mut encoded).unwrap();
     table.append(chain, &encoded.as_new_rule()).unwrap();
 }
 

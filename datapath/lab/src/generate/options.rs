@@ -1,11 +1,11 @@
 //! Random matches: every option of every match that looks at the packet, its device or its connection, inverted or not.
 
-use super::{headers, outside, state};
+use super::{content, headers, outside, state};
 use crate::random::Random;
 
 /// One match with its options, valid in the chain and table.
 pub(super) fn any(random: &mut Random, chain: &str, six: bool, table: &str) -> String {
-    match random.below(16) {
+    match random.below(19) {
         0..=3 => connection(random, six, table),
         4 | 5 => addresses(random, chain, six),
         6 => ports(random),
@@ -13,6 +13,8 @@ pub(super) fn any(random: &mut Random, chain: &str, six: bool, table: &str) -> S
         8 | 9 => state::any(random, chain, six, table),
         10..=12 => headers::any(random, chain, six),
         13 => outside::any(random, chain, six),
+        16 | 17 => content::any(random, six),
+        18 => state::counting(random, six, table),
         _ => header(random, chain, six),
     }
 }

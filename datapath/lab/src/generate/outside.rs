@@ -71,7 +71,7 @@ const SETS: &[&str] = &[
     "ipset -exist create lab-port bitmap:port range 0-1023",
     "ipset -exist add lab-port 53",
     "ipset -exist create lab-seen hash:ip",
-    "ipset flush lab-seen",
+    "ipset -exist flush lab-seen",
 ];
 
 const SETS6: &[&str] = &[
@@ -84,5 +84,5 @@ const SETS6: &[&str] = &[
     "ipset -exist add lab6-net fd01::/64",
     "ipset -exist add lab6-net fd01::2 nomatch",
     "ipset -exist create lab6-seen hash:ip family inet6",
-    "ipset flush lab6-seen",
+    "ipset -exist flush lab6-seen",
 ];

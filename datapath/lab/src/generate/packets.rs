@@ -1,8 +1,12 @@
 //! Random talk between hosts on both sides: first packets, answers to what was seen, and what should never be sent.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::{fragments::fragments, protocols};
+use super::{
+    dialogues::{Helper, asked},
+    fragments::fragments,
+    protocols,
+};
 use crate::{
     frame::{ICMP, ICMPV6, Ip, TCP, Tcp, UDP, View, set16, sum4},
     random::Random,
@@ -23,12 +27,17 @@ pub(super) struct Talk {
 /// What the rules of the case make of its talk.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ways {
-    /// Long datagrams are left out.
+    /// Long datagrams are left out, and wrong checksums.
     pub(super) short: bool,
     /// Connections are tracked.
     pub(super) tracked: bool,
     /// One packet in so many leaves in fragments.
     pub(super) torn: u64,
+    /// Prefixes are translated: in an error that a program on the router wrote header and all the kernel does not find the quote
+    /// (`rawv6_send_hdrinc()` leaves the transport header at the network header).
+    pub(super) prefixes: bool,
+    /// Connections may have this one.
+    pub(super) helper: Option<&'static Helper>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,10 +51,10 @@ struct Flow {
 }
 
 impl Talk {
-    /// Two to five flows, and some that share a port with another or meet it from the other side.
-    pub(super) fn new(random: &mut Random, six: bool, ways: Ways) -> Self {
+    /// Two to five flows, or half so many times as many, and some that share a port with another or meet it from the other side.
+    pub(super) fn new(random: &mut Random, six: bool, ways: Ways, long: u64) -> Self {
         let mut flows = Vec::new();
-        for number in 0..2 + random.below(4) {
+        for number in 0..(2 + random.below(4)) * long.div_ceil(2) {
             let side = match random.below(8) {
                 0 => Side::Own,
                 1 | 2 => Side::Wan,
@@ -116,6 +125,7 @@ impl Talk {
     pub(super) fn round(&mut self, random: &mut Random, number: u64, seen: &[Crossing]) -> Vec<Crossing> {
         let mut packets = Vec::new();
         for crossing in seen {
+            self.listen(crossing.side, &crossing.packet);
             if random.one_in(if self.calm { 12 } else { 5 }) {
                 continue;
             }
@@ -126,7 +136,8 @@ impl Talk {
                 && let Some(error) = self.error(random, &crossing.packet)
             {
                 // A program on the router may say so as well.
-                let side = if random.one_in(8) { Side::Own } else { crossing.side };
+                let own = random.one_in(8) && !self.ways.prefixes;
+                let side = if own { Side::Own } else { crossing.side };
                 self.put(random, &mut packets, side, error);
             }
         }
@@ -148,7 +159,7 @@ impl Talk {
     fn put(&self, random: &mut Random, packets: &mut Vec<Crossing>, side: Side, packet: Vec<u8>) {
         let mut pieces = vec![packet];
         match random.below(24) {
-            0 => damage(random, &mut pieces[0], self.six),
+            0 => damage(random, &mut pieces[0], self.six, self.ways.short),
             1 => pieces.push(pieces[0].clone()),
             2 | 3 if self.six => pieces[0] = protocols::extend(random, &pieces[0]),
             // What this machine sends itself in fragments the kernel joins once, not again when they come back over loopback.
@@ -188,10 +199,46 @@ impl Talk {
         (0..length).map(|n| n as u8 ^ 0x55).collect()
     }
 
+    /// What an end says: of the helper's protocol, if there is one, where it can be reached.
+    fn words(&self, random: &mut Random, protocol: u8, own: IpAddr, ports: [u16; 2]) -> Vec<u8> {
+        match self.ways.helper.filter(|helper| helper.protocol == protocol && !self.ways.short) {
+            Some(helper) if !random.one_in(4) => {
+                // A port that no other flow has.
+                let [one, other] = ports;
+                let port = one.max(other).saturating_add(50 + 3 * random.below(2) as u16);
+                helper.say(random, SocketAddr::new(own, port))
+            }
+            _ => self.data(random),
+        }
+    }
+
+    /// Whoever is told where to connect to does so, as long as there are not too many.
+    fn listen(&mut self, side: Side, packet: &[u8]) {
+        let Some(helper) = self.ways.helper.filter(|_| self.flows.len() < FLOWS && side != Side::Own) else { return };
+        let Some(view) = View::of(packet).filter(|view| view.protocol == helper.protocol) else { return };
+        let Some((_, own)) = view.ports() else { return };
+        let header = match view.tcp() {
+            Some(tcp) => 20 + tcp.options.len(),
+            None => 8,
+        };
+        let Some(to) = view.payload.get(header..).and_then(|words| asked(words, view.source)) else { return };
+        let flow = Flow {
+            side,
+            source: view.destination,
+            destination: to.ip(),
+            protocol: TCP,
+            sport: own.wrapping_add(1000),
+            dport: to.port(),
+        };
+        if to.ip().is_ipv4() == view.destination.is_ipv4() && !self.flows.iter().any(|known| known.same(&flow)) {
+            self.flows.push(flow);
+        }
+    }
+
     /// Something from the side that opened the flow.
     fn speak(&mut self, random: &mut Random, flow: &Flow, first: bool) -> Vec<u8> {
         let ip = self.ip(random, flow.source, flow.destination);
-        let data = self.data(random);
+        let data = self.words(random, flow.protocol, flow.source, [flow.sport, flow.dport]);
         match flow.protocol {
             TCP if first => {
                 let begin = random.choose(&[1000, 1000, 1000, 1000, 900_000, u32::MAX - 3]);
@@ -246,11 +293,19 @@ impl Talk {
                 (f, 4..=7) if f & Tcp::SYN == 0 => ports(Tcp::ACK | Tcp::PSH, seen.ack, next),
                 _ => ports(Tcp::ACK, seen.ack, next),
             };
-            let data = if tcp.flags & Tcp::PSH != 0 { self.data(random) } else { Vec::new() };
+            let ports = [seen.source, seen.destination];
+            let talks = tcp.flags & Tcp::PSH != 0;
+            let data = if talks { self.words(random, TCP, view.destination, ports) } else { Vec::new() };
             return Some(ip.tcp(&tcp, &data));
         }
         match (view.protocol, view.ports(), view.icmp()) {
-            (UDP, Some((source, destination)), _) => Some(ip.udp(destination, source, &self.data(random))),
+            (UDP, Some((source, destination)), _) => {
+                let words = self.words(random, UDP, view.destination, [source, destination]);
+                // A TFTP server goes on from another port.
+                let asked = self.ways.helper.is_some() && view.payload.get(8..10) == Some(&[0, 1]);
+                let from = if asked && random.one_in(2) { destination.wrapping_add(3000) } else { destination };
+                Some(ip.udp(from, source, &words))
+            }
             (ICMP, _, Some((8, _))) => Some(ip.packet(ICMP, &reply(view.payload, 0))),
             (ICMPV6, _, Some((128, _))) => {
                 let rest = view.payload.get(4..8)?.try_into().ok()?;
@@ -310,6 +365,16 @@ impl Talk {
     }
 }
 
+impl Flow {
+    fn same(&self, other: &Self) -> bool {
+        let ends = |flow: &Self| (flow.source, flow.destination, flow.sport, flow.dport);
+        ends(self) == ends(other)
+    }
+}
+
+/// So many flows make a case long enough.
+const FLOWS: usize = 40;
+
 /// Host 2 for 3 and the other way round; the router stays.
 fn other_host(address: IpAddr) -> IpAddr {
     match address {
@@ -320,18 +385,19 @@ fn other_host(address: IpAddr) -> IpAddr {
 }
 
 /// Breaks one thing that a sender could break.
-fn damage(random: &mut Random, packet: &mut Vec<u8>, six: bool) {
+fn damage(random: &mut Random, packet: &mut Vec<u8>, six: bool, summed: bool) {
     let header = if six { 40 } else { packet.first().map_or(20, |b| usize::from(b & 15) * 4) };
     match random.below(5) {
-        // A wrong byte in the transport header or behind it, under a checksum that no longer fits.
-        0 | 1 => {
+        // A wrong byte in the transport header or behind it, under a checksum that no longer fits: unless a rule's change of the
+        // IP header makes up for it.
+        0 | 1 if !summed => {
             let at = header + random.below((packet.len().saturating_sub(header)).max(1) as u64) as usize;
             if let Some(byte) = packet.get_mut(at) {
                 *byte ^= 1 << random.below(8);
             }
         }
         // The packet ends early, and its IP header says so.
-        2 | 3 => {
+        0..=3 => {
             let keep = header + random.below((packet.len().saturating_sub(header)).max(1) as u64) as usize;
             packet.truncate(keep);
             match six {

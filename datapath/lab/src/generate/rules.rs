@@ -1,6 +1,6 @@
 //! Random rules over the extensions that the datapath judges, valid for the table and chain they are for.
 
-use super::{computing, options, outside, translation};
+use super::{computing, dialogues, options, outside, translation};
 use crate::{
     random::Random,
     twin::{Rules, Script, built_in},
@@ -82,7 +82,12 @@ pub(super) fn rules(random: &mut Random, six: bool) -> Rules {
 /// One packet in so many leaves in fragments; none where prefixes are translated: the kernel does so in the error that a
 /// fragment quotes only as far as the first of them reaches.
 pub(super) fn torn(rules: &Rules, torn: u64) -> u64 {
-    if rules.lines.iter().any(|(_, line)| line.contains("-j DNPT")) { u64::MAX } else { torn }
+    if translates_prefixes(rules) { u64::MAX } else { torn }
+}
+
+/// Whether prefixes are translated.
+pub(super) fn translates_prefixes(rules: &Rules) -> bool {
+    rules.lines.iter().any(|(_, line)| line.contains("-j DNPT"))
 }
 
 /// Whether some rule needs connections.
@@ -146,6 +151,7 @@ fn rule(random: &mut Random, table: &str, chain: &str, six: bool) -> String {
         ("raw", 3) => format!("-j CT --zone{} {}", random.pick(&["", "-orig", "-reply"]), 1 + random.below(2)),
         ("raw", 4) => format!("-j CT --ctevents {}", random.pick(&["new", "new,destroy", "mark", "assured,reply"])),
         ("raw", 5) => "-j DROP".to_owned(),
+        ("raw", 6) => dialogues::target(random, six),
         (_, 8) => "-j RETURN".to_owned(),
         ("security", 0..=3) => format!("-j CONNSECMARK --{}", random.pick(&["save", "restore"])),
         (_, 9) if random.one_in(3) => random
@@ -154,6 +160,8 @@ fn rule(random: &mut Random, table: &str, chain: &str, six: bool) -> String {
                 "-j AUDIT --type drop",
                 "-j IDLETIMER --timeout 600 --label xt-lab-1",
                 "-j IDLETIMER --timeout 900 --label xt-lab-2",
+                "-j NFLOG --nflog-group 9 --nflog-prefix x",
+                "-j NFQUEUE --queue-num 9 --queue-bypass",
             ])
             .to_owned(),
         _ => random.pick(&["", "-j ACCEPT", "-j LOG --log-prefix x --log-level 7"]).to_owned(),
@@ -179,7 +187,25 @@ fn join(some: &str, target: &str) -> String {
 
 fn mangle(random: &mut Random, chain: &str, six: bool) -> String {
     let number = random.below(8);
-    match random.below(11) {
+    match random.below(14) {
+        11 if six => {
+            format!("-p tcp -j TCPOPTSTRIP --strip-options {}", random.pick(&["mss", "wscale,sack-permitted", "2,8"]))
+        }
+        11 | 12 => format!(
+            "-p tcp -j {}",
+            random.pick(if six {
+                &["TCPOPTSTRIP --strip-options mss"]
+            } else {
+                &[
+                    "ECN --ecn-tcp-remove",
+                    "TCPOPTSTRIP --strip-options mss,wscale",
+                    "TCPOPTSTRIP --strip-options sack-permitted",
+                ]
+            })
+        ),
+        13 if matches!(chain, "FORWARD" | "OUTPUT" | "POSTROUTING") => {
+            "-p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu".to_owned()
+        }
         10 => outside::change(random, six),
         8 | 9 => computing::target(random, chain, six),
         0 => format!("-j MARK --set-xmark 0x{number:x}/0x{:x}", random.choose(&[7u32, 0xff, u32::MAX])),

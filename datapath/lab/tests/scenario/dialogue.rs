@@ -69,6 +69,16 @@ impl Dialogue {
         let heard = self.answerer.send(s, text)?;
         self.asker.hears(&heard)
     }
+
+    /// One end says something that may be dropped, and then was not said; the one that answers, if `back`.
+    pub(crate) fn tries(&mut self, s: &mut Stage, back: bool, text: &[u8]) -> io::Result<()> {
+        let (from, to) =
+            if back { (&mut self.answerer, &mut self.asker) } else { (&mut self.asker, &mut self.answerer) };
+        let left = s.send(vec![from.segment(Tcp::ACK | Tcp::PSH, text)])?;
+        let Some(one) = left.first() else { return Ok(()) };
+        from.next = from.next.wrapping_add(u32::try_from(text.len()).unwrap_or(0));
+        to.hears(one).map(drop)
+    }
 }
 
 impl End {

@@ -115,6 +115,30 @@ pub(crate) const TESTS: &[Test] = &[
             leaves(&left, &[(0, 80, true), (80, 80, true), (160, 60, false)])
         })
     }),
+    ("helpers_that_read_all_of_a_segment_have_it_cut_anew", || {
+        let (as_they_came, cut_anew) = (
+            [(0, 24, true), (24, 80, true), (104, 40, true), (144, 76, false)].as_slice(),
+            [(0, 80, true), (80, 80, true), (160, 60, false)].as_slice(),
+        );
+        for (helper, port, wanted) in [
+            ("ftp", 21, cut_anew),
+            ("sip", 5060, cut_anew),
+            ("irc", 6667, as_they_came),
+            ("pptp", 1723, as_they_came),
+            ("sane", 6566, as_they_came),
+            ("Q.931", 1720, as_they_came),
+        ] {
+            let rule = format!("-t raw -A PREROUTING -p tcp -m multiport --ports {port} -j CT --helper {helper}");
+            play(&[&rule], |s| {
+                let up = |flags, seq, ack, data: &[u8]| client().tcp(&Tcp::segment(2000, port, flags, seq, ack), data);
+                arrives(&s.lan(up(Tcp::SYN, 1, 0, b""))?)?;
+                arrives(&s.wan(server().tcp(&Tcp::segment(port, 2000, Tcp::SYN | Tcp::ACK, 1, 2), b""))?)?;
+                arrives(&s.lan(up(Tcp::ACK, 2, 2, b""))?)?;
+                leaves(&send(s, Side::Lan, four(&up(Tcp::ACK, 2, 2, &[b'x'; 200]), &[24, 80, 40, 76]))?, wanted)
+            })?;
+        }
+        Ok(())
+    }),
     ("the_look_for_a_socket_takes_a_tcp_header_out_of_tiny_fragments", || {
         play(&[TRACKED], |s| {
             let packet = client().tcp(&Tcp::segment(2000, 80, Tcp::SYN, 1, 0), &[7; 100]);
@@ -307,6 +331,37 @@ pub(crate) const TESTS: &[Test] = &[
             set16(&mut pieces[0], 2, 65);
             sum4(&mut pieces[0]);
             leaves(&send(s, Side::Lan, pieces)?, &[(0, 40, true), (40, 68, false)])
+        })
+    }),
+    ("a_first_fragment_that_stays_apart_must_add_up_as_it_is", || {
+        let invalid = "-A FORWARD -m state --state INVALID -m comment --comment broken";
+        play6(&[invalid, "-t nat -A POSTROUTING -o wan0 -p tcp -j MASQUERADE"], |s| {
+            // Its length is no multiple of eight, so it is put together with nothing.
+            let segment = client6().tcp(&Tcp::segment(1234, 80, Tcp::SYN, 1, 0), &[7; 41]);
+            let part = Part { offset: 0, length: 61, more: true };
+            let right = fragment6(&segment, 40, 96, &part);
+            let mut wrong = right.clone();
+            if let Some(last) = wrong.last_mut() {
+                *last ^= 1;
+            }
+            arrives(&s.lan(wrong)?)?;
+            s.counted("--comment broken", 1)?;
+            arrives(&s.lan(right)?)?;
+            s.counted("--comment broken", 1)?;
+            s.one_entry(&["SYN_SENT", "sport=1234"])
+        })
+    }),
+    ("boyer_moore_finds_nothing_that_stands_in_two_fragments_and_kmp_does", || {
+        let rule = |algorithm: &str| {
+            format!("-A FORWARD -m string --string needle --algo {algorithm} -m comment --comment {algorithm}")
+        };
+        play(&[TRACKED, &rule("bm"), &rule("kmp")], |s| {
+            let packet = client().udp(1, 53, b"0123456789abcneedle-in-a-haystack0");
+            for (lengths, found) in [([24, 18], 0), ([16, 26], 1)] {
+                arrives(&send(s, Side::Lan, four(&packet, &lengths))?.split_off(1))?;
+                s.counted("--comment bm", found)?;
+            }
+            s.counted("--comment kmp", 2)
         })
     }),
 ];

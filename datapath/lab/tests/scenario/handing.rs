@@ -52,6 +52,36 @@ fn winds(stage: &mut Stage, wound: &str, idle: &str, packet: Vec<u8>) -> io::Res
     if wound > idle + 1 { Ok(seen) } else { fail(format!("{wound} s left, and {idle} s without a packet")) }
 }
 
+/// What a timer of 1000 s has left that was not begun anew in the last seconds.
+const FULL: u64 = 994;
+
+/// Waits until a timer of 1000 s has run for some seconds.
+fn runs(label: &str) -> io::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while left(label)? > FULL {
+        if Instant::now() > deadline {
+            return fail("the timer stands still");
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// Changes the timer's table until it has its whole time again, which once is enough for unless the machine stood still.
+fn begins_anew(stage: &mut Stage, label: &str) -> io::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        stage.must_with(&["iptables", "-A", "FORWARD", "-p", "esp"], "")?;
+        let anew = left(label)?;
+        if anew > FULL {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return fail(format!("{anew} s left after a change of its table"));
+        }
+    }
+}
+
 /// A transparent socket of the router's, at its own or at anybody's address.
 pub(super) fn transparent(stage: &mut Stage, address: &str, kind: Type) -> io::Result<Socket> {
     let address: SocketAddr = address.parse().map_err(io::Error::other)?;
@@ -119,6 +149,36 @@ pub(crate) const TESTS: &[Test] = &[
             ],
             |s| vanishes(&winds(s, &wound, &idle, client().udp(1, 9, b"data"))?),
         )
+    }),
+    ("a_timer_begins_anew_with_its_table_and_outlives_it", || {
+        let label = label("t");
+        let rule = format!("-A FORWARD -p udp -j IDLETIMER --timeout 1000 --label {label}");
+        claim(&[&rule], |s| {
+            runs(&label)?;
+            // Another table is none of its business.
+            s.must_with(&["iptables", "-t", "mangle", "-A", "FORWARD", "-p", "esp"], "")?;
+            let before = left(&label)?;
+            if before > FULL {
+                return fail(format!("{before} s left after a change of another table"));
+            }
+            begins_anew(s, &label)?;
+            // The same name with another time, in one replace.
+            let longer = rule.replace("1000", "2000").replace("-A FORWARD", "-R FORWARD 2");
+            s.must_with(&[&["iptables"][..], &longer.split(' ').collect::<Vec<_>>()].concat(), "")?;
+            let longer = left(&label)?;
+            if longer <= 1000 {
+                return fail(format!("{longer} s left of a longer time"));
+            }
+            s.must_with(&["iptables", "-D", "FORWARD", "2"], "")?;
+            let deadline = Instant::now() + PATIENCE;
+            while left(&label).is_ok() {
+                if Instant::now() > deadline {
+                    return fail("it is there without a rule");
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+            Ok(())
+        })
     }),
     ("a_timer_has_a_time_and_a_name_that_sysfs_can_have", || {
         for options in ["--timeout 2147483 --label x", "--timeout 9 --label a/b", "--timeout 9 --label power"] {

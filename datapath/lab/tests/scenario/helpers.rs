@@ -5,9 +5,10 @@ use std::io;
 use lab::{
     frame::{Ip, Tcp, View},
     suite::Test,
-    twin::Crossing,
+    twin::{Crossing, Side},
 };
 
+use super::dialogue::Dialogue;
 use super::{Stage, arrives, client, fail, play, server, server_to_router, vanishes};
 
 const FTP: &str = "-t raw -A PREROUTING -p tcp --dport 21 -j CT --helper ftp";
@@ -108,6 +109,41 @@ pub(crate) const TESTS: &[Test] = &[
             arrives(&s.lan(says(1106, 5016, b"LIST\r\n"))?)?;
             Ok(())
         })
+    }),
+    ("ftp_lines_that_come_joined_or_in_pieces_are_read_as_the_original_reads_them", || {
+        for rules in [&[FTP][..], &[FTP, SNAT]] {
+            play(rules, |s| {
+                let mut ftp = Dialogue::open(s, Side::Lan, &client(), 1234, 21)?;
+                ftp.answers(s, b"220 hi\r\n")?;
+                ftp.says(s, b"NOOP\r\n")?;
+                ftp.answers(s, b"200 ok\r\n")?;
+                let said: [(bool, &[u8]); 17] = [
+                    (false, b"NOOP\r\nPORT 10,1,0,2,8,1\r\n"),
+                    (false, b"PORT 10,1,0,2,8,2\r\nLIST\r\n"),
+                    (false, b"PORT 10,1,0,2,8,3\r\nPORT 10,1,0,2,8,4\r\n"),
+                    (false, b"NOO"),
+                    (false, b"P\r\nPORT 10,1,0,2,8,5\r\n"),
+                    (false, b"PORT 10,1,0,2,8,6\r"),
+                    (false, b"\n"),
+                    (false, b"PORT 10,1,0,2,8,7\n"),
+                    (false, b"port 10,1,0,2,8,8\r\n"),
+                    (false, b"EPRT |1|10.1.0.2|3000|\r\nLIST\r\n"),
+                    (false, b"EPRT |1|10.1.0.2|"),
+                    (false, b"LIST\r\n"),
+                    (true, b"150 one\r\n227 ok (10,2,0,2,9,1)\r\n"),
+                    (true, b"227 ok (10,2,0,2,9,2)\r\n226 done\r\n"),
+                    (true, b"229 ok (|||6000|)\r\n226 done\r\n"),
+                    (true, b"227 ok (10,2,"),
+                    (true, b"227 ok (10,2,0,2,9,3)\r\n"),
+                ];
+                for (back, text) in said {
+                    ftp.tries(s, back, text)?;
+                    s.list()?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
     }),
     ("a_second_ftp_command_takes_the_place_of_the_first", || {
         play(&[FTP], |s| {

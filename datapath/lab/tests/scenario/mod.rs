@@ -4,18 +4,28 @@ pub(crate) mod accounting;
 pub(crate) mod amanda;
 pub(crate) mod answers;
 pub(crate) mod asked;
+pub(crate) mod clash;
+pub(crate) mod clients;
 pub(crate) mod dialogue;
+pub(crate) mod found;
 pub(crate) mod fragments;
+pub(crate) mod full;
+pub(crate) mod h323;
 pub(crate) mod handing;
 pub(crate) mod hardening;
 pub(crate) mod headers;
 pub(crate) mod helpers;
 pub(crate) mod irc;
+pub(crate) mod leaving;
+pub(crate) mod links;
+pub(crate) mod many;
 pub(crate) mod nat;
 pub(crate) mod other;
 pub(crate) mod outside;
 pub(crate) mod pptp;
+pub(crate) mod programs;
 pub(crate) mod protocols;
+pub(crate) mod rerouted;
 pub(crate) mod rules;
 pub(crate) mod sane;
 pub(crate) mod sip;
@@ -26,6 +36,7 @@ pub(crate) mod synproxy;
 pub(crate) mod systems;
 pub(crate) mod tcp;
 pub(crate) mod tracking;
+pub(crate) mod waiting;
 
 use std::{
     io,

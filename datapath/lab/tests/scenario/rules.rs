@@ -59,13 +59,21 @@ pub(crate) const TESTS: &[Test] = &[
                 "-t raw -A PREROUTING -p udp -m conntrack --ctstate NEW -m comment --comment template",
                 "-t raw -A PREROUTING -p udp -m conntrack --ctstate INVALID -m comment --comment invalid",
                 "-t raw -A PREROUTING -p udp -m connmark --mark 0 -m comment --comment unmarked",
+                "-t raw -A PREROUTING -p udp -m conntrack --ctstatus CONFIRMED -m comment --comment confirmed",
+                "-t raw -A PREROUTING -p udp -m conntrack --ctstatus NONE -m comment --comment status",
+                "-t raw -A PREROUTING -p udp -m conntrack --ctstatus SEEN_REPLY,ASSURED,EXPECTED -m comment --comment more",
+                "-A FORWARD -p udp -m conntrack --ctstatus CONFIRMED -m comment --comment later",
             ],
             |s| {
                 arrives(&s.lan(client().udp(1, 53, b""))?)?;
-                for (name, count) in [("early", 0), ("template", 1), ("invalid", 0), ("unmarked", 1)] {
+                for (name, count) in
+                    [("early", 0), ("template", 1), ("invalid", 0), ("unmarked", 1), ("confirmed", 1), ("status", 0)]
+                {
                     s.counted(&format!("--comment {name}"), count)?;
                 }
-                Ok(())
+                // A packet's own connection is confirmed where it leaves.
+                s.counted("--comment more", 0)?;
+                s.counted("--comment later", 0)
             },
         )
     }),

@@ -214,6 +214,21 @@ pub(crate) const TESTS: &[Test] = &[
             s.no_entry()
         })
     }),
+    ("a_rst_by_the_number_that_an_ignored_ack_named_leaves_its_own_side_unjudged", || {
+        for (number, invalid) in [(77, 0), (78, 1)] {
+            play(STATES, |s| {
+                arrives(&s.lan(up(SYN, 1000, 0))?)?;
+                arrives(&s.wan(down(ACK, 5000, 77))?)?;
+                s.one_entry(&["SYN_SENT"])?;
+                arrives(&s.wan(down(RST | ACK, number, 1001))?)?;
+                s.one_entry(&["CLOSE"])?;
+                let far = Tcp::segment(80, 1234, ACK, 1_000_000_000, 1001);
+                arrives(&s.wan(server().tcp(&far, b"x"))?)?;
+                s.counted("--state INVALID", invalid)
+            })?;
+        }
+        Ok(())
+    }),
     ("both_ends_may_open_at_once", || {
         play(STATES, |s| {
             arrives(&s.lan(up(SYN, 1000, 0))?)?;

@@ -98,7 +98,8 @@ impl Extension for Connbytes {
 impl Connbytes {
     fn write_amount(&self, w: &mut dyn Write, dashes: &str) -> fmt::Result {
         write!(w, "{} {dashes}connbytes {}", if self.inverted { " !" } else { "" }, self.min)?;
-        if self.max == u64::MAX { Ok(()) } else { write!(w, ":{}", self.max) }
+        // Upstream takes an end of 0 for none.
+        if matches!(self.max, 0 | u64::MAX) { Ok(()) } else { write!(w, ":{}", self.max) }
     }
 }
 

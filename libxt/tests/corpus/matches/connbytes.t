@@ -6,6 +6,7 @@
 -m connbytes --connbytes 0:1000 --connbytes-mode packets --connbytes-dir both;=;OK
 -m connbytes --connbytes 0:1000 --connbytes-mode bytes --connbytes-dir both;=;OK
 -m connbytes --connbytes 0:1000 --connbytes-mode avgpkt --connbytes-dir both;=;OK
+-m connbytes --connbytes 0:0 --connbytes-mode bytes --connbytes-dir both;-m connbytes --connbytes 0 --connbytes-mode bytes --connbytes-dir both;OK
 -m connbytes --connbytes 10 --connbytes-mode bytes --connbytes-dir both;=;OK
 -m connbytes --connbytes 10: --connbytes-mode bytes --connbytes-dir both;-m connbytes --connbytes 10 --connbytes-mode bytes --connbytes-dir both;OK
 -m connbytes --connbytes :10 --connbytes-mode bytes --connbytes-dir both;-m connbytes --connbytes 0:10 --connbytes-mode bytes --connbytes-dir both;OK

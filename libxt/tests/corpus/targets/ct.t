@@ -27,6 +27,11 @@
 -p tcp -j CT --helper ftp;=;OK
 -p udp -j CT --helper amanda;=;OK
 -p tcp -j CT --helper amanda;;FAIL
+-p tcp -j CT --helper Q.931;=;OK
+-p udp -j CT --helper Q.931;;FAIL
+-p udp -j CT --helper RAS;=;OK
+-p tcp -j CT --helper RAS;;FAIL
+-p tcp -j CT --helper H.245;;FAIL
 -p tcp -j CT --helper sane;=;OK
 -p tcp -j CT --helper sip;=;OK
 -p udp -j CT --helper sip;=;OK

@@ -4,10 +4,11 @@ use super::{Expected, Follow, Snapshot};
 use crate::conntrack::connection::SECOND;
 use crate::conntrack::{Address, ConnId, Direction, Refusal, Tracker, Tuple};
 use crate::effects::{Event, EventKind, Subject};
-use crate::helper;
+use crate::helper::HelperId;
 use crate::{Effects, Now};
 
-/// An expectation that somebody asks for by hand (`ctnetlink_create_expect`).
+/// An expectation that somebody asks for by hand (`ctnetlink_create_expect`). A helper that the request names is not heard: it is
+/// the master's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted<'a> {
     /// `CTA_EXPECT_TUPLE`.
@@ -20,10 +21,8 @@ pub struct Wanted<'a> {
     pub zone: u16,
     /// `CTA_EXPECT_FLAGS`.
     pub flags: u32,
-    /// `CTA_EXPECT_CLASS`, which counts only beside a helper.
+    /// `CTA_EXPECT_CLASS`, one of the master's helper's.
     pub class: Option<u32>,
-    /// `CTA_EXPECT_HELP_NAME`: the helper of the connection that shall come.
-    pub helper: Option<&'a [u8]>,
     /// `CTA_EXPECT_FN`.
     pub function: Option<&'a [u8]>,
     /// `CTA_EXPECT_NAT`: direction, address and port before translation.
@@ -40,19 +39,13 @@ impl Tracker {
         out: &mut Effects,
     ) -> Result<(), Refusal> {
         let (master, _) = self.find(&wanted.master, wanted.zone, now).ok_or(Refusal::Missing)?;
-        let protocol = self.get(master).map_or(0, |connection| connection.tuple(Direction::Original).protocol);
-        let helper = match wanted.helper {
-            Some(name) => Some(helper::find(name, wanted.tuple.af, protocol).ok_or(Refusal::Unsupported)?),
-            None => None,
-        };
         if self.table.extra(master.index).is_none_or(|extra| extra.help.is_none()) {
             return Err(Refusal::Unsupported);
         }
-        let class = match (wanted.class, helper) {
-            (Some(class), Some(helper)) => u8::try_from(class)
-                .ok()
-                .filter(|&class| usize::from(class) < helper.helper().policies().len())
-                .ok_or(Refusal::Invalid)?,
+        let class = match (wanted.class, self.helper_id(master)) {
+            (Some(class), Some(helper)) => {
+                self.class_of(helper, class).and(u8::try_from(class).ok()).ok_or(Refusal::Invalid)?
+            }
             _ => 0,
         };
         let follow = match wanted.function {
@@ -69,7 +62,7 @@ impl Tracker {
             port_mask: wanted.mask.1,
             flags: wanted.flags & !super::flag::USERSPACE,
             class,
-            helper,
+            helper: None,
             follow,
             direction,
             saved,
@@ -136,8 +129,14 @@ impl Tracker {
             timeout: u32::try_from(left).unwrap_or(u32::MAX),
             master: master.tuple(Direction::Original),
             zone: entry.zone,
-            helper: self.helper(entry.master).map(helper::Helper::name),
+            helper: self.helper_id(entry.master).map(|helper| self.helper_name(helper)),
         })
+    }
+
+    /// Whether an expectation is a helper's, by the connection that it belongs to or by the one it gives.
+    pub(crate) fn is_announced_by(&self, place: u32, helper: HelperId) -> bool {
+        let entry = self.expectations.get(place);
+        entry.is_some_and(|entry| [entry.expected.helper, self.helper_id(entry.master)].contains(&Some(helper)))
     }
 
     /// Whether an expectation belongs to a connection.

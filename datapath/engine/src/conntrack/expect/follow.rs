@@ -2,7 +2,7 @@
 
 use super::Expected;
 use crate::conntrack::tuple::{Ports, protocol};
-use crate::conntrack::{ConnId, Direction, Tracker, Tuple, status};
+use crate::conntrack::{Address, ConnId, Direction, Tracker, Tuple, status};
 use crate::helper::Memory;
 use crate::nat::{self, Manip, Range, flags};
 use crate::{Effects, Now};
@@ -13,23 +13,8 @@ impl Tracker {
         let Some(master) = self.table.get(master) else { return };
         let opposite = master.tuple(expected.direction.opposite());
         let child = self.table.id(index);
-        let source = Range {
-            flags: flags::MAP_IPS,
-            min_address: opposite.destination,
-            max_address: opposite.destination,
-            ..Range::default()
-        };
-        nat::setup(self, child, &source, Manip::Source, now);
-        let (address, port) = (opposite.source, expected.saved.1);
-        let destination = Range {
-            flags: flags::MAP_IPS | flags::PROTO_SPECIFIED,
-            min_address: address,
-            max_address: address,
-            min_port: port,
-            max_port: port,
-            base_port: 0,
-        };
-        nat::setup(self, child, &destination, Manip::Destination, now);
+        nat::setup(self, child, &one(opposite.destination, None), Manip::Source, now);
+        nat::setup(self, child, &one(opposite.source, Some(expected.saved.1)), Manip::Destination, now);
     }
 
     /// The other direction of a PPTP call is no longer expected; the call is translated as its master is, keys to what each
@@ -58,16 +43,8 @@ impl Tracker {
             (Manip::Source, opposite.destination, Direction::Original),
             (Manip::Destination, opposite.source, Direction::Reply),
         ] {
-            let keyed = if expected.direction == keyed { flags::PROTO_SPECIFIED } else { 0 };
-            let range = Range {
-                flags: flags::MAP_IPS | keyed,
-                min_address: address,
-                max_address: address,
-                min_port: key,
-                max_port: key,
-                base_port: 0,
-            };
-            nat::setup(self, child, &range, manip, now);
+            let key = (expected.direction == keyed).then_some(key);
+            nat::setup(self, child, &one(address, key), manip, now);
         }
     }
 
@@ -75,14 +52,6 @@ impl Tracker {
     /// nf_nat_sip_expected().
     pub(super) fn follow_sip(&mut self, index: u32, master: ConnId, expected: &Expected, now: Now) {
         const SIGNALLING: u8 = 0;
-        let one = |address, port: Option<u16>| Range {
-            flags: flags::MAP_IPS | if port.is_some() { flags::PROTO_SPECIFIED } else { 0 },
-            min_address: address,
-            max_address: address,
-            min_port: port.unwrap_or(0),
-            max_port: port.unwrap_or(0),
-            base_port: 0,
-        };
         let child = self.table.id(index);
         let comes = self.table.at(index).tuple(Direction::Original);
         let (address, port) = expected.saved;
@@ -105,5 +74,36 @@ impl Tracker {
         if let Some(range) = source {
             nat::setup(self, child, &range, Manip::Source, now);
         }
+    }
+
+    /// It goes to who registered; if only the gatekeeper may call, it is translated as its master is. As
+    /// ip_nat_q931_expect().
+    pub(super) fn follow_call(&mut self, index: u32, master: ConnId, expected: &Expected, now: Now) {
+        if expected.tuple.source != Address::default() {
+            return self.follow_master(index, master, expected, now);
+        }
+        let Some(parent) = self.table.get(master) else { return };
+        let address = parent.tuple(expected.direction.opposite()).source;
+        self.follow_forwarding(index, expected, address, now);
+    }
+
+    /// It goes to an address and the port that was said before translation. As ip_nat_callforwarding_expect().
+    pub(super) fn follow_forwarding(&mut self, index: u32, expected: &Expected, address: Address, now: Now) {
+        let child = self.table.id(index);
+        let comes = self.table.at(index).tuple(expected.direction.opposite());
+        nat::setup(self, child, &one(comes.source, None), Manip::Source, now);
+        nat::setup(self, child, &one(address, Some(expected.saved.1)), Manip::Destination, now);
+    }
+}
+
+/// A range of one address, and of one port if there is any.
+fn one(address: Address, port: Option<u16>) -> Range {
+    Range {
+        flags: flags::MAP_IPS | if port.is_some() { flags::PROTO_SPECIFIED } else { 0 },
+        min_address: address,
+        max_address: address,
+        min_port: port.unwrap_or(0),
+        max_port: port.unwrap_or(0),
+        base_port: 0,
     }
 }

@@ -1,6 +1,8 @@
 //! The expectations' slab, hashed by where packets go.
 
-use super::{Expected, Link};
+use std::collections::BTreeSet;
+
+use super::Expected;
 use crate::conntrack::{ConnId, Tuple};
 
 /// An expectation in the slab.
@@ -22,6 +24,24 @@ pub(crate) struct Entry {
     pub(super) older_than: Link,
 }
 
+/// An expectation's place in a list, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::conntrack) struct Link(pub(super) u32);
+
+impl Default for Link {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+impl Link {
+    pub(in crate::conntrack) const NONE: Self = Self(u32::MAX);
+
+    pub(super) fn index(self) -> Option<u32> {
+        (self != Self::NONE).then_some(self.0)
+    }
+}
+
 /// All expectations.
 #[derive(Debug, Default)]
 pub(crate) struct Expectations {
@@ -32,6 +52,10 @@ pub(crate) struct Expectations {
     made: u64,
     /// No deadline is earlier.
     soonest: u64,
+    /// Changes are noted.
+    keeping: bool,
+    /// Slots that changed since somebody asked.
+    changed: BTreeSet<u32>,
 }
 
 /// Chains, once there is an expectation at all.
@@ -81,7 +105,35 @@ impl Expectations {
         }
         self.soonest = if self.len == 0 { deadline } else { self.soonest.min(deadline) };
         self.len += 1;
+        self.touch(at);
         at
+    }
+
+    /// Gives one the number that it had before a crash.
+    pub(super) fn number(&mut self, at: u32, serial: u64) {
+        if let Some(entry) = self.slots.get_mut(at as usize).and_then(Option::as_mut) {
+            entry.serial = serial;
+            self.made = self.made.max(serial);
+        }
+    }
+
+    /// Whether changes are noted for [`Self::take_changed`].
+    pub(crate) fn set_keeping(&mut self, keeping: bool) {
+        self.keeping = keeping;
+        if !keeping {
+            self.changed.clear();
+        }
+    }
+
+    /// The slots that changed.
+    pub(super) fn take_changed(&mut self) -> BTreeSet<u32> {
+        core::mem::take(&mut self.changed)
+    }
+
+    fn touch(&mut self, at: u32) {
+        if self.keeping {
+            self.changed.insert(at);
+        }
     }
 
     /// Takes one out of its chain and frees its slot; its master's list is the caller's, see [`Self::close_ranks`].
@@ -104,6 +156,7 @@ impl Expectations {
         self.slots[at as usize] = None;
         self.free.push(at);
         self.len -= 1;
+        self.touch(at);
         entry
     }
 
@@ -119,6 +172,7 @@ impl Expectations {
 
     /// An expectation, to change what does not say where it stands.
     pub(super) fn expected_mut(&mut self, at: u32) -> Option<&mut Expected> {
+        self.touch(at);
         self.slots.get_mut(at as usize)?.as_mut().map(|entry| &mut entry.expected)
     }
 
@@ -127,6 +181,7 @@ impl Expectations {
         if let Some(entry) = self.slots.get_mut(at as usize).and_then(Option::as_mut) {
             entry.deadline = deadline;
             self.soonest = self.soonest.min(deadline);
+            self.touch(at);
         }
     }
 

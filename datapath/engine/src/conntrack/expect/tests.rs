@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use libxt::family::Af;
 
 use super::*;
-use crate::conntrack::tests::{Box, CLIENT, ROUTER, SERVER, name, range, udp};
+use crate::conntrack::tests::{Box, CLIENT, ROUTER, SERVER, device, name, range, udp};
 use crate::conntrack::tuple::{Ports, protocol};
-use crate::conntrack::{Draft, Snapshot, Tracked};
+use crate::conntrack::{Address, ConnId, Direction, Draft, Refusal, Snapshot, Tracked, Tuple, status};
 use crate::effects::Subject;
-use crate::helper;
+use crate::helper::user::Name;
+use crate::{Hook, Verdict, helper};
 
 fn address(text: &str) -> Address {
     text.parse::<IpAddr>().unwrap().into()
@@ -26,7 +27,7 @@ fn tuple(from: (&str, u16), to: (&str, u16)) -> Tuple {
 }
 
 /// A router with a TFTP connection made by hand, marked 9.
-fn router() -> (Box, ConnId) {
+pub(super) fn router() -> (Box, ConnId) {
     let mut net = Box::new();
     net.tracker.set_awaiting_news(true);
     let master = make(&mut net, 5000);
@@ -34,7 +35,7 @@ fn router() -> (Box, ConnId) {
     (net, master)
 }
 
-fn make(net: &mut Box, port: u16) -> ConnId {
+pub(super) fn make(net: &mut Box, port: u16) -> ConnId {
     let original = tuple((CLIENT, port), (SERVER, 69));
     let draft = Draft {
         tuples: [original, original.inverse().unwrap()],
@@ -52,11 +53,11 @@ fn make(net: &mut Box, port: u16) -> ConnId {
 }
 
 /// From the server, any port, to the client's port.
-fn answer(port: u16) -> Expected {
+pub(super) fn answer(port: u16) -> Expected {
     Expected::new(Some(address(SERVER)), None, tuple((SERVER, 0), (CLIENT, port)))
 }
 
-fn entries(net: &Box) -> Vec<Snapshot> {
+pub(super) fn entries(net: &Box) -> Vec<Snapshot> {
     let (mut all, mut place) = (Vec::new(), 0);
     while let Some(id) = net.tracker.from_place(place) {
         all.extend(net.tracker.snapshot(id, net.now));
@@ -72,6 +73,28 @@ fn news(net: &mut Box) -> Vec<String> {
         Subject::Expectation(_) => format!("x{:?}", event.kind),
     };
     net.out.events.drain(..).map(tell).collect()
+}
+
+#[test]
+fn all_packets_on_their_way_together_belong_to_the_expected_connection() {
+    let (mut net, master) = router();
+    net.tracker.expect(master, answer(5000), net.now, &mut net.out).unwrap();
+    let packets = [b"1", b"2"].map(|data| net.arrive(udp((SERVER, 3000), (CLIENT, 5000), data)));
+    assert_eq!(packets.each_ref().map(|packet| name(packet.tracked)), ["RELATED"; 2]);
+    for mut packet in packets {
+        assert_eq!(net.hook(Hook::Postrouting, &device(2), &mut packet.bytes).1, Verdict::Accept);
+    }
+    assert_eq!(net.tracker.len(), 2);
+    assert_eq!(news(&mut net), ["xNew", "xDestroy", "New"]);
+}
+
+#[test]
+fn an_expected_connection_whose_first_packet_was_dropped_is_not_expected_again() {
+    let (mut net, master) = router();
+    net.tracker.expect(master, answer(5000), net.now, &mut net.out).unwrap();
+    let dropped = net.arrive(udp((SERVER, 3000), (CLIENT, 5000), b"1"));
+    net.tracker.die(dropped.tracked);
+    assert_eq!(net.state(udp((SERVER, 3000), (CLIENT, 5000), b"2")), "NEW");
 }
 
 #[test]
@@ -91,7 +114,7 @@ fn an_expected_connection_is_related_has_its_masters_mark_and_uses_the_expectati
     assert_eq!(child.master, Some(tuple((CLIENT, 5000), (SERVER, 69))));
     assert_eq!((child.mark, child.status & status::EXPECTED), (9, status::EXPECTED));
     let of_master = all.iter().find(|entry| entry.helper.is_some()).unwrap();
-    assert_eq!((of_master.uses, of_master.helper), (2, Some("tftp")));
+    assert_eq!((of_master.uses, of_master.helper), (2, Some(Name::cut("tftp"))));
     let counts = net.tracker.statistics();
     assert_eq!((counts.expect_new, counts.expect_create, counts.expect_delete), (1, 1, 1));
     net.wait(200_000);
@@ -209,19 +232,17 @@ fn by_hand_an_expectation_needs_a_master_with_a_helper() {
         zone: 0,
         flags: flag::USERSPACE,
         class: None,
-        helper: None,
         function: None,
         nat: None,
     };
     let mut ask = |wanted: &Wanted<'_>| net.tracker.make_expectation(wanted, 7, net.now, &mut net.out);
     assert_eq!(ask(&Wanted { master: tuple((SERVER, 69), (CLIENT, 1)), ..wanted.clone() }), Err(Refusal::Missing));
-    assert_eq!(ask(&Wanted { helper: Some(b"none"), ..wanted.clone() }), Err(Refusal::Unsupported));
-    let classed = Wanted { helper: Some(b"tftp"), class: Some(1), ..wanted.clone() };
+    let classed = Wanted { class: Some(1), ..wanted.clone() };
     assert_eq!(ask(&classed), Err(Refusal::Invalid));
     assert_eq!(ask(&Wanted { function: Some(b"nonsense"), ..wanted.clone() }), Err(Refusal::Invalid));
     assert_eq!(ask(&wanted), Ok(()));
     let found = net.tracker.find_expectation(&tuple((SERVER, 8), (CLIENT, 5000)), 0, net.now).unwrap();
-    assert_eq!((found.expected.flags, found.helper, found.timeout), (0, Some("tftp"), 300));
+    assert_eq!((found.expected.flags, found.helper, found.timeout), (0, Some(Name::cut("tftp")), 300));
     let there = found.expected.tuple;
     net.tracker.change_expectation(&there, 0, Some(20), net.now);
     assert_eq!(net.tracker.expectation(0, net.now).unwrap().timeout, 20);

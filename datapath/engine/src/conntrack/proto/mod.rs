@@ -47,13 +47,12 @@ impl<'a> View<'a> {
             return None;
         }
         let transport = packet.data.bytes().get(headers.transport..headers.end)?;
-        // As nf_checksum(): only what arrives is checked, and only if nobody did before.
-        let whole = headers.fragment.is_none();
+        // As nf_checksum(): only what arrives is checked, and only if nobody did before; also a first fragment of IPv6 that is
+        // put together with nothing.
         let verify = settings.checksum
             && packet.hook == Hook::Prerouting
             && packet.checksum == Checksum::Unverified
-            && !packet.in_device.is_some_and(|device| device.loopback)
-            && whole;
+            && !packet.in_device.is_some_and(|device| device.loopback);
         Some(Self {
             af: headers.af,
             protocol: headers.protocol,
@@ -94,6 +93,8 @@ pub(super) enum State {
     Stateless,
     /// Monotonic nanoseconds after which it counts as a stream, the lower half first: a `u64` would widen every connection.
     Udp([u32; 2]),
+    /// Seconds that GRE lives before and after it was answered.
+    Gre([u32; 2]),
     Tcp(tcp::Tcp),
     Sctp(sctp::Sctp),
 }
@@ -104,7 +105,7 @@ impl State {
         match self {
             Self::Tcp(tcp) => tcp.is_closing(),
             Self::Sctp(sctp) => sctp.is_closing(),
-            Self::Stateless | Self::Udp(_) => false,
+            Self::Stateless | Self::Udp(_) | Self::Gre(_) => false,
         }
     }
 
@@ -113,17 +114,22 @@ impl State {
         Self::Udp([stream as u32, (stream >> 32) as u32])
     }
 
-    /// When UDP counts as a stream, in monotonic nanoseconds; at once for others.
+    /// GRE that lives as [`Self::stream`] says.
+    pub(super) fn gre(stream: u64) -> Self {
+        Self::Gre([stream as u32, (stream >> 32) as u32])
+    }
+
+    /// When UDP counts as a stream, in monotonic nanoseconds, at once for others; how long GRE lives.
     pub(super) fn stream(&self) -> u64 {
         match self {
-            Self::Udp([low, high]) => u64::from(*low) | u64::from(*high) << 32,
+            Self::Udp([low, high]) | Self::Gre([low, high]) => u64::from(*low) | u64::from(*high) << 32,
             _ => 0,
         }
     }
 
     pub(super) fn protocol(&self) -> ProtocolState {
         match self {
-            Self::Stateless | Self::Udp(_) => ProtocolState::Stateless,
+            Self::Stateless | Self::Udp(_) | Self::Gre(_) => ProtocolState::Stateless,
             Self::Tcp(tcp) => tcp.protocol(),
             Self::Sctp(sctp) => sctp.protocol(),
         }

@@ -65,7 +65,7 @@ impl Sctp {
             match chunk.kind {
                 chunk::INIT if tag != 0 => return None,
                 chunk::INIT => begun.tags[1] = init_tag(&chunk)?,
-                chunk::HEARTBEAT => begun.tags[0] = tag,
+                chunk::HEARTBEAT | chunk::HEARTBEAT_ACK => begun.tags[0] = tag,
                 _ => begun.tags[1] = tag,
             }
         }

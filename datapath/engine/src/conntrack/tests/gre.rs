@@ -43,3 +43,20 @@ fn other_protocols_are_one_connection_for_each_pair() {
         assert_eq!(net.tracker.len(), 1);
     }
 }
+
+/// As random sequences found it in the kernel.
+#[test]
+fn how_long_it_lives_is_settled_at_its_birth() {
+    let mut net = Box::new();
+    let plain = |from, to| ip(from, to, protocol::GRE, &[0x20, 0, 8, 0, 0, 0, 0, 1], None);
+    net.state(plain(CLIENT, SERVER));
+    net.tracker.set_settings(Settings { gre: 5, gre_stream: 6, ..net.tracker.settings().clone() });
+    net.state(plain(CLIENT, SERVER));
+    assert_eq!(net.timeout(), 30);
+    net.state(plain(SERVER, CLIENT));
+    net.state(plain(CLIENT, SERVER));
+    assert_eq!(net.timeout(), 180);
+    net.wait(181_000);
+    net.state(plain(CLIENT, SERVER));
+    assert_eq!(net.timeout(), 5);
+}

@@ -122,23 +122,8 @@ fn one_call_of_expire_does_bounded_work() {
         let headers = Headers::parse(Af::V4, &packet).unwrap();
         let len = packet.len();
         let packet = Packet {
-            id: PacketId::default(),
-            af: Af::V4,
-            hook: Hook::Prerouting,
-            in_device: None,
-            out_device: None,
-            in_port: None,
-            out_port: None,
-            mark: 0,
-            priority: None,
             checksum: Checksum::Verified,
-            gso: false,
-            owner: None,
-            copied: false,
-            answers: 0,
-            tasks: crate::packet::Tasks::default(),
-            link: LinkHeader::default(),
-            data: Buffer::new(&mut packet, len),
+            ..Packet::new(Af::V4, Hook::Prerouting, Buffer::new(&mut packet, len))
         };
         let tracked = net.tracker.track(&packet, &headers, None, net.now, &mut net.out).unwrap();
         net.tracker.confirm(tracked, net.now, &mut net.out);

@@ -134,3 +134,17 @@ fn ports_are_translated_under_a_sum_that_stays_right() {
     assert!(sctp::adds_up(&back.bytes[20..]));
     assert_eq!(outline(&back.bytes), "192.0.2.80:200 > 10.0.0.2:100");
 }
+
+/// As random sequences found it in the kernel.
+#[test]
+fn a_heartbeats_answer_that_comes_first_tells_its_senders_own_tag() {
+    const HEARTBEAT: u8 = 4;
+    const HEARTBEAT_ACK: u8 = 5;
+    const SHUTDOWN: u8 = 7;
+    let mut net = Box::new();
+    assert_eq!(net.state(forth(7, HEARTBEAT_ACK, &[])), "NEW");
+    assert_eq!(state(&net).1, [7, 0]);
+    assert_eq!(net.state(back(7, SHUTDOWN, &[0; 4])), "INVALID");
+    assert_eq!(net.state(back(9, HEARTBEAT, &[])), "ESTABLISHED");
+    assert_eq!(state(&net).1, [7, 9]);
+}

@@ -1,6 +1,7 @@
 //! TCP: states, windows, timeouts.
 
 use super::*;
+use crate::effects::Subject;
 
 const C: (&str, u16) = (CLIENT, 40000);
 const S: (&str, u16) = (SERVER, 80);
@@ -44,6 +45,52 @@ fn a_handshake_moves_through_the_states() {
     back(&mut net, seg(ACK, 5001, 1011, 0));
     assert_eq!(net.events(), []);
     assert_eq!(net.timeout(), 432_000);
+}
+
+#[test]
+fn news_of_packets_that_are_on_their_way_together_are_told_one_by_one() {
+    let mut net = Box::new();
+    there(&mut net, seg(SYN, 1000, 0, 0));
+    back(&mut net, seg(SYN | ACK, 5000, 1001, 0));
+    net.events();
+    // The FIN is at its first hook before the ACK is at its last one.
+    let both = [net.arrive(tcp(C, S, &seg(ACK, 1001, 5001, 0))), net.arrive(tcp(C, S, &seg(FIN | ACK, 1001, 5001, 0)))];
+    for mut passed in both {
+        net.hook(Hook::Postrouting, &device(2), &mut passed.bytes);
+    }
+    let told: Vec<_> = net
+        .out
+        .events
+        .drain(..)
+        .map(|event| match event.subject {
+            Subject::Connection { entry, .. } => match entry.protocol {
+                ProtocolState::Tcp { state, .. } => (state, entry.timeout),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(told, [(ESTABLISHED, Some(432_000)), (FIN_WAIT, Some(120))]);
+    assert_eq!(net.tcp_state(), FIN_WAIT);
+}
+
+#[test]
+fn news_of_a_packet_that_never_came_are_told_with_the_next_ones() {
+    for dropped in [true, false] {
+        let mut net = Box::new();
+        there(&mut net, seg(SYN, 1000, 0, 0));
+        net.events();
+        let answer = net.arrive(tcp(S, C, &seg(SYN | ACK, 5000, 1001, 0)));
+        if dropped {
+            net.tracker.die(answer.tracked);
+        } else {
+            // All that was on its way has been judged since.
+            net.tracker.end_batch(true);
+            net.tracker.end_batch(true);
+        }
+        there(&mut net, seg(ACK, 1001, 5001, 0));
+        assert_eq!(net.events().len(), 1);
+    }
 }
 
 #[test]
@@ -386,5 +433,20 @@ fn short_headers_and_bad_offsets_are_invalid() {
         packet[10..12].copy_from_slice(&sum.to_be_bytes());
         let mut net = Box::with(Settings { checksum: false, ..Settings::default() });
         assert_eq!(net.state(packet), "INVALID", "{len} bytes, offset {offset:#x}");
+    }
+}
+
+/// As 100,000 random sequences found it in the kernel.
+#[test]
+fn an_impossible_fin_behind_a_reset_keeps_the_next_syn_from_beginning_anew() {
+    for (impossible, state) in [(false, "NEW"), (true, "ESTABLISHED")] {
+        let mut net = Box::new();
+        established(&mut net);
+        there(&mut net, seg(RST | ACK, 1001, 5001, 0));
+        assert_eq!(net.tcp_state(), CLOSE);
+        if impossible {
+            assert_eq!(there(&mut net, seg(FIN | ACK, 900_000, 5002, 3)), "INVALID");
+        }
+        assert_eq!(there(&mut net, seg(SYN, 77, 0, 0)), state);
     }
 }

@@ -6,7 +6,7 @@ use libxt::ext::Families;
 use libxt::ext::matches;
 
 use super::Match;
-use crate::conntrack::{Address, Connection, Direction, ProtocolState, Tracker, Tuple};
+use crate::conntrack::{Address, Connection, Direction, ProtocolState, Tracker, Tuple, status};
 use crate::ext::stores::{Keyed, Stores};
 use crate::ext::{Maker, Scene};
 use crate::host::Now;
@@ -74,7 +74,10 @@ pub(super) fn matches(rule: &Rule, scene: &mut Scene<'_, '_>) -> bool {
     }
     let clients = rule.clients.and_then(|index| scene.stores.clients.get_mut(index));
     let count = held.zip(clients).and_then(|(held, clients)| {
-        clients.count(Client { address: Address(address), zone: held.zone }, held, scene.tracker, scene.now)
+        let (tracker, now) = (&*scene.tracker, scene.now);
+        let known = tracker.find(&held.tuple, held.zone, now).and_then(|(id, _)| tracker.get(id));
+        let assured = known.is_some_and(|connection| connection.status() & status::ASSURED != 0);
+        clients.count(Client { address: Address(address), zone: held.zone }, held, assured, tracker, now)
     });
     let Some(count) = count else {
         scene.hotdrop = true;
@@ -88,15 +91,21 @@ impl Clients {
         Self { clients: HashMap::with_hasher(Keyed(key)), sweep: Vec::new() }
     }
 
-    /// How many connections the client has, with this one; `None` if there is no room. As nf_conncount_count().
-    fn count(&mut self, client: Client, held: Held, tracker: &Tracker, now: Now) -> Option<usize> {
-        if !self.clients.contains_key(&client) {
+    /// How many connections the client has, with this one; `None` if there is no room, or none is left. One that is assured by now
+    /// was counted when it was new and is not taken up again, unless nobody knows the client. As nf_conncount_count_skb().
+    fn count(&mut self, client: Client, held: Held, assured: bool, tracker: &Tracker, now: Now) -> Option<usize> {
+        let Some(list) = self.clients.get_mut(&client) else {
             self.expire_some(2, tracker, now);
             if self.clients.len() >= CLIENTS {
                 return None;
             }
+            self.clients.insert(client, List(vec![held]));
+            return Some(1);
+        };
+        if assured {
+            list.prune(None, tracker, now);
+            return Some(list.len()).filter(|len| *len > 0);
         }
-        let list = self.clients.entry(client).or_default();
         list.prune(Some(&held), tracker, now);
         if !list.contains(&held) {
             list.push(held);
@@ -110,6 +119,10 @@ impl Clients {
     }
 
     fn expire_some(&mut self, clients: usize, tracker: &Tracker, now: Now) {
+        // As long as they are few, those without connections stay: the kernel meets them only on the way to others of their tree.
+        if self.clients.len() <= TREES {
+            return;
+        }
         if self.sweep.is_empty() {
             self.sweep.extend(self.clients.keys());
         }
@@ -175,6 +188,8 @@ mod state {
 
 /// Clients that a rule counts at most, with or without connections.
 const CLIENTS: usize = 1 << 18;
+/// `CONNCOUNT_SLOTS`.
+const TREES: usize = 256;
 /// Clients looked at in one go.
 const PIECE: usize = 512;
 /// `CONNCOUNT_GC_MAX_NODES`: when so many were let go, one more is the last.

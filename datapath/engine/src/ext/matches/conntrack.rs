@@ -10,7 +10,11 @@ use crate::conntrack::{Address, Connection, Direction, Relation, Tracked, status
 use crate::ext::{Maker, Scene};
 
 pub(super) const MAKER: Maker<Match> = Maker::of::<Conntrack>(Families::Both, |revision, info, site| {
-    Ok(Match::Conntrack(Box::new(site.decode(revision, info)?)))
+    let wanted: Conntrack = site.decode(revision, info)?;
+    Ok(match wanted.state {
+        Some(state) if !asks_more(&wanted) && !state.value.meets(TRANSLATED) => Match::State(state),
+        _ => Match::Conntrack(Box::new(wanted)),
+    })
 })
 .tracks();
 
@@ -18,15 +22,7 @@ pub(super) const MAKER: Maker<Match> = Maker::of::<Conntrack>(Families::Both, |r
 pub(super) fn matches(wanted: &Conntrack, scene: &Scene<'_, '_>) -> bool {
     let af = scene.af();
     let connection = scene.connection();
-    let mut state = match scene.tracked {
-        Tracked::Of { relation: Relation::Established, .. } => State::ESTABLISHED,
-        Tracked::Of { relation: Relation::Related, .. } => State::RELATED,
-        Tracked::Of { relation: Relation::New, .. } => State::NEW,
-        Tracked::Untracked => State::UNTRACKED,
-        // Until tracking looks at the packet the template is its connection, a new one.
-        Tracked::Unseen if scene.has_template() => State::NEW,
-        Tracked::Invalid | Tracked::Unseen => State::INVALID,
-    };
+    let mut state = state(scene);
     if let Some((connection, _)) = connection {
         if connection.status() & status::SRC_NAT != 0 {
             state.0 |= State::SNAT.0;
@@ -41,7 +37,8 @@ pub(super) fn matches(wanted: &Conntrack, scene: &Scene<'_, '_>) -> bool {
     let direction = connection.map_or(Direction::Original, |(_, direction)| direction);
     let facts = match connection {
         Some((connection, _)) => Facts::of(connection, scene.now),
-        None if scene.has_template() => Facts::default(),
+        // As xt_ct_tg_check() makes it.
+        None if scene.has_template() => Facts { status: status::CONFIRMED, ..Facts::default() },
         None => return wanted.state.is_some(),
     };
     let fits = |way| match way {
@@ -82,7 +79,46 @@ pub(super) fn matches(wanted: &Conntrack, scene: &Scene<'_, '_>) -> bool {
     !fails(&wanted.expires, |range| (range.0..=range.1).contains(&facts.seconds_left))
 }
 
-/// What can be asked of a connection; of a template, all of it zero.
+/// `--ctstate` alone, as most rules have it: the packet tells.
+#[inline]
+pub(super) fn state_matches(wanted: &Condition<State>, scene: &Scene<'_, '_>) -> bool {
+    wanted.holds(wanted.value.meets(state(scene)))
+}
+
+/// How a packet stands to its connection, if not how that is translated.
+#[inline]
+fn state(scene: &Scene<'_, '_>) -> State {
+    match scene.tracked {
+        Tracked::Of { relation: Relation::Established, .. } => State::ESTABLISHED,
+        Tracked::Of { relation: Relation::Related, .. } => State::RELATED,
+        Tracked::Of { relation: Relation::New, .. } => State::NEW,
+        Tracked::Untracked => State::UNTRACKED,
+        // Until tracking looks at the packet the template is its connection, a new one.
+        Tracked::Unseen if scene.has_template() => State::NEW,
+        Tracked::Invalid | Tracked::Unseen => State::INVALID,
+    }
+}
+
+/// What the connection is asked for.
+const TRANSLATED: State = State(State::SNAT.0 | State::DNAT.0);
+
+/// Whether anything but the state is asked for, which most rules do not.
+fn asks_more(wanted: &Conntrack) -> bool {
+    wanted.direction.is_some()
+        || wanted.orig_source.is_some()
+        || wanted.orig_destination.is_some()
+        || wanted.reply_source.is_some()
+        || wanted.reply_destination.is_some()
+        || wanted.protocol.is_some()
+        || wanted.orig_source_port.is_some()
+        || wanted.orig_destination_port.is_some()
+        || wanted.reply_source_port.is_some()
+        || wanted.reply_destination_port.is_some()
+        || wanted.status.is_some()
+        || wanted.expires.is_some()
+}
+
+/// What can be asked of a connection; of a template, most of it zero.
 #[derive(Default)]
 struct Facts {
     /// Source and destination, of the original and the reply direction.

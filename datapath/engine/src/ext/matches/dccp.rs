@@ -21,7 +21,7 @@ pub(super) const MAKER: Maker<Match> = Maker::of::<Dccp>(Families::Both, |revisi
 })
 .protocol(33);
 
-/// As dccp_mt(): what is too short for a header is dropped.
+/// As dccp_mt(): what is too short for a header is dropped, and what has no room for options once the rule was carried out.
 pub(super) fn matches(dccp: &Dccp, scene: &mut Scene<'_, '_>) -> bool {
     if scene.headers.fragment_offset() != 0 {
         return false;
@@ -47,7 +47,7 @@ pub(super) fn matches(dccp: &Dccp, scene: &mut Scene<'_, '_>) -> bool {
         Some(there) => option.holds(there),
         None => {
             scene.hotdrop = true;
-            false
+            option.holds(false)
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn matches(value: &Ecn, scene: &Scene<'_, '_>) -> bool {
     if value.ece.is_none() && value.cwr.is_none() {
         return true;
     }
-    let Some(header) = Tcp::parse(scene.segment()) else { return false };
+    let Some(header) = Tcp::parse(scene.supposed_segment()) else { return false };
     value.ece.is_none_or(|ece| ece.holds(header.flags & flag::ECE != 0))
         && value.cwr.is_none_or(|cwr| cwr.holds(header.flags & flag::CWR != 0))
 }

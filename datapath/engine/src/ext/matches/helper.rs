@@ -17,5 +17,5 @@ pub(super) fn matches(helper: &Helper, scene: &Scene<'_, '_>) -> bool {
     let Tracked::Of { id, .. } = scene.tracked else { return helper.name.inverted };
     let Some(master) = scene.tracker.master_helper(id) else { return helper.name.inverted };
     let wanted = helper.name.value.as_bytes();
-    (wanted.is_empty() || wanted.starts_with(master.name().as_bytes())) != helper.name.inverted
+    (wanted.is_empty() || wanted.starts_with(scene.tracker.helper_name(master).as_bytes())) != helper.name.inverted
 }

@@ -176,6 +176,8 @@ pub enum Match {
     Socket(libxt::ext::matches::socket::Socket),
     /// `-m srh`.
     Srh(Box<libxt::ext::matches::srh::Srh>),
+    /// `conntrack` or `state` that asks for the state alone.
+    State(libxt::value::condition::Condition<libxt::ext::matches::conntrack::State>),
     /// `-m statistic`.
     Statistic(statistic::Statistic),
     /// `-m string`.
@@ -319,6 +321,7 @@ impl Match {
             Self::Set(value) => set::matches(value, scene),
             Self::Socket(value) => socket::matches(value, scene),
             Self::Srh(value) => srh::matches(value, scene),
+            Self::State(value) => conntrack::state_matches(value, scene),
             Self::Statistic(value) => statistic::matches(value, scene),
             Self::String(value) => string::matches(value, scene),
             Self::Tcp(value) => tcp::matches(value, scene),

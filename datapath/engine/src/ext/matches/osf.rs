@@ -40,7 +40,7 @@ pub(super) fn matches(value: &Osf, scene: &mut Scene<'_, '_>) -> bool {
     };
     let shown = if level == FIRST { 1 } else { usize::MAX };
     let found: Vec<_> = scene.stores.fingerprints.find(look, ttl).take(shown).cloned().collect();
-    let (af, headers) = (scene.af(), scene.headers);
+    let (af, headers) = (scene.af(), *scene.headers);
     let (source, destination) = (headers.source.ip(af), headers.destination.ip(af));
     let (from, to) = (tcp.source, tcp.destination);
     let mut words = String::new();

@@ -37,7 +37,7 @@ pub struct Judge {
     beyond: bool,
 }
 
-/// As sctp_mt(): what is too short for a header is dropped.
+/// As sctp_mt(): what is too short for a header is dropped, and what has a broken chunk once the rule was carried out.
 pub(super) fn matches(judge: &Judge, scene: &mut Scene<'_, '_>) -> bool {
     if scene.headers.fragment_offset() != 0 {
         return false;
@@ -59,7 +59,7 @@ pub(super) fn matches(judge: &Judge, scene: &mut Scene<'_, '_>) -> bool {
         Some(met) => chunks.holds(met),
         None => {
             scene.hotdrop = true;
-            false
+            chunks.holds(false)
         }
     }
 }

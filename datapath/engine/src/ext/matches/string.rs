@@ -1,5 +1,7 @@
 //! `-m string`: a pattern somewhere in the packet.
 
+use core::ops::Range;
+
 use libxt::ext::Families;
 use libxt::ext::matches::string::StringMatch;
 
@@ -34,13 +36,36 @@ fn check(value: &StringMatch) -> Result<(), Refused> {
 
 /// As string_mt(): the whole pattern lies between `from` and `to`, both counted from the network header.
 pub(super) fn matches(value: &StringMatch, scene: &Scene<'_, '_>) -> bool {
-    let bytes = scene.packet.data.bytes();
-    let end = usize::from(value.to).min(bytes.len());
+    let data = &scene.packet.data;
+    let (from, end) = (usize::from(value.from), usize::from(value.to).min(data.len()));
     let pattern = value.pattern.get(..usize::from(value.len)).unwrap_or_default();
-    let found = bytes
-        .get(usize::from(value.from)..end)
-        .is_some_and(|room| room.windows(pattern.len().max(1)).any(|window| same(window, pattern, value.ignore_case)));
+    let holds = |range: Range<usize>| {
+        let room = data.bytes().get(range).unwrap_or_default();
+        holds(room, pattern, value.ignore_case)
+    };
+    let found = match value.algorithm.as_bytes() {
+        b"bm" => stretches(from..end, data.seams()).any(holds),
+        _ => holds(from..end),
+    };
     found != value.inverted
+}
+
+/// A range in its parts between seams: as bm_find() goes from one of the kernel's buffers to the next and sees nothing that
+/// stands in two.
+fn stretches(range: Range<usize>, seams: impl Iterator<Item = usize>) -> impl Iterator<Item = Range<usize>> {
+    let mut from = range.start;
+    let inside = range.start..range.end;
+    let seams = seams.filter(move |seam| inside.contains(seam)).chain([range.end]);
+    seams.map(move |seam| core::mem::replace(&mut from, seam)..seam)
+}
+
+/// Whether the pattern stands anywhere in some bytes. Most places already differ in the first one.
+fn holds(room: &[u8], pattern: &[u8], ignore_case: bool) -> bool {
+    let Some(&first) = pattern.first() else { return false };
+    room.windows(pattern.len()).any(|window| {
+        let begins = |byte: u8| byte == first || ignore_case && upper(byte) == upper(first);
+        window.first().is_some_and(|byte| begins(*byte)) && same(window, pattern, ignore_case)
+    })
 }
 
 /// The kernel folds Latin-1's letters as well as ASCII's.
@@ -62,6 +87,27 @@ const fn upper(byte: u8) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_is_found_at_the_beginning_in_the_middle_and_at_the_end() {
+        for place in [0, 1, 5, 10] {
+            let mut room = *b"nnnnnnnnnnnnnn";
+            room[place..place + 4].copy_from_slice(b"nEed");
+            assert!(holds(&room, b"nEed", false) && holds(&room, b"Need", true) && !holds(&room, b"need", false));
+            assert!(!holds(&room[..place + 3], b"nEed", false));
+        }
+        assert!(!holds(b"nee", b"need", true) && !holds(b"", b"n", false));
+    }
+
+    #[test]
+    fn fragments_are_searched_one_by_one() {
+        let parts = |range, seams: &[usize]| {
+            stretches(range, seams.iter().copied()).map(|part| (part.start, part.end)).collect::<Vec<_>>()
+        };
+        assert_eq!(parts(28..148, &[52, 132]), [(28, 52), (52, 132), (132, 148)]);
+        assert_eq!(parts(60..100, &[52, 132]), [(60, 100)]);
+        assert_eq!(parts(0..40, &[]), [(0, 40)]);
+    }
 
     #[test]
     fn letters_are_folded_as_the_kernel_folds_them() {

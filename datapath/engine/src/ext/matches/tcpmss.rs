@@ -14,7 +14,7 @@ pub(super) const MAKER: Maker<Match> =
 
 /// As tcpmss_mt(): without the option the inverted form matches; a header that is not all there is dropped.
 pub(super) fn matches(value: &Tcpmss, scene: &mut Scene<'_, '_>) -> bool {
-    let segment = scene.segment();
+    let segment = scene.supposed_segment();
     let Some(header) = tcp::Tcp::parse(segment).filter(|header| header.header_len >= HEADER) else {
         scene.hotdrop = true;
         return false;

@@ -6,29 +6,21 @@ use libxt::ext::targets::ct::Ct;
 use super::{Lay, Outcome, Target};
 use crate::conntrack::{Template, Tracked};
 use crate::ext::{Maker, Scene};
-use crate::helper;
 use crate::ruleset::Refused;
 use crate::ruleset::refused::errno;
 
 /// `CT --notrack` alone does not start tracking, everything else does.
 pub(super) const MAKER: Maker<Target> = Maker::of::<Ct>(Families::Both, |revision, info, site| {
     let value: Ct = site.decode(revision, info)?;
-    // As xt_ct_tg_check(). The policy of a timeout's name is looked for when the table is installed.
-    let mut helper = None;
-    if !value.notrack && !value.helper.is_empty() {
-        let Some(protocol) = site.protocol() else {
-            return Err(Refused::new(errno::ENOENT, "CT: a helper needs a rule that names a protocol, not inverted"));
-        };
-        helper = helper::find(value.helper.as_bytes(), site.af, protocol);
-        if helper.is_none() {
-            return Err(Refused::new(errno::ENOENT, "CT: no such helper"));
-        }
+    // As xt_ct_tg_check(). Helpers and the policies of timeouts are looked for when the table is installed.
+    if !value.notrack && !value.helper.is_empty() && site.protocol().is_none() {
+        return Err(Refused::new(errno::ENOENT, "CT: a helper needs a rule that names a protocol, not inverted"));
     }
     if !value.notrack && !value.timeout.is_empty() && site.protocol().is_none() {
         return Err(Refused::invalid("CT: a timeout policy needs a rule that names a protocol, not inverted"));
     }
     let protocol = site.protocol().unwrap_or(0);
-    Ok(Target::Ct(Box::new(Lay { value, helper, protocol, timeouts: None })))
+    Ok(Target::Ct(Box::new(Lay { value, helper: None, protocol, timeouts: None })))
 })
 .table("raw")
 .kept(|revision| if revision == 0 { 32 } else { 64 })
@@ -36,7 +28,7 @@ pub(super) const MAKER: Maker<Target> = Maker::of::<Ct>(Families::Both, |revisio
 
 /// As xt_ct_target(): a packet that is known already stays what it is.
 pub(super) fn act(Lay { value, helper, timeouts, .. }: &Lay, scene: &mut Scene<'_, '_>) -> Outcome {
-    if scene.tracked != Tracked::Unseen || scene.template.is_some() {
+    if scene.tracked != Tracked::Unseen || scene.template.is_some() || scene.orphaned {
         return Outcome::Continue;
     }
     if value.notrack {

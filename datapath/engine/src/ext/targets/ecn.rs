@@ -52,7 +52,7 @@ fn set_tcp(value: &Ecn, scene: &mut Scene<'_, '_>) -> Option<()> {
     if new == old {
         return Some(());
     }
-    let (headers, partial) = (scene.headers, scene.partial());
+    let (headers, partial) = (*scene.headers, scene.partial());
     scene.packet.data.pull(headers.transport + HEADER);
     let segment = headers.segment_mut(scene.packet.data.make_mut());
     *segment.get_mut(FLAGS)? = new[1];

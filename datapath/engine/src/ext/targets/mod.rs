@@ -113,7 +113,7 @@ pub enum Target {
 pub struct Lay {
     value: libxt::ext::targets::ct::Ct,
     helper: Option<crate::helper::HelperId>,
-    /// The protocol that the rule names, for which its timeout policy must be.
+    /// The protocol that the rule names, for which its helper and its timeout policy must be.
     protocol: u8,
     timeouts: Option<crate::conntrack::policy::PolicyId>,
 }
@@ -125,14 +125,29 @@ impl Lay {
         (!self.value.notrack && !name.is_empty()).then_some(name)
     }
 
+    /// The helper that the rule names, and the protocol that it is for.
+    pub(crate) fn named_helper(&self) -> Option<(&[u8], u8)> {
+        let name = self.value.helper.as_bytes();
+        (!self.value.notrack && !name.is_empty()).then_some((name, self.protocol))
+    }
+
     /// The policy that it has found.
     pub(crate) fn timeouts(&self) -> Option<crate::conntrack::policy::PolicyId> {
         self.timeouts
     }
 
-    /// Finds its timeout policy. As xt_ct_set_timeout().
-    pub(crate) fn find_timeouts(&mut self, tracker: &crate::conntrack::Tracker, af: Af) -> Result<(), Refused> {
+    /// The helper that it has found.
+    pub(crate) fn helper(&self) -> Option<crate::helper::HelperId> {
+        self.helper
+    }
+
+    /// Finds its helper and its timeout policy. As xt_ct_set_helper() and xt_ct_set_timeout().
+    pub(crate) fn find_named(&mut self, tracker: &crate::conntrack::Tracker, af: Af) -> Result<(), Refused> {
         use crate::ruleset::refused::errno;
+        if let Some((name, protocol)) = self.named_helper() {
+            let found = tracker.find_helper(name, af, protocol);
+            self.helper = Some(found.ok_or(Refused::new(errno::ENOENT, "CT: no such helper"))?);
+        }
         let Some(name) = self.named_timeouts() else { return Ok(()) };
         let Some((id, policy)) = tracker.find_policy(name) else {
             return Err(Refused::new(errno::ENOENT, "CT: no such timeout policy"));

@@ -15,7 +15,7 @@ pub(super) const MAKER: Maker<Target> = Maker::of::<Tcpoptstrip>(Families::Both,
 .table("mangle")
 .protocol(6);
 
-/// As tcpoptstrip_mangle_packet(): a packet that does not hold its whole header is dropped.
+/// As tcpoptstrip_mangle_packet(): a packet that does not hold its whole header, or whose header is too short to be one, is dropped.
 pub(super) fn act(value: &Tcpoptstrip, scene: &mut Scene<'_, '_>) -> Outcome {
     if scene.headers.fragment_offset() != 0 {
         return Outcome::Continue;
@@ -29,7 +29,7 @@ pub(super) fn act(value: &Tcpoptstrip, scene: &mut Scene<'_, '_>) -> Outcome {
 fn strip(value: &Tcpoptstrip, scene: &mut Scene<'_, '_>) -> Option<()> {
     let (start, partial) = (scene.headers.transport, scene.partial());
     let segment = scene.packet.data.bytes().get(start..).filter(|segment| segment.len() >= HEADER)?;
-    let len = usize::from(*segment.get(OFFSET)? >> 4) * 4;
+    let len = Some(usize::from(*segment.get(OFFSET)? >> 4) * 4).filter(|&len| len >= HEADER)?;
     scene.packet.data.pull(start + len);
     let segment = scene.packet.data.bytes().get(start..)?;
     let header = segment.get(..len)?;

@@ -97,9 +97,9 @@ impl Pattern {
 }
 
 impl Named {
-    /// Whether it is an address other than the sender's own, of the same family.
-    pub(super) fn elsewhere(&self, own: &Tuple) -> bool {
-        self.address != own.source
+    /// The address, of the same family, if it is another than the sender's own.
+    pub(super) fn elsewhere(&self, own: &Tuple) -> Option<Address> {
+        (self.address != own.source).then_some(self.address)
     }
 }
 

@@ -75,15 +75,19 @@ impl Message<'_, '_, '_> {
     /// Expects RTP and RTCP from the other end; the address that the description is to name comes back. As
     /// set_expected_rtp_rtcp().
     fn expect_medium(&mut self, mut to: Address, medium: &Medium) -> Result<Address, crate::Verdict> {
-        // Nobody has media sent to others.
-        if to != self.own().source {
+        let back = self.back();
+        let from = self.call.parameters().sip_direct_media.then_some(back.source);
+        let passed_over = match from {
+            // Nobody has media sent to others.
+            Some(_) => to != self.own().source,
+            None => self.call.parameters().sip_external_media && self.is_outside(to),
+        };
+        if passed_over {
             return Ok(to);
         }
-        let back = self.back();
-        let from = back.source;
         let ends = |to, port| Tuple {
             protocol: protocol::UDP,
-            source: from,
+            source: from.unwrap_or_default(),
             destination: to,
             ports: Ports::Ports { source: 0, destination: port },
             ..back
@@ -116,8 +120,8 @@ impl Message<'_, '_, '_> {
         if known {
             return Ok(to);
         }
-        let pair = [port, port + 1]
-            .map(|port| Expected { class: medium.class, ..Expected::new(Some(from), None, ends(to, port)) });
+        let pair =
+            [port, port + 1].map(|port| Expected { class: medium.class, ..Expected::new(from, None, ends(to, port)) });
         if self.call.translated() && !direct {
             return self.expect_outside(pair, medium.at, medium.length);
         }
@@ -137,6 +141,13 @@ impl Message<'_, '_, '_> {
                 Err(crate::Verdict::Drop)
             }
         }
+    }
+
+    /// Whether packets to an address leave by the same device as this one.
+    fn is_outside(&self, address: Address) -> bool {
+        let route = self.call.host.route(address.ip(self.af()), None, 0, None);
+        let way = self.call.packet.out_device.map(|device| device.index);
+        route.is_some_and(|route| Some(route.device) == way)
     }
 
     fn expect_shared(&mut self, expected: Expected) -> Result<(), Refusal> {

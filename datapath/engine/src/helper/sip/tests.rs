@@ -66,6 +66,59 @@ fn forged_addresses_in_sdp_and_contacts_open_nothing() {
 }
 
 #[test]
+fn media_need_not_go_between_the_ends_of_the_connection_where_a_parameter_says_so() {
+    let mut net = router(None);
+    net.set_parameters(|parameters| parameters.sip_direct_media = false);
+    net.forward(udp(HERE, THERE, asks("INVITE", CLIENT, &speech("10.0.0.9", 4000)).as_bytes()));
+    assert_eq!(ports(&net), [4000, 4001]);
+    net.template.helper = None;
+    assert_eq!(net.state(udp(("203.0.113.5", 7000), ("10.0.0.9", 4000), b"rtp")), "RELATED");
+}
+
+#[test]
+fn media_that_reach_the_other_end_without_this_router_are_not_followed_where_a_parameter_says_so() {
+    // Who is behind the other device, and who is where the other end is.
+    for (external, to, wanted) in [
+        (false, "10.0.0.9", &[4000, 4001][..]),
+        (false, "203.0.113.9", &[4000, 4001]),
+        (true, "10.0.0.9", &[4000, 4001]),
+        (true, "203.0.113.9", &[]),
+        (true, SERVER, &[]),
+    ] {
+        for source in [None, Some(ROUTER)] {
+            let mut net = router(source);
+            net.set_parameters(|parameters| {
+                parameters.sip_direct_media = false;
+                parameters.sip_external_media = external;
+            });
+            let passed = net.forward(udp(HERE, THERE, asks("INVITE", CLIENT, &speech(to, 4000)).as_bytes()));
+            assert_eq!((passed.verdict, ports(&net).as_slice()), (Verdict::Accept, wanted), "{external} {to}");
+            // What is not followed stays as it was named.
+            if wanted.is_empty() {
+                assert!(String::from_utf8_lossy(&passed.bytes).contains(&format!("c=IN IP4 {to}\r\n")), "{to}");
+            }
+        }
+    }
+    // Between the ends of the connection alone it says nothing.
+    let mut net = router(None);
+    net.set_parameters(|parameters| parameters.sip_external_media = true);
+    net.forward(udp(HERE, THERE, asks("INVITE", CLIENT, &speech(CLIENT, 4000)).as_bytes()));
+    assert_eq!(ports(&net), [4000, 4001]);
+}
+
+#[test]
+fn who_is_registered_is_called_by_the_registrar_alone_unless_a_parameter_says_other() {
+    for (alone, wanted) in [(true, "NEW"), (false, "RELATED")] {
+        let mut net = router(None);
+        net.set_parameters(|parameters| parameters.sip_registrar_only = alone);
+        net.forward(udp(HERE, THERE, asks("REGISTER", CLIENT, "").as_bytes()));
+        net.forward(udp(THERE, HERE, message("SIP/2.0 200 OK", "REGISTER", CLIENT, "").as_bytes()));
+        net.template.helper = None;
+        assert_eq!(net.state(udp(("203.0.113.5", 5060), HERE, b"OPTIONS sip:me SIP/2.0\r\n\r\n")), wanted);
+    }
+}
+
+#[test]
 fn behind_nat_every_address_is_the_outer_one_and_lengths_are_right() {
     let mut net = router(Some(ROUTER));
     let left = net.forward(udp(HERE, THERE, asks("INVITE", CLIENT, &speech(CLIENT, 4000)).as_bytes()));

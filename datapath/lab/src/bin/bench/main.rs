@@ -5,6 +5,7 @@
 mod commands;
 mod entries;
 mod flood;
+mod mappings;
 
 use std::{
     fmt::Write as _,
@@ -34,7 +35,7 @@ const SPAN: Duration = Duration::from_millis(700);
 /// Interleaved rounds of traffic; the median counts.
 const ROUNDS: usize = 3;
 /// What is measured, in this order.
-const SECTIONS: [&str; 5] = ["traffic", "rules", "connections", "million", "flood"];
+const SECTIONS: [&str; 6] = ["traffic", "rules", "connections", "mappings", "million", "flood"];
 /// Rules ahead of the deciding one.
 const AHEAD: [usize; 4] = [0, 100, 1_000, 10_000];
 
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
                 "traffic" => traffic(other)?,
                 "rules" => commands::rules()?,
                 "connections" => connections(other)?,
+                "mappings" => mappings::mappings(other)?,
                 "million" => {
                     entries::million()?;
                     drop(limit.take());

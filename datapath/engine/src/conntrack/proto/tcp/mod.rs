@@ -82,6 +82,11 @@ impl Tcp {
         Self { peers: [peer(0), peer(1)], state: state.min(state::SYN_SENT2), ..Self::default() }
     }
 
+    /// The highest sequence number that who opened it has sent, plus one.
+    pub(in super::super) fn end(&self) -> u32 {
+        self.peers[0].end
+    }
+
     pub(super) fn protocol(&self) -> ProtocolState {
         ProtocolState::Tcp {
             state: self.state,
@@ -219,7 +224,7 @@ pub(super) fn packet(
             }
             window::Fit::Invalid(why) => {
                 view.complaints.say(why);
-                let assured = status & status::ASSURED != 0;
+                let assured = status & (status::ASSURED | status::FIXED_TIMEOUT) == status::ASSURED;
                 let lowered = distrust(tcp, direction, segment.kind, confirmed_left, assured, settings);
                 if let Some(deadline) = lowered {
                     connection.deadline = now.monotonic.saturating_add(deadline);
@@ -349,11 +354,10 @@ fn reset(tcp: &Tcp, direction: Direction, segment: &Segment<'_>, status: u32, se
     }
     let answers_ignored = status & status::SEEN_REPLY != 0 && tcp.last_was(direction.opposite(), Kind::Syn)
         || status & status::ASSURED == 0 && tcp.last_kind == Kind::Ack;
-    // A SYN that was answered by a challenge (RFC 5961): the reset names what the challenge acknowledged.
-    let answers_challenge = tcp.state == state::SYN_SENT
-        && tcp.last_was(Direction::Reply, Kind::Ack)
-        && direction == Direction::Original
-        && segment.sequence == tcp.last_ack;
+    // A SYN that was answered by a challenge (RFC 5961): the reset names what the challenge acknowledged. The kernel does not
+    // ask which side sends it.
+    let answers_challenge =
+        tcp.state == state::SYN_SENT && tcp.last_was(Direction::Reply, Kind::Ack) && segment.sequence == tcp.last_ack;
     Reset::Pass { keep, window_known: answers_ignored && segment.ack == tcp.last_end || answers_challenge }
 }
 
@@ -385,7 +389,7 @@ fn distrust(
     settings: &TcpSettings,
 ) -> Option<u64> {
     const SHORT: u32 = 120;
-    if !matches!(kind, Kind::Rst | Kind::Fin) || tcp.state != state::ESTABLISHED || !assured {
+    if !matches!(kind, Kind::Rst | Kind::Fin) || !assured {
         return None;
     }
     if tcp.last_direction != direction as u8 && matches!(tcp.last_kind, Kind::Rst | Kind::Fin) {

@@ -1,8 +1,8 @@
 //! `-j REJECT`: drops the packet and answers its sender.
 
 mod icmp;
-mod options;
 mod reset;
+mod written;
 
 use libxt::ext::Families;
 use libxt::ext::targets::reject::{Reject, With};
@@ -11,6 +11,7 @@ use libxt::family::Af;
 use super::{Outcome, Target};
 use crate::conntrack::Tracked;
 use crate::ext::{Maker, Scene, bit};
+use crate::icmp_error::Error;
 use crate::packet::{Checksum, Hook, Verdict};
 use crate::ruleset::Refused;
 use crate::wire::checksum::{Sum, verify};
@@ -46,7 +47,7 @@ pub(super) fn act(with: Option<With>, scene: &mut Scene<'_, '_>) -> Outcome {
 
 /// Tells the sender that a field of the IPv6 header, so many bytes from its start, cannot be dealt with.
 pub(super) fn parameter_problem(scene: &mut Scene<'_, '_>, pointer: u32) -> Option<()> {
-    icmp::send_error(scene, icmp::Error { kind: icmpv6::kind::PARAMETER_PROBLEM, code: 0, rest: pointer })
+    icmp::send_error(scene, Error { kind: icmpv6::kind::PARAMETER_PROBLEM, code: 0, rest: pointer })
 }
 
 /// The code of a «destination unreachable» of the family.
@@ -77,30 +78,40 @@ pub(super) fn sums_up(scene: &Scene<'_, '_>) -> bool {
         Checksum::Verified | Checksum::Unverified => {}
     }
     let headers = &scene.headers;
-    let segment = scene.segment();
-    let start = match (headers.af, headers.protocol) {
+    match headers.af {
+        Af::V4 if written::as_forwarded(scene).is_some() => false,
+        Af::V4 => verify(pseudo_header(scene), scene.packet.data.bytes().get(..headers.end).unwrap_or_default()),
+        Af::V6 => verify(pseudo_header(scene), scene.segment()),
+    }
+}
+
+/// Whether tracking summed the packet up when it arrived, and found it right: also one that it then found INVALID.
+fn was_summed(scene: &Scene<'_, '_>) -> bool {
+    let right = match scene.tracked {
+        Tracked::Of { .. } => true,
+        Tracked::Invalid => verify(pseudo_header(scene), scene.segment()),
+        _ => false,
+    };
+    // What this machine sends to itself is tracked where it leaves, where nothing is summed up.
+    right
+        && scene.packet.in_device.is_some_and(|device| !device.loopback)
+        && matches!(scene.headers.protocol, ICMP | TCP | UDP | ICMPV6)
+        && scene.tracker.settings().checksum
+}
+
+/// The sum with which that of a transport header begins.
+fn pseudo_header(scene: &Scene<'_, '_>) -> Sum {
+    let headers = &scene.headers;
+    match (headers.af, headers.protocol) {
         (Af::V4, TCP | UDP) | (Af::V6, _) => Sum::default().pseudo_header(
             headers.af,
             headers.source,
             headers.destination,
             headers.protocol,
-            segment.len(),
+            scene.segment().len(),
         ),
         _ => Sum::default(),
-    };
-    let summed = match headers.af {
-        Af::V4 => scene.packet.data.bytes().get(..headers.end).unwrap_or_default(),
-        Af::V6 => segment,
-    };
-    verify(start, summed)
-}
-
-/// Whether tracking summed the packet up when it arrived, and found it right.
-fn was_summed(scene: &Scene<'_, '_>) -> bool {
-    scene.packet.in_device.is_some()
-        && matches!(scene.tracked, Tracked::Of { .. })
-        && matches!(scene.headers.protocol, ICMP | TCP | UDP | ICMPV6)
-        && scene.tracker.settings().checksum
+    }
 }
 
 /// Whether the whole payload is covered by a checksum at the end of which stands zero. As nf_reject_verify_csum(),

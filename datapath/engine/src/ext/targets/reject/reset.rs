@@ -12,7 +12,7 @@ use crate::wire::tcp::{Tcp, flag};
 
 /// Sends it, unless the segment must not be answered.
 pub(super) fn send(scene: &mut Scene<'_, '_>) -> Option<()> {
-    let headers = scene.headers;
+    let headers = *scene.headers;
     let af = headers.af;
     if headers.fragment_offset() != 0 || headers.protocol != TCP {
         return None;

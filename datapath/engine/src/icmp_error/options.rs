@@ -1,8 +1,9 @@
 //! IP options that an ICMP error echoes: record route and timestamp. As ip_options_echo() with ip_options_build().
 
+use core::ops::Range;
+
 use crate::conntrack::Address;
-use crate::ext::Scene;
-use crate::host::AddressKind;
+use crate::host::{AddressKind, Host, Now};
 
 /// Options of an answer, filled up to whole words.
 #[derive(Clone, Copy, Debug)]
@@ -17,9 +18,9 @@ impl Options {
 
     /// What an answer from `source` echoes of a packet's options, with its own address and time written into the next free
     /// places. `None` if a place is cut off: then there is no answer.
-    pub(super) fn echo(scene: &Scene<'_, '_>, options: &[u8], source: Address) -> Option<Self> {
+    pub(super) fn echo(options: &[u8], source: Address, host: &dyn Host, now: Now) -> Option<Self> {
         let mut echoed = Self::NONE;
-        if let Some(route) = find(options, RECORD_ROUTE) {
+        if let Some(route) = find(options, RECORD_ROUTE).and_then(|range| options.get(range)) {
             let own = echoed.append(route)?;
             let next = usize::from(*own.get(2)?);
             if next <= own.len() {
@@ -27,7 +28,7 @@ impl Options {
                 own[2] += 4;
             }
         }
-        if let Some(times) = find(options, TIMESTAMP) {
+        if let Some(times) = find(options, TIMESTAMP).and_then(|range| options.get(range)) {
             let own = echoed.append(times)?;
             let (mut next, kind) = (usize::from(*own.get(2)?), own.get(3)? & 0x0f);
             if next <= own.len() && kind == ADDRESS_AND_TIME {
@@ -40,7 +41,7 @@ impl Options {
                 // The sender says whose times it wants.
                 PRESCRIBED => match own.get(next - 1..next + 7) {
                     Some(&[a, b, c, d, ..]) => {
-                        let its = scene.host.address_kind([a, b, c, d].into(), None) != AddressKind::Unicast;
+                        let its = host.address_kind([a, b, c, d].into(), None) != AddressKind::Unicast;
                         next += if its { 4 } else { 0 };
                         its
                     }
@@ -49,7 +50,7 @@ impl Options {
                 _ => false,
             };
             if timed {
-                let midnight = (scene.now.wall / 1_000_000 % MILLISECONDS_A_DAY) as u32;
+                let midnight = (now.wall / 1_000_000 % MILLISECONDS_A_DAY) as u32;
                 place(own, next)?.copy_from_slice(&midnight.to_be_bytes());
                 next += 4;
             }
@@ -72,24 +73,22 @@ impl Options {
     }
 }
 
-/// The option of a kind, its two leading bytes included.
-fn find(options: &[u8], wanted: u8) -> Option<&[u8]> {
-    let mut rest = options;
+/// Where the option of a kind stands, its two leading bytes included.
+pub(crate) fn find(options: &[u8], wanted: u8) -> Option<Range<usize>> {
+    let mut at = 0;
     loop {
-        let (&kind, after) = rest.split_first()?;
+        let kind = *options.get(at)?;
         let length = match kind {
             END => return None,
-            NOTHING => {
-                rest = after;
-                continue;
-            }
-            _ => usize::from(*after.first()?).max(2),
+            NOTHING => 1,
+            _ => usize::from(*options.get(at + 1)?).max(2),
         };
-        let (option, following) = rest.split_at_checked(length)?;
+        let range = at..at + length;
+        options.get(range.clone())?;
         if kind == wanted {
-            return (length > 4).then_some(option);
+            return (length > 4).then_some(range);
         }
-        rest = following;
+        at = range.end;
     }
 }
 
@@ -105,13 +104,13 @@ const END: u8 = 0;
 /// `IPOPT_NOOP`.
 const NOTHING: u8 = 1;
 /// `IPOPT_RR`.
-const RECORD_ROUTE: u8 = 7;
+pub(crate) const RECORD_ROUTE: u8 = 7;
 /// `IPOPT_TIMESTAMP`.
-const TIMESTAMP: u8 = 68;
+pub(crate) const TIMESTAMP: u8 = 68;
 /// `IPOPT_TS_TSONLY`.
-const TIME: u8 = 0;
+pub(crate) const TIME: u8 = 0;
 /// `IPOPT_TS_TSANDADDR`.
-const ADDRESS_AND_TIME: u8 = 1;
+pub(crate) const ADDRESS_AND_TIME: u8 = 1;
 /// `IPOPT_TS_PRESPEC`.
-const PRESCRIBED: u8 = 3;
+pub(crate) const PRESCRIBED: u8 = 3;
 const MILLISECONDS_A_DAY: u64 = 24 * 60 * 60 * 1000;

@@ -1,0 +1,3 @@
+//! Sequences of other protocols than TCP.
+
+pub(crate) mod others;

@@ -384,6 +384,8 @@ fn enter(name: &str) -> bool {
         let rule = ["-A", "OUTPUT", "-m", "conntrack", "--ctstate", "NEW"];
         assert!(Command::new(program).args(rule).status().unwrap().success(), "{program}");
     }
+    // As the kernel sets it (2), what begins while nobody on the whole machine follows events never has any.
+    std::fs::write("/proc/sys/net/netfilter/nf_conntrack_events", "1").unwrap();
     true
 }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    frame::{Ip, View, ethernet},
     link::{End, Mac, Offload, join, set_offload, text},
     namespace::Namespace,
     port::Port,
@@ -151,9 +152,10 @@ impl Bench {
         batch += "route add default via 10.2.0.9\nroute add ::/0 via fd02::9\n";
         router.ip(&batch)?;
         await_reports(&router)?;
+        let mut lan = Port::open(&ends, "lan")?;
+        let mut wan = Port::open(&ends, "wan")?;
+        await_links(&mut lan, &mut wan)?;
         let daemon = commands.start(&mut router)?;
-        let lan = Port::open(&ends, "lan")?;
-        let wan = Port::open(&ends, "wan")?;
         Ok(Self { daemon, router, lan, wan, ends, commands })
     }
 
@@ -185,6 +187,31 @@ fn await_reports(router: &Namespace) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Sends packets both ways until one arrives: a device that is up drops what it sends for as long as the kernel has not come
+/// round to its queue.
+fn await_links(lan: &mut Port, wan: &mut Port) -> io::Result<()> {
+    let (client, server) = ([10, 1, 0, 8], [10, 2, 0, 8]);
+    await_link(lan, wan, &ethernet(LAN, CLIENT, &Ip::between(client, server).packet(PROBE, &[])))?;
+    await_link(wan, lan, &ethernet(WAN, SERVER, &Ip::between(server, client).packet(PROBE, &[])))
+}
+
+fn await_link(from: &Port, to: &mut Port, frame: &[u8]) -> io::Result<()> {
+    let end = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < end {
+        from.send(frame)?;
+        while let Some(frame) = to.receive(Instant::now() + Duration::from_millis(20))? {
+            let probe = frame.bytes.get(14..).and_then(View::of).is_some_and(|view| view.protocol == PROBE);
+            if probe {
+                return to.drain();
+            }
+        }
+    }
+    Err(io::Error::other("a link of the router passes nothing after 20 seconds"))
+}
+
+/// The protocol of the packets that try the links, one for experiments (RFC 3692).
+const PROBE: u8 = 253;
 
 /// Addresses, forwarding, and everything that would make two runs differ switched off.
 fn prepare_router(router: &Namespace) -> io::Result<()> {

@@ -172,6 +172,12 @@ impl Tracker {
         self.table.extra(id.index)?.master?.helper
     }
 
+    /// The original tuple of the connection that announced this one.
+    pub(crate) fn master_tuple(&self, id: ConnId) -> Option<Tuple> {
+        self.table.get(id)?;
+        Some(self.table.extra(id.index)?.master?.tuple)
+    }
+
     /// No connection has this helper any more. As unhelp().
     pub(crate) fn dismiss(&mut self, helper: HelperId) {
         for index in 0..self.table.slots() {

@@ -4,7 +4,7 @@ use libxt::ext::Families;
 use libxt::ext::matches::cluster::Cluster;
 
 use super::Match;
-use crate::conntrack::Direction;
+use crate::conntrack::{Direction, Tracked};
 use crate::ext::{Maker, Scene, jhash};
 use crate::ruleset::Refused;
 use crate::ruleset::refused::errno;
@@ -22,15 +22,14 @@ pub(super) const MAKER: Maker<Match> = Maker::of::<Cluster>(Families::Both, |rev
 })
 .tracks();
 
-/// As xt_cluster_mt(): what has no connection never matches. The kernel also takes frames to a group's Ethernet address for
-/// its own here, which only it can.
+/// As xt_cluster_mt(): what has no connection never matches, nor, as measured, what has a template alone. An expected connection
+/// is with the one that announced it. The kernel also takes frames to a group's Ethernet address for its own here, which only
+/// it can.
 pub(super) fn matches(cluster: &Cluster, scene: &Scene<'_, '_>) -> bool {
-    let node = match scene.connection() {
-        Some((connection, _)) => share(cluster, &connection.tuple(Direction::Original).source.0),
-        // A template has no addresses.
-        None if scene.has_template() => 0,
-        None => return false,
-    };
+    let Tracked::Of { id, .. } = scene.tracked else { return false };
+    let Some((connection, _)) = scene.connection() else { return false };
+    let opened = scene.tracker.master_tuple(id).unwrap_or_else(|| connection.tuple(Direction::Original));
+    let node = share(cluster, &opened.source.0);
     (cluster.own.checked_shr(node).unwrap_or(0) & 1 != 0) != cluster.inverted
 }
 

@@ -283,6 +283,23 @@ pub fn ethernet(to: Mac, from: Mac, packet: &[u8]) -> Vec<u8> {
     [&to[..], &from[..], &kind.to_be_bytes()[..], packet].concat()
 }
 
+/// The hardware address to which a packet for a device goes: its own, a group's, or that of all of its network (whose last byte
+/// is 255).
+pub fn hardware(packet: &[u8], own: Mac) -> Mac {
+    match View::of(packet).map(|view| view.destination) {
+        Some(IpAddr::V4(to)) if to.octets()[3] == 255 => [255; 6],
+        Some(IpAddr::V4(to)) if to.is_multicast() => {
+            let [_, b, c, d] = to.octets();
+            [1, 0, 0x5e, b & 0x7f, c, d]
+        }
+        Some(IpAddr::V6(to)) if to.is_multicast() => {
+            let [.., a, b, c, d] = to.octets();
+            [0x33, 0x33, a, b, c, d]
+        }
+        _ => own,
+    }
+}
+
 /// Cuts an IPv4 packet into fragments whose payloads have at most `size` bytes (rounded down to a multiple of eight).
 pub fn fragments4(packet: &[u8], size: usize) -> Vec<Vec<u8>> {
     let Some(header) = packet.first().map(|b| usize::from(b & 15) * 4) else { return Vec::new() };

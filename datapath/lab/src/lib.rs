@@ -15,6 +15,7 @@ pub mod generate;
 pub mod held;
 pub mod link;
 pub mod namespace;
+pub mod nfacct;
 pub mod own;
 mod pieces;
 pub mod port;

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     events::Events,
-    frame::{Ip, View, describe, ethernet, get16},
+    frame::{Ip, View, describe, ethernet, get16, hardware},
     link::Mac,
     own::Own,
     router::{Daemon, Judge, settle},
@@ -336,8 +336,8 @@ impl Subject {
             }
             let bytes = self.sent.send(packet, fragments.remove(&at));
             match side {
-                Side::Lan => self.bench.lan.send(&ethernet(LAN, CLIENT, &bytes))?,
-                Side::Wan => self.bench.wan.send(&ethernet(WAN, SERVER, &bytes))?,
+                Side::Lan => self.bench.lan.send(&ethernet(hardware(&bytes, LAN), CLIENT, &bytes))?,
+                Side::Wan => self.bench.wan.send(&ethernet(hardware(&bytes, WAN), SERVER, &bytes))?,
                 Side::Own => self.own.send(&self.bench.router, &bytes)?,
             }
             // One after the other: in a queue the next packet would be at its first hook before this one is through its

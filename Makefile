@@ -69,6 +69,7 @@ compare: all
 	LAB_JUDGE=datapath XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test sequences
 	LAB_JUDGE=datapath XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test flows
 	LAB_JUDGE=datapath XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test tables
+	LAB_JUDGE=datapath XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test hooks
 	LAB_JUDGE=$(RANDOM_JUDGE) XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test differential
 	LAB_RIGHTS=rootless LAB_JUDGE=datapath XT_BUILT=$(CURDIR)/target/release $(CARGO) test --package lab --test scenarios
 	@if [ "$$(id -u)" = 0 ]; then $(MAKE) programs; else echo 'programs: not run, their servers need root'; fi

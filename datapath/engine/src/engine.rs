@@ -34,6 +34,7 @@ mod way;
 
 use errors::{carries_connection, catch_up, died_unseen};
 use family::Family;
+pub(crate) use way::comes_back;
 use way::{came_by, is_lost, way};
 
 /// Everything that decides, for one network namespace.
@@ -412,7 +413,7 @@ impl Engine {
         let in_device = came_by(packet, headers);
         let Self { tracker, families, notes, stores, random, rates, stack, whole, .. } = self;
         let family = &mut families[index(packet.af)];
-        let looped = in_device.is_some_and(|device| device.loopback);
+        let looped = comes_back(packet, headers, host);
         let first_sends = out.sends.len();
         let note = notes.find(packet, headers, now);
         let way = way(taken, in_device.is_some());
@@ -448,15 +449,15 @@ impl Engine {
                 }
             }
             // Over loopback it keeps its connection, which raw sees already.
-            _ if begins && looped => match tracker.recall(packet, headers, now) {
+            _ if begins && looped => match tracker.recall(packet, headers, looped) {
                 found @ Tracked::Of { .. } => found,
                 _ => Tracked::Unseen,
             },
             _ if begins => Tracked::Unseen,
-            _ if looped => tracker.recall(packet, headers, now),
+            _ if looped => tracker.recall(packet, headers, looped),
             _ => match tracker.remembered(headers, packet.data.bytes()) {
                 Some(tracked) => tracked,
-                None => tracker.recall(packet, headers, now),
+                None => tracker.recall(packet, headers, false),
             },
         };
         let attached = begins && tracked != Tracked::Unseen;

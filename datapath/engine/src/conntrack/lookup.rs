@@ -5,7 +5,7 @@ use super::error::{ERROR_HEADER, Message, Quote, classify};
 use super::table::{BETWEEN, REPLY, direction};
 use super::{Direction, Relation, Tracked, Tracker, Tuple, status};
 use crate::wire::Headers;
-use crate::{Hook, Now, Packet};
+use crate::{Hook, Packet};
 
 /// How far translation of a packet has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,11 +21,10 @@ pub(super) enum Stage {
 impl Tracker {
     /// Finds a packet's connection again, at any hook, from the header as it now stands; also for ICMP errors, by their
     /// quote. Connections that never were confirmed and those just deleted are found as well. It cannot know that tracking
-    /// found the packet INVALID or that a rule said NOTRACK.
-    pub fn recall(&self, packet: &Packet<'_>, headers: &Headers, now: Now) -> Tracked {
-        let _ = now;
+    /// found the packet INVALID or that a rule said NOTRACK. `looped` says that this machine sent it, and it comes back.
+    pub fn recall(&self, packet: &Packet<'_>, headers: &Headers, looped: bool) -> Tracked {
         let stage = match packet.hook {
-            Hook::Prerouting if packet.in_device.is_some_and(|device| device.loopback) => Stage::Leaving,
+            Hook::Prerouting if looped => Stage::Leaving,
             Hook::Prerouting | Hook::Output => Stage::Arriving,
             Hook::Input | Hook::Forward | Hook::Postrouting => Stage::Between,
         };

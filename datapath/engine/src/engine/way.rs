@@ -4,7 +4,7 @@ use libxt::family::Af;
 
 use crate::conntrack::Address;
 use crate::ext::Scene;
-use crate::host::AddressKind;
+use crate::host::{AddressKind, Host};
 use crate::packet::{Device, Hook, Packet};
 use crate::wire::Headers;
 
@@ -23,6 +23,23 @@ pub(super) fn came_by<'p>(packet: &Packet<'p>, headers: &Headers) -> Option<&'p 
         told => told,
     }
 }
+
+/// Whether what arrives was sent by this machine: it comes back over a loopback device, or is the copy that the sender's own
+/// host gets of what goes to a group or to all of a network, by the device it left by. That one has no link-layer header. As
+/// dev_loopback_xmit().
+pub(crate) fn comes_back(packet: &Packet<'_>, headers: &Headers, host: &dyn Host) -> bool {
+    let Some(device) = packet.in_device else { return false };
+    let copy = || {
+        let (from, to) = (headers.source.ip(headers.af), headers.destination.ip(headers.af));
+        let many = to.is_multicast() || host.address_kind(to, None) == AddressKind::Broadcast;
+        many && host.address_kind(from, None) == AddressKind::Local
+    };
+    let headless = packet.link.len == 0 && device.hardware == ETHERNET;
+    device.loopback || headless && matches!(packet.hook, Hook::Prerouting | Hook::Input) && copy()
+}
+
+/// `ARPHRD_ETHER`.
+const ETHERNET: u16 = 1;
 
 /// Whether a packet in POSTROUTING is one that this machine says to its neighbours: neighbour discovery, which nobody
 /// forwards, and reports of groups. The kernel tells the device they leave by as the one they came by, too, since

@@ -9,7 +9,7 @@ use lab::{
     topology::CLIENT,
 };
 
-use super::{Stage, claim_after, client};
+use super::{Stage, claim_after, client, play, play6, vanishes};
 
 const ALL: Mac = [0xff; 6];
 
@@ -107,6 +107,31 @@ pub(crate) const TESTS: &[Test] = &[
                 }
             }
             Ok(())
+        })
+    }),
+    ("the_routers_copy_of_what_it_sends_to_many_keeps_its_connection_and_has_no_socket", || {
+        let rules = [
+            "-t raw -A PREROUTING -p 99 -m rpfilter -m comment --comment back",
+            "-t raw -A PREROUTING -p 99 -m conntrack --ctstate NEW -m comment --comment known",
+            "-t mangle -A POSTROUTING -p 99 -m owner --socket-exists -m comment --comment sent",
+            "-t mangle -A POSTROUTING -p 99 -m owner ! --socket-exists -m comment --comment copied",
+            "-t nat -A POSTROUTING -p 99 -m owner ! --socket-exists -m comment --comment first",
+            "-A INPUT -p 99 -m comment --comment input",
+        ];
+        play(&rules, |s| {
+            vanishes(&s.own(Ip::between([10, 2, 0, 1], [224, 0, 0, 1]).packet(99, b"to many"))?)?;
+            s.one_entry(&["unknown  99", "dst=224.0.0.1"])?;
+            let names = ["back", "known", "sent", "copied", "first", "input"];
+            names.iter().try_for_each(|name| s.counted(&format!("--comment {name}"), 1))
+        })
+    }),
+    ("eui64_drops_the_copy_that_the_sender_gets_of_what_goes_to_a_group", || {
+        let rules = ["-t raw -A PREROUTING -p 99", "-t mangle -A PREROUTING -m eui64", "-A INPUT -p 99"];
+        play6(&rules, |s| {
+            let group = Ip::between([0xfd02, 0, 0, 0, 0, 0, 0, 1], [0xff05, 0, 0, 0, 0, 0, 0, 2]);
+            vanishes(&s.own(group.packet(99, b"many"))?)?;
+            s.counted("PREROUTING -p 99", 1)?;
+            s.counted("INPUT -p 99", 0)
         })
     }),
 ];

@@ -143,7 +143,7 @@ impl Box {
         let attached = match hook {
             Hook::Output => self.tracker.attach(core::mem::replace(&mut self.answered, Tracked::Unseen)),
             // As the engine has it of what comes back.
-            Hook::Prerouting if device.loopback => match self.tracker.recall(&packet, &headers, self.now) {
+            Hook::Prerouting if device.loopback => match self.tracker.recall(&packet, &headers, true) {
                 found @ Tracked::Of { .. } => found,
                 _ => Tracked::Unseen,
             },
@@ -157,7 +157,7 @@ impl Box {
                     Err(Full) => return (Tracked::Invalid, Verdict::Drop),
                 }
             }
-            _ => self.kept.unwrap_or_else(|| self.tracker.recall(&packet, &headers, self.now)),
+            _ => self.kept.unwrap_or_else(|| self.tracker.recall(&packet, &headers, false)),
         };
         if let (true, Some(manip), Tracked::Of { id, relation, .. }) = (self.translating, nat::manip(hook), tracked) {
             if relation == Relation::New && nat::needs_binding(&self.tracker, id, manip) {

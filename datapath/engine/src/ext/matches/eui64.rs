@@ -13,10 +13,14 @@ pub(super) const MAKER: Maker<Match> = Maker::of::<Eui64>(Families::V6, |revisio
 })
 .hooks(bit(Hook::Prerouting) | bit(Hook::Input) | bit(Hook::Forward));
 
-/// As eui64_mt6().
-pub(super) fn matches(scene: &Scene<'_, '_>) -> bool {
-    let made = mac::sender(scene).map(interface_id);
-    made.is_some_and(|made| scene.headers.source.0.ends_with(&made))
+/// As eui64_mt6(): what has no Ethernet header is dropped, such as the copy that the sender's own host gets of what goes to a
+/// group.
+pub(super) fn matches(scene: &mut Scene<'_, '_>) -> bool {
+    let Some(sender) = mac::sender(scene) else {
+        scene.hotdrop = true;
+        return false;
+    };
+    scene.headers.source.0.ends_with(&interface_id(sender))
 }
 
 /// The interface identifier of an Ethernet address: `fffe` in its middle, the universal bit turned round.

@@ -6,6 +6,7 @@ use libxt::ext::Families;
 use libxt::ext::matches::rpfilter::Rpfilter;
 
 use super::Match;
+use crate::engine::comes_back;
 use crate::ext::{Maker, Scene, bit};
 use crate::host::AddressKind;
 use crate::packet::Hook;
@@ -32,7 +33,7 @@ fn passes(value: &Rpfilter, scene: &Scene<'_, '_>) -> bool {
     let Some(device) = scene.packet.in_device else { return false };
     let headers = &scene.headers;
     let (source, destination) = (headers.source.ip(headers.af), headers.destination.ip(headers.af));
-    if device.loopback || passes_unrouted(source, destination) {
+    if comes_back(scene.packet, headers, scene.host) || passes_unrouted(source, destination) {
         return true;
     }
     let Some(back) = scene.host.way_back(source, device.index) else { return false };

@@ -38,7 +38,7 @@ pub(crate) const MATCHES: &[(&str, &[Line])] = &[
                 (FWD, &[], Known::All, "what passes is for one host"),
                 (IN, &[], Known::None, "the machine's own addresses are of another type"),
             ]),
-            line("-m addrtype {!} --dst-type UNICAST").v6().but(TO_ONE),
+            line("-m addrtype {!} --dst-type UNICAST").v6().but(ALWAYS_PASSES),
             line("-m addrtype {!} --dst-type UNICAST --limit-iface-in").v4().at(PRE | IN | FWD).but(&[
                 (FWD, &[], Known::All, "what passes is for one host"),
                 (IN, NAT, Known::Free, "nobody begins a connection to the address of another device"),
@@ -92,7 +92,8 @@ pub(crate) const MATCHES: &[(&str, &[Line])] = &[
         ],
     ),
     ("esp", &[line("-p esp -m esp {!} --espspi 2:7")]),
-    ("eui64", &[line("-m eui64").v6().at(PRE | IN | FWD)]),
+    // It drops what has no Ethernet header, such as copies of what goes to a group.
+    ("eui64", &[line("! -d ff05::2 -m eui64").v6().at(PRE | IN | FWD)]),
     (
         "frag",
         &[
@@ -155,8 +156,7 @@ pub(crate) const MATCHES: &[(&str, &[Line])] = &[
             line("-m owner {!} --socket-exists").v4().at(OUT | POST).but(HAS_SOCKET),
             line("-m owner {!} --socket-exists").v6().at(OUT | POST).but(NAT_MINE),
             line("-m owner {!} --uid-owner 0").at(OUT | POST).but(NAT_MINE),
-            line("-m owner {!} --gid-owner 0-10").at(OUT | POST).but(NAT_MINE),
-            line("-m owner --uid-owner 1000").at(OUT | POST).none(),
+            line("-m owner {!} --gid-owner 0").at(OUT | POST).but(NAT_MINE),
         ],
     ),
     (

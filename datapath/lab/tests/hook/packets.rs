@@ -37,6 +37,8 @@ pub(crate) struct Hosts {
     /// A neighbour of the server.
     fourth: IpAddr,
     group: IpAddr,
+    /// A group that routers are of.
+    routers: IpAddr,
     all: IpAddr,
     six: bool,
 }
@@ -56,6 +58,7 @@ pub(crate) fn hosts(six: bool) -> Hosts {
         third: host("10.1.0.3", "fd01::ff:fe00:102"),
         fourth: host("10.2.0.3", "fd02::3"),
         group: host("224.0.0.1", "ff02::1"),
+        routers: host("224.0.0.1", "ff05::2"),
         all: host("10.1.0.255", "ff02::1"),
         six,
     }
@@ -214,7 +217,6 @@ fn talk(way: &Way) -> Vec<Crossing> {
         (other, back.udp(53, 20_400 + number, b"answered")),
         (side, there.udp(20_400 + number, 5353, b"translated")),
         (side, there.udp(20_410 + number, 53, b"translated")),
-        (other, back.udp(53, 20_410 + number, b"answered")),
         (other, Ip::between(to, way.translated).udp(53, 20_410 + number, b"answered")),
         (side, there.udp(20_410 + number, 53, b"translated")),
     ];
@@ -250,7 +252,7 @@ fn torn(way: &Way, six: bool) -> Vec<Crossing> {
 
 /// What only one way has.
 fn rare(hosts: &Hosts) -> Vec<Crossing> {
-    let Hosts { client, server, inner, outer, far, nowhere, third, group, all, six, .. } = *hosts;
+    let Hosts { client, server, inner, outer, far, nowhere, third, group, routers, all, six, .. } = *hosts;
     let mut packets = vec![
         (Side::Wan, Ip::between(server, far).udp(20_700, 53, b"")),
         (Side::Lan, Ip::between(far, server).udp(20_701, 53, b"")),
@@ -267,6 +269,8 @@ fn rare(hosts: &Hosts) -> Vec<Crossing> {
         (Side::Lan, Ip::between(nowhere, server).udp(20_710, 53, b"")),
         (Side::Lan, Ip { ttl: 1, ..Ip::between(client, group) }.udp(20_708, 53, b"")),
     ];
+    // The machine itself gets a copy of that.
+    packets.push((Side::Own, Ip { ttl: 1, ..Ip::between(outer, routers) }.packet(99, b"many")));
     if !six {
         packets.push((Side::Lan, Ip::between(client, all).udp(20_709, 53, b"")));
     }

@@ -31,6 +31,7 @@ mod nfqueue;
 pub mod rateest;
 mod redirect;
 mod reject;
+mod secmark;
 mod set;
 mod snat;
 pub mod snpt;
@@ -193,6 +194,7 @@ pub const MAKERS: &[Maker<Target>] = &[
     rateest::MAKER,
     redirect::MAKER,
     reject::MAKER,
+    secmark::MAKER,
     set::MAKER,
     snat::MAKER,
     snpt::MAKER,
@@ -210,7 +212,6 @@ pub const MAKERS: &[Maker<Target>] = &[
 pub const REFUSED: &[(&str, &str)] = &[
     ("CLUSTERIP", "CLUSTERIP: the datapath does not share addresses in a cluster"),
     ("LED", "LED: the datapath does not drive lights"),
-    ("SECMARK", "SECMARK: the datapath cannot give a packet the security module's mark"),
     ("ULOG", "ULOG: the kernel has no such target any more"),
 ];
 

@@ -5,9 +5,10 @@ use std::fmt;
 
 use engine::{Hook, Passes};
 use libxt::family::Af;
-use nfnl::nftables::{Change, Error, Handover, Method, NfTables, Question, QueueChain, QueueRange};
+use nfnl::nftables::{Change, Ends, Error, Handover, Method, NfTables, Probe, Question, QueueChain, QueueRange};
 
 use crate::config::{Config, Without};
+use crate::stderr::complain;
 
 /// The chains of this network namespace that are ours.
 #[derive(Debug)]
@@ -22,6 +23,9 @@ pub(crate) struct Attachment {
     /// The chains that have one behind them, and what those do, by family.
     followed: BTreeSet<QueueChain>,
     handed: Vec<(Af, Vec<Handover>)>,
+    /// What is judged at once, by family.
+    judged: Vec<(Af, Vec<Probe>)>,
+    ends: Option<Ends>,
     /// What the chains ask.
     asked: Vec<Question>,
     /// Detached by command: nothing is attached until told otherwise.
@@ -71,6 +75,8 @@ impl Attachment {
             idle: BTreeSet::new(),
             followed: BTreeSet::new(),
             handed: Vec::new(),
+            judged: Vec::new(),
+            ends: None,
             asked: Vec::new(),
             detached: false,
         })
@@ -148,6 +154,48 @@ impl Attachment {
         Ok(())
     }
 
+    /// Has the kernel judge packets that are sent to it.
+    pub(crate) fn judge(&mut self, wanted: Vec<(Af, Vec<Probe>)>, ends: Ends) -> Result<(), Unattached> {
+        for (af, probes) in wanted.iter().filter(|(af, _)| self.families.contains(af)) {
+            let known = self.judged.iter().find(|(known, _)| known == af).map_or(&[][..], |(_, probes)| probes);
+            if known == probes {
+                continue;
+            }
+            let maps = known.iter().chain(probes).any(|probe| probe.maps);
+            self.tables.set_probes(probes.clone());
+            let mut changes = vec![Change::Judge(af.number(), ends)];
+            changes.extend(maps.then_some(Change::Map(af.number(), ends)));
+            if let Err(error) = self.tables.change(&changes) {
+                self.judged.clear();
+                return Err(Unattached(format!(
+                    "{error}\nWhat only the kernel can judge needs nft_compat (CONFIG_NFT_COMPAT)."
+                )));
+            }
+        }
+        (self.judged, self.ends) = (wanted, Some(ends));
+        Ok(())
+    }
+
+    /// Whether the kernel would judge by it; the error is its errno.
+    pub(crate) fn can_judge(&mut self, af: Af, probe: Probe, ends: Ends) -> Result<(), i32> {
+        self.tables.set_probes(vec![probe]);
+        self.tables.change(&[Change::TryJudge(af.number(), ends)]).map_err(|error| error.errno())
+    }
+
+    /// Puts back what somebody took out of the table `mangle`, which others use, too.
+    fn mend_maps(&mut self) {
+        let Some(ends) = self.ends else { return };
+        for (af, probes) in self.judged.iter().filter(|(_, probes)| probes.iter().any(|probe| probe.maps)) {
+            // A question that fails says nothing about the chain.
+            if !self.tables.has_map(af.number()).unwrap_or(true) {
+                self.tables.set_probes(probes.clone());
+                if let Err(error) = self.tables.change(&[Change::Map(af.number(), ends)]) {
+                    complain(&error.to_string());
+                }
+            }
+        }
+    }
+
     /// The next [`hand`](Self::hand) makes a family's rules behind our chains anew, also if they are the same.
     pub(crate) fn renew(&mut self, af: Af) {
         self.handed.retain(|(known, _)| *known != af);
@@ -160,6 +208,7 @@ impl Attachment {
 
     /// Whether the chains that should be there are there; `nft flush ruleset` takes them away.
     pub(crate) fn is_intact(&mut self) -> bool {
+        self.mend_maps();
         self.attached.iter().map(|chain| chain.family).collect::<BTreeSet<_>>().into_iter().all(|family| {
             // A question that fails says nothing about the chains.
             self.tables.has_table(family).unwrap_or(true)
@@ -171,6 +220,7 @@ impl Attachment {
         let changes: Vec<_> = self.families.iter().map(|af| Change::NoTable(af.number())).collect();
         self.attached.clear();
         self.idle.clear();
+        self.families.iter().for_each(|af| clear_maps(&mut self.tables, *af));
         self.tables.change(&changes).map_err(|error| Unattached(explain(&error)))
     }
 
@@ -185,6 +235,7 @@ impl Attachment {
     }
 
     fn start_over(&mut self, wanted: BTreeSet<QueueChain>, ask: &[Question]) -> Result<(), Unattached> {
+        self.families.iter().for_each(|af| clear_maps(&mut self.tables, *af));
         self.tables.set_questions(ask.to_vec());
         let mut changes: Vec<_> = self.families.iter().map(|af| Change::FreshTable(af.number())).collect();
         changes.extend(wanted.iter().map(|&chain| Change::Add(chain, self.range, self.method)));
@@ -193,6 +244,7 @@ impl Attachment {
         self.idle.clear();
         self.asked = ask.to_vec();
         self.followed.clear();
+        self.judged.clear();
         Ok(())
     }
 
@@ -213,6 +265,7 @@ pub(crate) fn clear_leftovers() -> Result<bool, Unattached> {
         let mut tables = NfTables::open(TABLE)?;
         let mut any = false;
         for af in [Af::V4, Af::V6] {
+            clear_maps(&mut tables, af);
             if tables.has_table(af.number())? {
                 tables.change(&[Change::NoTable(af.number())])?;
                 any = true;
@@ -230,6 +283,15 @@ impl fmt::Display for Unattached {
 }
 
 impl std::error::Error for Unattached {}
+
+/// Takes our chain out of the table `mangle`, and that away if nothing else is in it. It is no matter if this fails: the chain
+/// does nothing without packets that are sent to it.
+fn clear_maps(tables: &mut NfTables, af: Af) {
+    if tables.has_map(af.number()).unwrap_or(false) {
+        let _ = tables.change(&[Change::NoMap(af.number())]);
+        let _ = tables.change(&[Change::NoMapTable(af.number())]);
+    }
+}
 
 /// One chain does a hook's whole work, so it stands where the first of the kernel's tables would: what others do at the
 /// same hook later (filters of nf_tables, say) sees packets as x_tables would have left them. POSTROUTING and INPUT come

@@ -31,6 +31,7 @@ use crate::host::{Current, Tables, View};
 use crate::ledger::{Ledger, Left};
 use crate::listing::Listings;
 use crate::log::Sink;
+use crate::probes::Probes;
 use crate::run_folder::{CONTROL, RunFolder};
 use crate::sets::Sets;
 use crate::sockets::Sockets;
@@ -126,8 +127,9 @@ fn prepare(config: Config, store: Option<&Store>) -> Result<State, String> {
         store.restore_policies(&mut engine);
         store.restore_helpers(&mut engine);
     }
+    let sets = Sets::default();
     for failure in
-        store.as_ref().filter(|_| config.keep_tables).map(|store| store.restore(&mut engine)).unwrap_or_default()
+        store.as_ref().filter(|_| config.keep_tables).map(|store| store.restore(&mut engine, &sets)).unwrap_or_default()
     {
         complain(&failure);
     }
@@ -155,7 +157,8 @@ fn prepare(config: Config, store: Option<&Store>) -> Result<State, String> {
         queues,
         host,
         log,
-        sets: Sets::default(),
+        sets,
+        probes: Probes::default(),
         sockets: Sockets::default(),
         config: Mutex::new(config),
         stopping: AtomicBool::new(false),

@@ -7,12 +7,13 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use engine::host::{AddressKind, Route, SetAct, SetElement, SocketFound, SocketPair, WayBack};
+use engine::host::{AddressKind, Likeness, Mapped, Route, SetAct, SetElement, SocketFound, SocketPair, WayBack};
 use engine::{Device, Host};
 use libxt::family::Af;
 use nfnl::route::{self, DEPRECATED, Farewell, IFF_UP, SECONDARY, Snapshot, TENTATIVE};
 
 use crate::clock;
+use crate::probes::Probes;
 use crate::routes::Routes;
 use crate::sets::Sets;
 use crate::sockets::Sockets;
@@ -187,6 +188,7 @@ impl View {
 pub(crate) struct Machine<'a> {
     pub(crate) tables: &'a Tables,
     pub(crate) sets: &'a Sets,
+    pub(crate) probes: &'a Probes,
     pub(crate) sockets: &'a Sockets,
 }
 
@@ -241,6 +243,14 @@ impl Host for Machine<'_> {
 
     fn set(&self, set: u16, act: SetAct, element: &SetElement<'_>) -> bool {
         self.sets.act(set, act, element)
+    }
+
+    fn probe(&self, number: u8, likeness: &Likeness<'_>) -> bool {
+        self.probes.ask(number, likeness)
+    }
+
+    fn map(&self, number: u8, likeness: &Likeness<'_>) -> Option<Mapped> {
+        self.probes.map(number, likeness)
     }
 }
 

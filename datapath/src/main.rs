@@ -20,6 +20,7 @@ mod listing;
 mod log;
 mod namespace;
 mod pipes;
+mod probes;
 mod receive;
 mod routes;
 mod run_folder;

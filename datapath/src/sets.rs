@@ -23,26 +23,36 @@ struct Asked {
 }
 
 impl Sets {
-    /// Whether rules may use these sets. As the checks of xt_set.c.
-    pub(crate) fn check(&self, uses: &[SetUse]) -> Result<(), Refused> {
+    /// Whether there are these sets, and which uses of them only the kernel knows how to make. As the checks of xt_set.c.
+    pub(crate) fn check(&self, uses: &[SetUse]) -> Result<BTreeSet<SetUse>, Refused> {
         let mut asked = lock(&self.0);
-        let mut seen = BTreeSet::new();
-        for one in uses.iter().filter(|one| seen.insert((one.index, one.changes))) {
+        let uses: BTreeSet<_> = uses.iter().copied().collect();
+        let mut left = BTreeSet::new();
+        for one in uses {
             asked.known.remove(&one.index);
             let Some(set) = asked.known(one.index) else {
                 return Err(Refused::new(libc::ENOENT, "there is no such set"));
             };
-            let (counts, mut networks) = (set.counters, set.parts.contains(&Part::Net));
-            if set.parts.contains(&Part::Set) {
-                if counts {
-                    let why = "set: what a set of sets (list:set) counts is the kernel's to do";
-                    return Err(Refused::new(libc::EOPNOTSUPP, why));
-                }
-                let members = asked.members(one.index).unwrap_or_default();
-                networks = members.iter().any(|member| member.parts.contains(&Part::Net));
+            let (listed, counters) = (set.parts.contains(&Part::Set), set.counters);
+            let inner = asked.inner(one.index);
+            // Otherwise its sets can be asked one by one, and count.
+            let alike = inner.iter().any(|set| set.counters) && !inner.iter().any(is_of_devices);
+            let counts = one.reads || listed && (counters || alike);
+            let chooses = one.changes && inner.iter().any(|set| set.parts.contains(&Part::Net));
+            if counts || chooses {
+                left.insert(one);
             }
-            if one.changes && networks {
-                let why = "SET: which network of an address goes into a set of networks is the kernel's secret";
+        }
+        Ok(left)
+    }
+
+    /// Whether the kernel can be asked for these uses with a packet that came by no device.
+    pub(crate) fn check_left(&self, uses: &[SetUse]) -> Result<(), Refused> {
+        let mut asked = lock(&self.0);
+        for one in uses {
+            if asked.inner(one.index).iter().any(is_of_devices) {
+                let why = "set: counters, sets of networks and lists with counters cannot be of devices or link-layer \
+                           addresses, which no packet tells with which the kernel is asked";
                 return Err(Refused::new(libc::EOPNOTSUPP, why));
             }
         }
@@ -102,6 +112,14 @@ impl Asked {
         Ok(false)
     }
 
+    /// The sets that a set's elements are in: itself, or those in a set of sets.
+    fn inner(&mut self, index: u16) -> Vec<Set> {
+        match self.known(index).cloned() {
+            Some(set) if set.parts.contains(&Part::Set) => self.members(index).unwrap_or_default(),
+            set => set.into_iter().collect(),
+        }
+    }
+
     /// The sets in a set of sets, in their order.
     fn members(&mut self, index: u16) -> Result<Vec<Set>, Error> {
         let Some(list) = self.known(index).cloned() else { return Ok(Vec::new()) };
@@ -116,6 +134,11 @@ impl Asked {
         }
         Ok(members)
     }
+}
+
+/// Whether an element names a device or a link-layer address, of which packets that are sent know nothing.
+fn is_of_devices(set: &Set) -> bool {
+    set.parts.iter().any(|part| matches!(part, Part::Iface | Part::Mac))
 }
 
 /// Asks or changes one set that is none of sets.

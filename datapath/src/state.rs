@@ -9,10 +9,11 @@ use std::{fs, io};
 
 use engine::effects::Event;
 use engine::ext::handover::COUNTER;
+use engine::ext::probe::Kind;
 use engine::fingerprints::Fingerprints;
 use engine::{Engine, Hook, Passes, Prepared, Refused};
 use libxt::family::Af;
-use nfnl::nftables::{Action, Handover, Question};
+use nfnl::nftables::{Action, Ends, Handover, Method, Probe, Question};
 use nfnl::queue::Queue;
 use nfnl::route::Farewell;
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -22,6 +23,7 @@ use crate::config::Config;
 use crate::host::{Current, Tables};
 use crate::ledger::Ledger;
 use crate::log::Sink;
+use crate::probes::Probes;
 use crate::sets::Sets;
 use crate::sockets::Sockets;
 use crate::stderr::complain;
@@ -46,6 +48,8 @@ pub(crate) struct State {
     /// Asked while the engine is locked.
     pub(crate) sets: Sets,
     /// So are these.
+    pub(crate) probes: Probes,
+    /// And these.
     pub(crate) sockets: Sockets,
     pub(crate) config: Mutex<Config>,
     pub(crate) stopping: AtomicBool,
@@ -125,7 +129,56 @@ impl State {
         };
         attachment.hand(wanted.into())?;
         self.engine().set_handing(numbers.concat());
+        self.judge(attachment)
+    }
+
+    /// Has the kernel judge what is left to it; only then is it asked.
+    fn judge(&self, attachment: &mut Attachment) -> Result<(), Unattached> {
+        let wanted = {
+            let engine = self.engine();
+            [Af::V4, Af::V6]
+                .map(|af| (af, engine.probes(af).into_iter().map(|(number, probe)| judged(number, probe)).collect()))
+        };
+        let numbers: Vec<_> =
+            wanted.iter().flat_map(|(_, probes): &(_, Vec<_>)| probes).map(|probe| probe.number).collect();
+        let Some(ends) = self.ends(attachment.method()) else { return Ok(()) };
+        for (af, _) in wanted.iter().filter(|(_, probes)| !probes.is_empty()) {
+            if let Err(error) = self.probes.open(*af, ends) {
+                complain(&format!("{error}: rules that the kernel is asked about match nothing"));
+            }
+        }
+        attachment.judge(wanted.into(), ends)?;
+        self.engine().set_probing(numbers);
         Ok(())
+    }
+
+    /// Whether the kernel judges what would be left to it. As the checks of its matches and targets.
+    pub(crate) fn check_probes(&self, prepared: &Prepared) -> Result<(), Refused> {
+        let mut attachment = lock(&self.attachment);
+        for probe in prepared.probes() {
+            let none = Refused::new(libc::EBUSY, "no queue is left for it, see the datapath's --queue-base");
+            let ends = self.ends(attachment.method()).ok_or(none.of(probe.name))?;
+            self.probes.open(probe.af, ends).map_err(|error| match error.raw_os_error() {
+                Some(libc::EPERM | libc::EBUSY) => {
+                    let why = "a queue that it needs belongs to another program, see the datapath's --queue-base";
+                    Refused::new(libc::EBUSY, why).of(probe.name)
+                }
+                errno => {
+                    let why = "the kernel cannot be asked (no raw sockets?)";
+                    Refused::new(errno.unwrap_or(libc::EIO), why).of(probe.name)
+                }
+            })?;
+            attachment.can_judge(probe.af, judged(1, probe), ends).map_err(|errno| {
+                Refused::new(errno, "the kernel refuses it (no nft_compat, match or target?)").of(probe.name)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The two queues behind all others, for packets that the kernel has judged.
+    fn ends(&self, method: Method) -> Option<Ends> {
+        let sink = self.queues.first()?.number().checked_add(SHARES.checked_mul(self.total())?)?;
+        Some(Ends { sink, seen: sink.checked_add(1)?, method })
     }
 
     /// What rules ask the kernel, each at the hooks where packets that it concerns are taken.
@@ -162,7 +215,7 @@ impl State {
     /// The queues that packets come from.
     pub(crate) fn own_queues(&self) -> Option<RangeInclusive<u16>> {
         let first = self.queues.first()?.number();
-        Some(first..=first.saturating_add(SHARES.saturating_mul(self.total()) - 1))
+        Some(first..=first.saturating_add(SHARES.saturating_mul(self.total()).saturating_add(1)))
     }
 
     /// The worker of a queue, by its place behind the first one; the answers with which its packets come are the number of
@@ -342,6 +395,16 @@ pub(crate) fn queues_apart(wanted: &RangeInclusive<u16>, own: &RangeInclusive<u1
 fn asked(af: Af, bit: u8, hooks: u32, question: &engine::ext::asked::Question) -> Question {
     let engine::ext::asked::Question { name, revision, info, .. } = question;
     Question { family: af.number(), hooks, bit, name, revision: *revision, info: info.clone() }
+}
+
+fn judged(number: u8, probe: &engine::ext::probe::Probe) -> Probe {
+    let engine::ext::probe::Probe { kind, name, revision, info, .. } = probe;
+    let (name, revision, info) = (*name, *revision, info.clone());
+    let action = match kind {
+        Kind::Match => Action::Match { name, revision, info },
+        Kind::Target | Kind::Mapping => Action::Target { name, revision, info },
+    };
+    Probe { number, action, maps: *kind == Kind::Mapping }
 }
 
 /// One more.

@@ -4,11 +4,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use engine::Engine;
+use engine::{Engine, Prepared};
 use libxt::backend::Get;
 use libxt::family::Af;
 
 use crate::ctnetlink::{helper, timeout};
+use crate::probes::settle;
+use crate::sets::Sets;
 
 /// The folder with one file per table: the blob that installed it.
 #[derive(Clone, Debug)]
@@ -47,7 +49,7 @@ impl Store {
     }
 
     /// Installs all that is kept; says what could not be.
-    pub(crate) fn restore(&self, engine: &mut Engine) -> Vec<String> {
+    pub(crate) fn restore(&self, engine: &mut Engine, sets: &Sets) -> Vec<String> {
         let mut failures = Vec::new();
         let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         for path in files.map(|file| file.path()) {
@@ -55,7 +57,7 @@ impl Store {
             let af = name.split_once('-').and_then(|(af, _)| Af::from_number(af.parse().ok()?));
             let Some(af) = af else { continue };
             let restored =
-                fs::read(&path).map_err(|error| error.to_string()).and_then(|blob| install(engine, af, blob));
+                fs::read(&path).map_err(|error| error.to_string()).and_then(|blob| install(engine, sets, af, blob));
             if let Err(why) = restored {
                 failures.push(format!("kept table {name} not restored: {why}"));
             }
@@ -94,7 +96,7 @@ impl Store {
     }
 }
 
-fn install(engine: &mut Engine, af: Af, mut blob: Vec<u8>) -> Result<(), String> {
+fn install(engine: &mut Engine, sets: &Sets, af: Af, mut blob: Vec<u8>) -> Result<(), String> {
     let refused = |refused: engine::Refused| refused.to_string();
     // The blob tells how many entries it replaces: those of a table that has just come to be.
     let mut info = vec![0; GETINFO];
@@ -103,7 +105,9 @@ fn install(engine: &mut Engine, af: Af, mut blob: Vec<u8>) -> Result<(), String>
     engine.get(af, Get::Info, &mut info).map_err(refused)?;
     let entries = info.get(INFO_NUM_ENTRIES..INFO_NUM_ENTRIES + 4).ok_or("no answer")?;
     blob.get_mut(NUM_COUNTERS..NUM_COUNTERS + 4).ok_or("truncated")?.copy_from_slice(entries);
-    engine.replace(af, &blob, &mut Vec::new()).map_err(refused)
+    let mut prepared = Prepared::new(af, &blob).map_err(refused)?;
+    settle(&mut prepared, sets).map_err(refused)?;
+    engine.install(prepared, &mut Vec::new()).map_err(refused)
 }
 
 /// The name at the head of struct ipt_replace, if it can be a file's name.

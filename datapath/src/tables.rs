@@ -12,6 +12,7 @@ use libxt::family::Af;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::ctnetlink::{helper, timeout};
+use crate::probes::settle;
 use crate::state::{State, lock, queues_apart};
 use crate::store::Store;
 use crate::sysctl;
@@ -109,27 +110,6 @@ impl Calls {
     }
 }
 
-/// As nfacct_mt_checkentry(); a limit would have rules match by what was counted, which only the kernel knows in time.
-fn check_counters(prepared: &Prepared) -> Result<(), Refused> {
-    for name in prepared.counters() {
-        match nfnl::accounting::find(name) {
-            Ok(Some(counter)) if counter.limited => {
-                return Err(Refused::new(
-                    libc::EOPNOTSUPP,
-                    "nfacct: only the kernel knows in time when a quota is used up",
-                ));
-            }
-            Ok(Some(_)) => {}
-            Ok(None) => return Err(Refused::new(libc::ENOENT, "nfacct: there is no such counter")),
-            Err(error) => {
-                let errno = error.raw_os_error().unwrap_or(libc::ENOENT);
-                return Err(Refused::new(errno, "nfacct: the kernel has no counters (CONFIG_NETFILTER_NETLINK_ACCT)"));
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Without a security module no packet has a mark of its, and rules that copy it have nothing to do.
 fn check_security(prepared: &Prepared) -> Result<(), Refused> {
     let marking = SECURITY_MODULES.iter().any(|folder| Path::new(folder).exists());
@@ -151,14 +131,14 @@ impl Tables for Calls {
 
     fn replace(&mut self, af: Af, blob: &[u8]) -> Result<Vec<Counters>, Refused> {
         let mut old = Vec::new();
-        let prepared = Prepared::new(af, blob).map_err(refused)?;
-        self.state.sets.check(prepared.sets()).map_err(refused)?;
+        let mut prepared = Prepared::new(af, blob).map_err(refused)?;
+        settle(&mut prepared, &self.state.sets).map_err(refused)?;
         self.fetch_timeouts(&prepared);
         self.fetch_helpers(&prepared);
         self.check_queues(&prepared)?;
         check_security(&prepared)?;
-        check_counters(&prepared)?;
         self.state.check_questions(&prepared).map_err(refused)?;
+        self.state.check_probes(&prepared).map_err(refused)?;
         if prepared.guesses() {
             self.state.read_fingerprints();
         }

@@ -3,16 +3,20 @@
 //! A change is one batch, which the kernel takes as a whole or not at all. No base chain is taken away while packets may wait
 //! in a queue: the kernel would drop them all, of the whole namespace.
 
-use std::fmt;
 use std::io;
 
 use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
 mod ask;
+mod error;
+mod expression;
 mod follow;
+pub mod judge;
 
 pub use ask::Question;
+pub use error::Error;
+pub use judge::{Ends, Probe};
 
 use crate::message::{Builder, Header, Messages, Nfgen, flag, kind, netfilter, subsystem};
 
@@ -66,6 +70,16 @@ pub enum Change {
     Idle(QueueChain),
     /// Makes sure that behind a chain, at the same hook, there is another that carries out [`NfTables::set_handovers`].
     Follow(QueueChain),
+    /// Makes sure that a family's packets for [`NfTables::set_probes`] are judged that do not map.
+    Judge(u8, Ends),
+    /// Makes sure that those are judged that map, in the table `mangle`.
+    Map(u8, Ends),
+    /// Takes the chain of those that map away.
+    NoMap(u8),
+    /// Takes the table `mangle` away if nothing is in it.
+    NoMapTable(u8),
+    /// Tries whether a rule can hold the first probe, without touching any packet.
+    TryJudge(u8, Ends),
     /// Makes sure that the family has the table, and tries whether a rule can queue, without touching any packet.
     Probe(u8, QueueRange, Method),
 }
@@ -78,6 +92,7 @@ pub struct NfTables {
     sequence: u32,
     handovers: Vec<Handover>,
     questions: Vec<Question>,
+    probes: Vec<Probe>,
 }
 
 /// What the kernel itself does to packets that a verdict marked for it, see [`tag`].
@@ -150,20 +165,6 @@ pub mod tag {
     }
 }
 
-/// Why a change was not made; nothing of it is in force then.
-#[derive(Debug)]
-pub enum Error {
-    /// The socket failed.
-    Socket(io::Error),
-    /// The kernel refused this step.
-    Refused {
-        /// Its errno.
-        errno: i32,
-        /// The step, or `None` for the batch as a whole.
-        step: Option<Change>,
-    },
-}
-
 impl QueueChain {
     /// The name of the chain behind it.
     pub(crate) fn name_behind(&self) -> &'static str {
@@ -184,7 +185,7 @@ impl NfTables {
         socket.bind_auto()?;
         let _ = socket.set_cap_ack(true);
         socket.set_non_blocking(true)?;
-        Ok(Self { socket, table, sequence: 0, handovers: Vec::new(), questions: Vec::new() })
+        Ok(Self { socket, table, sequence: 0, handovers: Vec::new(), questions: Vec::new(), probes: Vec::new() })
     }
 
     /// What chains do that are made with [`Change::Follow`] from now on.
@@ -195,6 +196,11 @@ impl NfTables {
     /// What chains ask that are made with [`Change::Add`] from now on, or anew with [`Change::Again`].
     pub fn set_questions(&mut self, questions: Vec<Question>) {
         self.questions = questions;
+    }
+
+    /// What is judged from the next [`Change::Judge`] on.
+    pub fn set_probes(&mut self, probes: Vec<Probe>) {
+        self.probes = probes;
     }
 
     /// Makes all changes or none.
@@ -230,16 +236,30 @@ impl NfTables {
 
     /// Whether the family has the table.
     pub fn has_table(&mut self, family: u8) -> io::Result<bool> {
+        let table = self.table;
+        self.has(MSG_GETTABLE, MSG_NEWTABLE, family, |get| {
+            get.text(TABLE_NAME, table);
+        })
+    }
+
+    /// Whether the family has the chain of [`Change::Map`].
+    pub fn has_map(&mut self, family: u8) -> io::Result<bool> {
+        self.has(MSG_GETCHAIN, MSG_NEWCHAIN, family, |get| {
+            get.text(CHAIN_TABLE, judge::MAPPING_TABLE).text(CHAIN_NAME, judge::MAPPING_NAME);
+        })
+    }
+
+    fn has(&mut self, get: u8, answers: u8, family: u8, what: impl FnOnce(&mut Builder<'_>)) -> io::Result<bool> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut request = Vec::new();
-        let mut get = self.start(MSG_GETTABLE, flag::REQUEST | flag::ACK, self.sequence, family, &mut request);
-        get.text(TABLE_NAME, self.table);
+        let mut get = self.start(get, flag::REQUEST | flag::ACK, self.sequence, family, &mut request);
+        what(&mut get);
         get.finish().map_err(io::Error::other)?;
         self.socket.send(&request, 0)?;
         let mut found = false;
         while let Some(answer) = self.receive()? {
             for message in Messages::new(&answer).flatten() {
-                found |= message.header.kind == netfilter(subsystem::NFTABLES, MSG_NEWTABLE);
+                found |= message.header.kind == netfilter(subsystem::NFTABLES, answers);
             }
         }
         Ok(found)
@@ -312,6 +332,58 @@ impl NfTables {
                     });
                     add(MSG_DELCHAIN, 0, family, &chain);
                 }
+                Change::TryJudge(family, ends) => {
+                    let maps = self.probes.first().is_some_and(|probe| probe.maps);
+                    let table = if maps { judge::MAPPING_TABLE } else { self.table };
+                    add(MSG_NEWTABLE, flag::CREATE, family, &|builder| {
+                        builder.text(TABLE_NAME, table);
+                    });
+                    let chain = |builder: &mut Builder<'_>| {
+                        builder.text(CHAIN_TABLE, table).text(CHAIN_NAME, judge::PROBE);
+                    };
+                    add(MSG_NEWCHAIN, flag::CREATE, family, &chain);
+                    add(MSG_NEWRULE, flag::CREATE | flag::APPEND, family, &|builder| {
+                        builder.text(RULE_TABLE, table).text(RULE_CHAIN, judge::PROBE);
+                        judge::Rule::Judge(0).put(builder, &self.probes, ends);
+                    });
+                    add(MSG_DELCHAIN, 0, family, &chain);
+                }
+                Change::Judge(family, ends) | Change::Map(family, ends) => {
+                    let maps = matches!(change, Change::Map(..));
+                    let (table, name, priority) = match maps {
+                        true => (judge::MAPPING_TABLE, judge::MAPPING_NAME, judge::MAPPING_PRIORITY),
+                        false => (self.table, judge::NAME, judge::PRIORITY),
+                    };
+                    add(MSG_NEWTABLE, flag::CREATE, family, &|builder| {
+                        builder.text(TABLE_NAME, table);
+                    });
+                    let chain = QueueChain { family, hook: judge::HOOK, priority };
+                    add(MSG_NEWCHAIN, flag::CREATE, family, &|builder| {
+                        put_base_chain(builder, table, name, chain);
+                    });
+                    let named = |builder: &mut Builder<'_>| {
+                        builder.text(RULE_TABLE, table).text(RULE_CHAIN, name);
+                    };
+                    add(MSG_DELRULE, 0, family, &named);
+                    for rule in judge::rules(family, &self.probes, maps) {
+                        add(MSG_NEWRULE, flag::CREATE | flag::APPEND, family, &|builder| {
+                            named(builder);
+                            rule.put(builder, &self.probes, ends);
+                        });
+                    }
+                }
+                Change::NoMap(family) => {
+                    add(MSG_DELRULE, 0, family, &|builder| {
+                        builder.text(RULE_TABLE, judge::MAPPING_TABLE).text(RULE_CHAIN, judge::MAPPING_NAME);
+                    });
+                    add(MSG_DELCHAIN, 0, family, &|builder| {
+                        builder.text(CHAIN_TABLE, judge::MAPPING_TABLE).text(CHAIN_NAME, judge::MAPPING_NAME);
+                    });
+                }
+                // Not with what others have in it.
+                Change::NoMapTable(family) => add(MSG_DELTABLE, flag::NONREC, family, &|builder| {
+                    builder.text(TABLE_NAME, judge::MAPPING_TABLE);
+                }),
                 Change::Follow(chain) => {
                     let family = chain.family;
                     let behind = QueueChain { priority: chain.priority.saturating_add(1), ..chain };
@@ -351,49 +423,6 @@ impl NfTables {
     }
 }
 
-impl Error {
-    /// The errno.
-    pub fn errno(&self) -> i32 {
-        match self {
-            Self::Socket(error) => error.raw_os_error().unwrap_or(libc::EIO),
-            Self::Refused { errno, .. } => *errno,
-        }
-    }
-}
-
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Self {
-        Self::Socket(error)
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Socket(error) => write!(f, "nf_tables socket: {error}"),
-            Self::Refused { errno, step } => {
-                write!(f, "nf_tables refused ")?;
-                match step {
-                    Some(Change::FreshTable(_)) => write!(f, "the table")?,
-                    Some(Change::NoTable(_)) => write!(f, "to delete the table")?,
-                    Some(Change::Add(chain, _, Method::Native)) => write!(f, "chain {} with `queue`", chain.name())?,
-                    Some(Change::Add(chain, _, Method::Compat)) => write!(f, "chain {} with NFQUEUE", chain.name())?,
-                    Some(Change::Probe(_, _, Method::Native)) => write!(f, "a rule with `queue`")?,
-                    Some(Change::Probe(_, _, Method::Compat)) => write!(f, "a rule with NFQUEUE")?,
-                    Some(Change::Again(chain, ..)) => write!(f, "to change chain {}", chain.name())?,
-                    Some(Change::Try(..)) => write!(f, "a match of the kernel's own")?,
-                    Some(Change::Follow(chain)) => write!(f, "what follows chain {}", chain.name())?,
-                    Some(Change::Idle(chain)) => write!(f, "to empty chain {}", chain.name())?,
-                    None => write!(f, "the batch")?,
-                }
-                write!(f, ": {}", io::Error::from_raw_os_error(*errno))
-            }
-        }
-    }
-}
-
-impl std::error::Error for Error {}
-
 fn mark_batch(message: u16, sequence: u32, out: &mut Vec<u8>) {
     let header = Header { kind: message, flags: flag::REQUEST, sequence, port: 0 };
     let nfgen = Nfgen { family: 0, version: 0, resource: u16::from(subsystem::NFTABLES) };
@@ -425,6 +454,7 @@ const MSG_NEWTABLE: u8 = 0;
 const MSG_GETTABLE: u8 = 1;
 const MSG_DELTABLE: u8 = 2;
 const MSG_NEWCHAIN: u8 = 3;
+const MSG_GETCHAIN: u8 = 4;
 const MSG_DELCHAIN: u8 = 5;
 const MSG_NEWRULE: u8 = 6;
 const MSG_DELRULE: u8 = 8;
@@ -483,6 +513,7 @@ mod tests {
             sequence: 0,
             handovers: Vec::new(),
             questions: Vec::new(),
+            probes: Vec::new(),
         };
         let changes = [Change::FreshTable(2), Change::Add(CHAIN, RANGE, Method::Native), Change::Idle(CHAIN)];
         let (bytes, steps) = tables.batch(&changes, 1);

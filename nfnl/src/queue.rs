@@ -12,8 +12,10 @@ use nix::sys::socket::sockopt::{RcvBufForce, SndBufForce};
 use crate::attr::{Attributes, Malformed, align};
 use crate::message::{Builder, Header, Messages, Nfgen, flag, kind, netfilter, subsystem};
 
+mod ends;
 mod verdicts;
 
+pub use ends::{Glance, Sink};
 pub use verdicts::{Changes, Verdicts};
 
 /// Bytes of a packet the kernel can hand over at most: what a netlink attribute holds.
@@ -156,13 +158,17 @@ impl Queue {
         Ok(queue)
     }
 
-    fn bind(&self, number: u16, options: &Options) -> io::Result<()> {
+    fn claim(&self, number: u16) -> io::Result<()> {
         let mut config = Vec::with_capacity(64);
         let mut bind = start(MSG_CONFIG, flag::REQUEST | flag::ACK, 1, number, &mut config);
         bind.put(CFG_CMD, &[CMD_BIND, 0, 0, 0]);
         bind.finish().map_err(io::Error::other)?;
-        self.transact(&config, 1)?;
-        config.clear();
+        self.transact(&config, 1)
+    }
+
+    fn bind(&self, number: u16, options: &Options) -> io::Result<()> {
+        self.claim(number)?;
+        let mut config = Vec::with_capacity(64);
         let mut flags = 0;
         for (wanted, flag) in
             [(options.fail_open, CFG_F_FAIL_OPEN), (options.gso, CFG_F_GSO), (options.owner, CFG_F_UID_GID)]

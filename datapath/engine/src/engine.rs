@@ -10,8 +10,6 @@ use crate::conntrack::policy::PolicyId;
 use crate::conntrack::{Relation, Settings, Template, Tracked, Tracker};
 use crate::effects::Effects;
 use crate::ext::Scene;
-use crate::ext::asked::Question;
-use crate::ext::handover::{self, Handover};
 use crate::ext::rates::Rates;
 use crate::ext::scene::Random;
 use crate::ext::stores::{Listing, Stores};
@@ -30,6 +28,7 @@ use crate::wire::{Headers, ipv6};
 mod errors;
 mod family;
 mod helpers;
+mod kernel;
 mod way;
 
 use errors::{carries_connection, catch_up, died_unseen};
@@ -266,32 +265,6 @@ impl Engine {
     /// `IPT_SO_SET_ADD_COUNTERS`: `blob` is `struct xt_counters_info` with its counters.
     pub fn add_counters(&mut self, af: Af, blob: &[u8]) -> Result<(), Refused> {
         self.families[index(af)].tables.add_counters(blob)
-    }
-
-    /// What packets of a family may be handed over to the kernel's own targets for, by the numbers in a packet's
-    /// [`Tasks`](crate::packet::Tasks). Ask again after every [`Self::install`].
-    pub fn handovers(&self, af: Af) -> Vec<(u8, &Handover)> {
-        let numbered = self.stores.handovers.iter().filter(|(_, handover)| handover.af == af);
-        numbered.filter_map(|(index, handover)| Some((handover::number(index)?, handover))).collect()
-    }
-
-    /// What rules of a family ask the kernel's own matches, by the numbers of the bits in a packet's
-    /// [`answers`](Packet::answers). Ask again after every [`Self::install`].
-    pub fn questions(&self, af: Af) -> impl Iterator<Item = (u8, &Question)> {
-        self.stores.questions[index(af)]
-            .iter()
-            .filter_map(|(number, question)| Some((number.try_into().ok()?, question)))
-    }
-
-    /// The kernel does now what these numbers of [`Self::handovers`] stand for; until then packets are not handed over.
-    pub fn set_handing(&mut self, numbers: impl IntoIterator<Item = u8>) {
-        let handing = &mut self.stores.handing;
-        handing.resize(usize::from(u8::MAX), false);
-        for number in numbers {
-            if let Some(ready) = usize::from(number).checked_sub(1).and_then(|index| handing.get_mut(index)) {
-                *ready = true;
-            }
-        }
     }
 
     /// Has `-m osf` compare with these from now on.

@@ -118,6 +118,30 @@ pub struct SetElement<'a> {
     pub sources: u8,
 }
 
+/// What a packet must look like that the kernel judges in the place of another.
+#[derive(Clone, Copy, Debug)]
+pub struct Likeness<'a> {
+    /// The family.
+    pub af: Af,
+    /// Its bytes up to the ports.
+    pub head: &'a [u8],
+    /// Its length in bytes.
+    pub length: usize,
+    /// Its mark.
+    pub mark: u32,
+    /// A device that carries such packets.
+    pub device: Option<&'a Device>,
+}
+
+/// What the kernel made of a packet in the place of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapped {
+    /// Its mark.
+    pub mark: u32,
+    /// Its priority, if it got one.
+    pub priority: Option<u32>,
+}
+
 /// The two ends of a packet whose socket is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketPair {
@@ -184,5 +208,16 @@ pub trait Host {
     fn set(&self, set: u16, act: SetAct, element: &SetElement<'_>) -> bool {
         let _ = (set, act, element);
         false
+    }
+    /// What the kernel's own match of a number says to a packet, see [`Engine::probes`](crate::Engine::probes); its target does
+    /// its work.
+    fn probe(&self, number: u8, likeness: &Likeness<'_>) -> bool {
+        let _ = (number, likeness);
+        false
+    }
+    /// What the kernel's own target of a number makes of a packet; `None` if it cannot be asked.
+    fn map(&self, number: u8, likeness: &Likeness<'_>) -> Option<Mapped> {
+        let _ = (number, likeness);
+        None
     }
 }

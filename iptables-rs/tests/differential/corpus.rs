@@ -278,11 +278,7 @@ fn is_reasoned(stderr: &str) -> bool {
 const REFUSED: [&[(&str, &str)]; 2] = [matches::REFUSED, targets::REFUSED];
 
 /// Of an extension's file the rules that have a word, and what is said of them.
-const LACKS: [(&str, &str, &str); 3] = [
-    ("set", "--packets-", "set: the kernel tells nobody the counters of an entry"),
-    ("set", "--bytes-", "set: the kernel tells nobody the counters of an entry"),
-    ("set", "--map-set", "SET: the kernel tells nobody what an entry maps to"),
-];
+const LACKS: [(&str, &str, &str); 1] = [("set", "--map-queue", "SET: no verdict gives a packet a transmit queue")];
 
 const BUILT_IN: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
 

@@ -50,7 +50,6 @@ pub(super) fn put_rule(
     method: Method,
     yes: &[&Question],
 ) {
-    let flags = u16::from(range.bypass) | u16::from(range.cpu_fanout) << 1;
     let set = yes.iter().fold(0u16, |set, question| set | 1u16.checked_shl(question.bit.into()).unwrap_or(0));
     let first = range.first.saturating_add(set.saturating_mul(range.total));
     builder.text(RULE_TABLE, table).text(RULE_CHAIN, chain);
@@ -63,29 +62,35 @@ pub(super) fn put_rule(
                 });
             });
         }
-        list.nest(LIST_ELEMENT, |expression| match method {
-            Method::Native => {
-                expression.text(EXPRESSION_NAME, "queue").nest(EXPRESSION_DATA, |data| {
-                    data.be16(QUEUE_NUMBER, first).be16(QUEUE_TOTAL, range.total).be16(QUEUE_FLAGS, flags);
-                });
-            }
-            Method::Compat => {
-                // struct xt_NFQ_info_v3, XT_ALIGNed.
-                let mut info = [0; 8];
-                info[..2].copy_from_slice(&first.to_ne_bytes());
-                info[2..4].copy_from_slice(&range.total.to_ne_bytes());
-                info[4..6].copy_from_slice(&flags.to_ne_bytes());
-                expression.text(EXPRESSION_NAME, "target").nest(EXPRESSION_DATA, |data| {
-                    data.text(TARGET_NAME, "NFQUEUE").be32(TARGET_REVISION, 3).put(TARGET_INFO, &info);
-                });
-            }
-        });
+        put_queue(list, QueueRange { first, ..range }, method);
     });
     if method == Method::Compat || !yes.is_empty() {
         builder.nest(RULE_COMPAT, |compat| {
             compat.be32(COMPAT_PROTOCOL, 0).be32(COMPAT_FLAGS, 0);
         });
     }
+}
+
+/// What hands a packet to a queue.
+pub(super) fn put_queue(list: &mut Builder<'_>, range: QueueRange, method: Method) {
+    let flags = u16::from(range.bypass) | u16::from(range.cpu_fanout) << 1;
+    list.nest(LIST_ELEMENT, |expression| match method {
+        Method::Native => {
+            expression.text(EXPRESSION_NAME, "queue").nest(EXPRESSION_DATA, |data| {
+                data.be16(QUEUE_NUMBER, range.first).be16(QUEUE_TOTAL, range.total).be16(QUEUE_FLAGS, flags);
+            });
+        }
+        Method::Compat => {
+            // struct xt_NFQ_info_v3, XT_ALIGNed.
+            let mut info = [0; 8];
+            info[..2].copy_from_slice(&range.first.to_ne_bytes());
+            info[2..4].copy_from_slice(&range.total.to_ne_bytes());
+            info[4..6].copy_from_slice(&flags.to_ne_bytes());
+            expression.text(EXPRESSION_NAME, "target").nest(EXPRESSION_DATA, |data| {
+                data.text(TARGET_NAME, "NFQUEUE").be32(TARGET_REVISION, 3).put(TARGET_INFO, &info);
+            });
+        }
+    });
 }
 
 #[cfg(test)]

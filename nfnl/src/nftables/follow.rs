@@ -1,9 +1,9 @@
 //! The rules of the chain behind: each asks the word in `skb->priority` for one number in one slot.
 
-use super::{
-    Action, COMPAT_FLAGS, COMPAT_PROTOCOL, EXPRESSION_DATA, EXPRESSION_NAME, Handover, LIST_ELEMENT, RULE_COMPAT,
-    RULE_EXPRESSIONS, TARGET_INFO, TARGET_NAME, TARGET_REVISION, tag,
+use super::expression::{
+    NF_ACCEPT, NF_DROP, OP_DIFFERS, OP_EQUAL, any_protocol, compare, extension, keep, proxy, verdict,
 };
+use super::{Action, Handover, RULE_EXPRESSIONS, tag};
 use crate::message::Builder;
 
 /// One rule.
@@ -72,17 +72,11 @@ impl Rule {
                         if *last {
                             keep(list, tag::OWN);
                         }
-                        expression(list, "target", |data| {
-                            data.text(TARGET_NAME, name).be32(TARGET_REVISION, (*revision).into());
-                            data.put(TARGET_INFO, info);
-                        });
+                        extension(list, "target", name, *revision, info);
                         compat = true;
                     }
                     Action::Match { name, revision, info } => {
-                        expression(list, "match", |data| {
-                            data.text(TARGET_NAME, name).be32(TARGET_REVISION, (*revision).into());
-                            data.put(TARGET_INFO, info);
-                        });
+                        extension(list, "match", name, *revision, info);
                         compat = true;
                     }
                     Action::Proxy { family, address, port } => {
@@ -103,135 +97,13 @@ impl Rule {
             Self::Restore => keep(list, tag::OWN),
         });
         if compat {
-            builder.nest(RULE_COMPAT, |compat| {
-                compat.be32(COMPAT_PROTOCOL, 0).be32(COMPAT_FLAGS, 0);
-            });
+            any_protocol(builder);
         }
     }
 }
 
-fn expression(list: &mut Builder<'_>, name: &str, data: impl FnOnce(&mut Builder<'_>)) {
-    list.nest(LIST_ELEMENT, |element| {
-        element.text(EXPRESSION_NAME, name).nest(EXPRESSION_DATA, data);
-    });
-}
-
-/// Some bits of the priority against a number; a rule that does not fit ends there. Priorities are in host byte order.
-fn compare(list: &mut Builder<'_>, mask: u32, operation: u32, with: u32) {
-    masked(list, mask);
-    expression(list, "cmp", |data| {
-        data.be32(CMP_SREG, REGISTER).be32(CMP_OP, operation).nest(CMP_DATA, |value| {
-            value.put(DATA_VALUE, &with.to_ne_bytes());
-        });
-    });
-}
-
-/// The priority's bits under a mask, in the register.
-fn masked(list: &mut Builder<'_>, mask: u32) {
-    expression(list, "meta", |data| {
-        data.be32(META_DREG, REGISTER).be32(META_KEY, META_PRIORITY);
-    });
-    expression(list, "bitwise", |data| {
-        data.be32(BITWISE_SREG, REGISTER).be32(BITWISE_DREG, REGISTER).be32(BITWISE_LEN, 4);
-        data.nest(BITWISE_MASK, |value| {
-            value.put(DATA_VALUE, &mask.to_ne_bytes());
-        });
-        data.nest(BITWISE_XOR, |value| {
-            value.put(DATA_VALUE, &[0; 4]);
-        });
-    });
-}
-
-/// The priority keeps only some bits.
-fn keep(list: &mut Builder<'_>, mask: u32) {
-    masked(list, mask);
-    expression(list, "meta", |data| {
-        data.be32(META_KEY, META_PRIORITY).be32(META_SREG, REGISTER);
-    });
-}
-
-/// Gives the packet to a transparent socket; where there is none, the rule ends here.
-fn proxy(list: &mut Builder<'_>, family: u8, address: Option<&[u8]>, port: u16) {
-    let mut load = |register, value: &[u8]| {
-        expression(list, "immediate", |data| {
-            data.be32(IMMEDIATE_DREG, register).nest(IMMEDIATE_DATA, |data| {
-                data.put(DATA_VALUE, value);
-            });
-        });
-    };
-    if let Some(address) = address {
-        load(ADDRESS_REGISTER, address);
-    }
-    // The expression wants one of both to be said.
-    let own = port == 0 && address.is_none();
-    if port != 0 {
-        load(REGISTER, &port.to_be_bytes());
-    } else if own {
-        expression(list, "payload", |data| {
-            data.be32(PAYLOAD_DREG, REGISTER).be32(PAYLOAD_BASE, TRANSPORT_HEADER);
-            data.be32(PAYLOAD_OFFSET, DESTINATION_PORT).be32(PAYLOAD_LEN, 2);
-        });
-    }
-    expression(list, "tproxy", |data| {
-        data.be32(TPROXY_FAMILY, family.into());
-        if address.is_some() {
-            data.be32(TPROXY_REG_ADDR, ADDRESS_REGISTER);
-        }
-        if port != 0 || own {
-            data.be32(TPROXY_REG_PORT, REGISTER);
-        }
-    });
-}
-
-fn verdict(list: &mut Builder<'_>, verdict: u32) {
-    expression(list, "immediate", |data| {
-        data.be32(IMMEDIATE_DREG, VERDICT_REGISTER).nest(IMMEDIATE_DATA, |value| {
-            value.nest(DATA_VERDICT, |code| {
-                code.be32(VERDICT_CODE, verdict);
-            });
-        });
-    });
-}
-
-const NF_DROP: u32 = 0;
-const NF_ACCEPT: u32 = 1;
 /// `NF_INET_PRE_ROUTING`.
 const PREROUTING: u8 = 0;
-/// `NFT_REG_VERDICT`, `NFT_REG32_00`, `NFT_REG_2`.
-const VERDICT_REGISTER: u32 = 0;
-const REGISTER: u32 = 8;
-const ADDRESS_REGISTER: u32 = 2;
-/// `NFT_CMP_EQ`, `NFT_CMP_NEQ`.
-const OP_EQUAL: u32 = 0;
-const OP_DIFFERS: u32 = 1;
-const CMP_SREG: u16 = 1;
-const CMP_OP: u16 = 2;
-const CMP_DATA: u16 = 3;
-const META_DREG: u16 = 1;
-const META_KEY: u16 = 2;
-const META_SREG: u16 = 3;
-/// `NFT_META_PRIORITY`.
-const META_PRIORITY: u32 = 2;
-const BITWISE_SREG: u16 = 1;
-const BITWISE_DREG: u16 = 2;
-const BITWISE_LEN: u16 = 3;
-const BITWISE_MASK: u16 = 4;
-const BITWISE_XOR: u16 = 5;
-const IMMEDIATE_DREG: u16 = 1;
-const IMMEDIATE_DATA: u16 = 2;
-const DATA_VALUE: u16 = 1;
-const DATA_VERDICT: u16 = 2;
-const VERDICT_CODE: u16 = 1;
-const PAYLOAD_DREG: u16 = 1;
-const PAYLOAD_BASE: u16 = 2;
-const PAYLOAD_OFFSET: u16 = 3;
-const PAYLOAD_LEN: u16 = 4;
-/// `NFT_PAYLOAD_TRANSPORT_HEADER`.
-const TRANSPORT_HEADER: u32 = 2;
-const DESTINATION_PORT: u32 = 2;
-const TPROXY_FAMILY: u16 = 1;
-const TPROXY_REG_ADDR: u16 = 2;
-const TPROXY_REG_PORT: u16 = 3;
 
 #[cfg(test)]
 mod tests {

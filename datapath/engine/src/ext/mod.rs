@@ -16,6 +16,7 @@ pub mod asked;
 pub mod handover;
 pub mod jhash;
 pub mod matches;
+pub mod probe;
 pub mod rates;
 pub mod scene;
 pub mod stores;

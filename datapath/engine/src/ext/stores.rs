@@ -15,6 +15,7 @@ use crate::ext::handover::Handover;
 use crate::ext::matches::connlimit::Clients;
 use crate::ext::matches::hashlimit::Groups;
 use crate::ext::matches::recent::Lists;
+use crate::ext::probe::Probe;
 use crate::ext::targets::rateest::Estimator;
 use crate::fingerprints::Fingerprints;
 use crate::host::Now;
@@ -40,6 +41,10 @@ pub struct Stores {
     pub(crate) handovers: Shelf<Handover>,
     /// For each of them, whether the kernel is ready for it.
     pub(crate) handing: Vec<bool>,
+    /// What the kernel judges of packets as they stand before a rule.
+    pub(crate) probes: Shelf<Probe>,
+    /// For each of them, whether the kernel is ready for it.
+    pub(crate) probing: Vec<bool>,
     /// The estimators of `-j RATEEST`.
     pub(crate) estimators: Shelf<Estimator>,
     /// What `-m osf` compares with.
@@ -58,6 +63,8 @@ impl Stores {
             questions: Default::default(),
             handovers: Shelf::default(),
             handing: Vec::new(),
+            probes: Shelf::default(),
+            probing: Vec::new(),
             estimators: Shelf::default(),
             fingerprints: Fingerprints::default(),
             openings: Statistics::default(),
@@ -71,6 +78,7 @@ impl Stores {
         self.clients.begin();
         self.questions.iter_mut().for_each(Shelf::begin);
         self.handovers.begin();
+        self.probes.begin();
         self.estimators.begin();
     }
 
@@ -81,6 +89,7 @@ impl Stores {
         self.clients.end();
         self.questions.iter_mut().for_each(Shelf::end);
         self.handovers.end();
+        self.probes.end();
         self.estimators.end();
     }
 

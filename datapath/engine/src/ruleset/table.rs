@@ -17,6 +17,7 @@ use super::{Refused, tables};
 use crate::conntrack::Tracker;
 use crate::ext::asked::Question;
 use crate::ext::matches::{self, Match};
+use crate::ext::probe::{self, Probe};
 use crate::ext::stores::Stores;
 use crate::ext::targets::{self, Lay, Target};
 use crate::ext::{Maker, Site};
@@ -32,12 +33,14 @@ pub struct Prepared {
 }
 
 /// A rule's use of a set of ipset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SetUse {
     /// The kernel's number of the set.
     pub index: u16,
     /// Elements are put in or taken out.
     pub changes: bool,
+    /// It depends on what an element has counted, or maps to.
+    pub reads: bool,
 }
 
 /// A loaded table.
@@ -151,6 +154,34 @@ impl Prepared {
     /// The sets of ipset that its rules name: whoever installs it sees to it that they are there.
     pub fn sets(&self) -> &[SetUse] {
         &self.table.sets
+    }
+
+    /// Leaves rules about some sets to the kernel.
+    pub fn leave_sets(&mut self, left: impl Fn(&SetUse) -> bool) {
+        let table = &mut self.table;
+        let matches = table.matches.iter_mut().filter(|judge| judge.set().as_ref().is_some_and(&left));
+        matches.for_each(Match::leave);
+        let targets = table.targets.iter_mut().filter(|target| target.sets().any(|set| left(&set)));
+        targets.for_each(Target::leave);
+    }
+
+    /// The sets that rules name which are left to the kernel.
+    pub fn left_sets(&self) -> Vec<SetUse> {
+        let left = |rule: Option<&probe::Rule>| rule.is_some_and(probe::Rule::is_wanted);
+        let matches = self.table.matches.iter().filter(|judge| left(judge.probe())).filter_map(Match::set);
+        matches.chain(self.table.targets.iter().filter(|target| left(target.probe())).flat_map(Target::sets)).collect()
+    }
+
+    /// Leaves rules about some of the kernel's counters to it.
+    pub fn leave_counters(&mut self, left: impl Fn(&[u8]) -> bool) {
+        let matches = self.table.matches.iter_mut().filter(|judge| judge.counter().is_some_and(&left));
+        matches.for_each(Match::leave);
+    }
+
+    /// What is left to the kernel.
+    pub fn probes(&self) -> impl Iterator<Item = &Probe> {
+        let matches = self.table.matches.iter().filter_map(Match::probe);
+        matches.chain(self.table.targets.iter().filter_map(Target::probe)).filter_map(probe::Rule::probe)
     }
 
     /// What its rules ask the kernel.
@@ -360,7 +391,7 @@ impl Table {
 
     /// Whether a rule of it hands packets over to the kernel's own targets.
     pub(crate) fn hands(&self) -> bool {
-        let counts = self.matches.iter().any(|judge| judge.counter().is_some());
+        let counts = self.matches.iter().any(Match::hands);
         counts || self.targets.iter().any(Target::hands)
     }
 

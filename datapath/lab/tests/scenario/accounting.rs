@@ -4,15 +4,15 @@ use std::io;
 
 use lab::{frame::Ip, nfacct, suite::Test};
 
-use super::{Stage, alone, claim, client, fail, outside::counted};
+use super::{Stage, claim, client, fail, outside::counted};
 
 /// Makes counters in the router.
-fn make(stage: &mut Stage, names: &[&str], more: &[u8]) -> io::Result<()> {
+pub(super) fn make(stage: &mut Stage, names: &[&str], more: &[u8]) -> io::Result<()> {
     names.iter().try_for_each(|name| stage.within(|| nfacct::make(name, more)))
 }
 
 /// A counter has these packets and bytes.
-fn holds(stage: &mut Stage, name: &str, wanted: (u64, u64)) -> io::Result<()> {
+pub(super) fn holds(stage: &mut Stage, name: &str, wanted: (u64, u64)) -> io::Result<()> {
     let holds = stage.within(|| nfacct::reading(name))?;
     if holds == wanted { Ok(()) } else { fail(format!("{name} holds {holds:?}, not {wanted:?}")) }
 }
@@ -42,17 +42,6 @@ pub(crate) const TESTS: &[Test] = &[
             holds(s, "all", (7, 7 * 32))?;
             s.own(Ip::between([10, 2, 0, 1], [10, 2, 0, 2]).udp(9, 53, b"data"))?;
             holds(s, "all", (10, 10 * 32))
-        })
-    }),
-    ("a_counter_with_a_quota_is_refused_by_the_datapath", || {
-        alone(&[], |s| {
-            // NFACCT_FLAGS with NFACCT_F_QUOTA_PKTS, NFACCT_QUOTA of 10.
-            let quota = [[8, 0, 5, 0], [0, 0, 0, 1], [12, 0, 6, 0], [0; 4], [0, 0, 0, 10]].concat();
-            make(s, &["some"], &quota)?;
-            match s.succeeds(&["iptables", "-A", "FORWARD", "-m", "nfacct", "--nfacct-name", "some"])? {
-                true => fail("taken"),
-                false => Ok(()),
-            }
         })
     }),
     ("a_counter_that_is_not_there_is_refused", || super::rules::refused("-A FORWARD -m nfacct --nfacct-name missing")),

@@ -1,10 +1,9 @@
 //! The matches, one file each, and their registry.
 
 use libxt::family::Af;
-use libxt::value::text::Text;
 
 use super::asked::{self, Question};
-use super::handover;
+use super::probe;
 use super::stores::Stores;
 use super::{Maker, Scene};
 use crate::ruleset::{Refused, SetUse};
@@ -45,7 +44,7 @@ mod mac;
 mod mark;
 mod mh;
 mod multiport;
-mod nfacct;
+pub mod nfacct;
 mod osf;
 mod owner;
 mod physdev;
@@ -58,7 +57,7 @@ pub mod recent;
 mod rpfilter;
 mod rt;
 pub mod sctp;
-pub(crate) mod set;
+pub mod set;
 mod socket;
 mod srh;
 pub mod statistic;
@@ -144,8 +143,8 @@ pub enum Match {
     Mh(libxt::ext::matches::mh::Mh),
     /// `-m multiport`.
     Multiport(libxt::ext::matches::multiport::Multiport),
-    /// `-m nfacct`: the counter's name, and what counts in it.
-    Counted(Text<32>, handover::Rule),
+    /// `-m nfacct`.
+    Nfacct(Box<nfacct::Rule>),
     /// `-m osf`.
     Osf(Box<libxt::ext::matches::osf::Osf>),
     /// `-m owner`.
@@ -171,7 +170,7 @@ pub enum Match {
     /// `-m sctp`.
     Sctp(Box<sctp::Judge>),
     /// `-m set`.
-    Set(libxt::ext::matches::set::Set),
+    Set(Box<set::Rule>),
     /// `-m socket`.
     Socket(libxt::ext::matches::socket::Socket),
     /// `-m srh`.
@@ -305,7 +304,7 @@ impl Match {
             Self::Mark(value) => mark::matches(value, scene),
             Self::Mh(value) => mh::matches(value, scene),
             Self::Multiport(value) => multiport::matches(value, scene),
-            Self::Counted(_, rule) => handover::count(rule, scene),
+            Self::Nfacct(rule) => nfacct::matches(rule, scene),
             Self::Osf(value) => osf::matches(value, scene),
             Self::Owner(value) => owner::matches(value, scene),
             Self::Physdev(value) => physdev::matches(value, scene),
@@ -318,7 +317,7 @@ impl Match {
             Self::Rpfilter(value) => rpfilter::matches(value, scene),
             Self::Rt(value) => rt::matches(value, scene),
             Self::Sctp(value) => sctp::matches(value, scene),
-            Self::Set(value) => set::matches(value, scene),
+            Self::Set(rule) => set::matches(rule, scene),
             Self::Socket(value) => socket::matches(value, scene),
             Self::Srh(value) => srh::matches(value, scene),
             Self::State(value) => conntrack::state_matches(value, scene),
@@ -339,7 +338,8 @@ impl Match {
         matches!(
             self,
             Self::Asked(_)
-                | Self::Counted(..)
+                | Self::Nfacct(_)
+                | Self::Set(_)
                 | Self::Connlimit(_)
                 | Self::Hashlimit(_)
                 | Self::Rateest(_)
@@ -351,7 +351,8 @@ impl Match {
     pub(crate) fn open(&mut self, stores: &mut Stores, af: Af) -> Result<(), Refused> {
         match self {
             Self::Asked(rule) => return rule.open(stores, af),
-            Self::Counted(_, rule) => return rule.open(stores),
+            Self::Nfacct(rule) => return rule.open(stores),
+            Self::Set(rule) => return rule.open(stores),
             Self::Connlimit(rule) => rule.open(stores),
             Self::Hashlimit(rule) => rule.open(stores, af),
             Self::Rateest(rule) => return rule.open(stores),
@@ -364,8 +365,31 @@ impl Match {
     /// The counter of the kernel's that it counts in.
     pub(crate) fn counter(&self) -> Option<&[u8]> {
         match self {
-            Self::Counted(name, _) => Some(name.as_bytes()),
+            Self::Nfacct(rule) => Some(rule.name()),
             _ => None,
+        }
+    }
+
+    /// Whether it notes packets for what the kernel does behind all tables.
+    pub(crate) fn hands(&self) -> bool {
+        matches!(self, Self::Nfacct(rule) if !rule.judging.is_wanted())
+    }
+
+    /// What it can leave to the kernel, as packets stand.
+    pub(crate) fn probe(&self) -> Option<&probe::Rule> {
+        match self {
+            Self::Nfacct(rule) => Some(&rule.judging),
+            Self::Set(rule) => Some(&rule.probe),
+            _ => None,
+        }
+    }
+
+    /// Leaves it to the kernel.
+    pub(crate) fn leave(&mut self) {
+        match self {
+            Self::Nfacct(rule) => rule.judging.want(),
+            Self::Set(rule) => rule.probe.want(),
+            _ => {}
         }
     }
 
@@ -380,7 +404,7 @@ impl Match {
     /// The set it looks packets up in.
     pub(crate) fn set(&self) -> Option<SetUse> {
         match self {
-            Self::Set(value) => Some(SetUse { index: value.lookup.index, changes: false }),
+            Self::Set(rule) => Some(rule.set()),
             _ => None,
         }
     }

@@ -1,26 +1,50 @@
 //! `-m set`: looks the packet up in a set of ipset.
 
-use libxt::ext::Families;
 use libxt::ext::matches::set::Set;
+use libxt::ext::{Extension, Families};
 use libxt::family::Af;
 use libxt::value::ipset::Lookup;
 
 use super::Match;
+use crate::ext::probe::{self, Kind};
+use crate::ext::stores::Stores;
 use crate::ext::{Maker, Scene};
 use crate::host::{SetAct, SetElement};
-use crate::ruleset::Refused;
 use crate::ruleset::refused::errno;
+use crate::ruleset::{Refused, SetUse};
 use crate::wire::Headers;
 
-/// Whether there is such a set is asked where tables are loaded, see [`SetUse`](crate::ruleset::SetUse).
+/// A rule with the match.
+#[derive(Debug)]
+pub struct Rule {
+    value: Set,
+    /// What only the kernel can say: what an entry has counted, what counts in a set of sets.
+    pub(super) probe: probe::Rule,
+}
+
+/// Whether there is such a set is asked where tables are loaded, see [`SetUse`].
 pub(super) const MAKER: Maker<Match> = Maker::of::<Set>(Families::Both, |revision, info, site| {
     check_dimensions(revision, info, 0)?;
     let value: Set = site.decode(revision, info)?;
-    if value.packets.is_some() || value.bytes.is_some() {
-        return Err(Refused::new(errno::EOPNOTSUPP, "set: the kernel tells nobody the counters of an entry"));
+    let probe = probe::Rule::new(Kind::Match, Set::NAME, revision, info, info.len(), site);
+    let mut rule = Rule { value, probe };
+    if rule.set().reads {
+        rule.probe.want();
     }
-    Ok(Match::Set(value))
+    Ok(Match::Set(Box::new(rule)))
 });
+
+impl Rule {
+    /// The set it looks packets up in.
+    pub(super) fn set(&self) -> SetUse {
+        let reads = self.value.packets.is_some() || self.value.bytes.is_some();
+        SetUse { index: self.value.lookup.index, changes: false, reads }
+    }
+
+    pub(super) fn open(&mut self, stores: &mut Stores) -> Result<(), Refused> {
+        self.probe.open(stores)
+    }
+}
 
 /// The dimensions in the struct xt_set_info at an offset. As the checks of xt_set.c.
 pub(crate) fn check_dimensions(revision: u8, info: &[u8], at: usize) -> Result<(), Refused> {
@@ -31,7 +55,11 @@ pub(crate) fn check_dimensions(revision: u8, info: &[u8], at: usize) -> Result<(
 }
 
 /// As set_match_v4().
-pub(super) fn matches(value: &Set, scene: &Scene<'_, '_>) -> bool {
+pub(super) fn matches(rule: &Rule, scene: &Scene<'_, '_>) -> bool {
+    if rule.probe.is_wanted() {
+        return probe::ask(&rule.probe, scene);
+    }
+    let value = &rule.value;
     let act = SetAct::Test { nomatch: value.return_nomatch, count: !value.keep_counters };
     scene.host.set(value.lookup.index, act, &element(&value.lookup, scene)) != value.inverted
 }

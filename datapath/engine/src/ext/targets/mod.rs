@@ -3,6 +3,7 @@
 use libxt::family::Af;
 
 use super::handover;
+use super::probe;
 use super::stores::Stores;
 use super::{Maker, Scene, Site};
 use crate::nat;
@@ -32,7 +33,7 @@ pub mod rateest;
 mod redirect;
 mod reject;
 mod secmark;
-mod set;
+pub mod set;
 mod snat;
 pub mod snpt;
 mod synproxy;
@@ -88,7 +89,7 @@ pub enum Target {
     /// `-j REJECT`.
     Reject(Option<libxt::ext::targets::reject::With>),
     /// `-j SET`.
-    Set(Box<libxt::ext::targets::set::Set>),
+    Set(Box<set::Rule>),
     /// `-j SNAT`.
     Snat(nat::Range),
     /// `-j SNPT`.
@@ -238,7 +239,7 @@ impl Target {
             Self::Rateest(rule) => rateest::act(rule, scene),
             Self::Redirect(value) => redirect::act(value, scene),
             Self::Reject(with) => reject::act(*with, scene),
-            Self::Set(value) => set::act(value, scene),
+            Self::Set(rule) => set::act(rule, scene),
             Self::Snat(value) => snat::act(value, scene),
             Self::Snpt(value) => snpt::act(value, scene),
             Self::Synproxy(value) => synproxy::act(value, scene),
@@ -258,7 +259,7 @@ impl Target {
 
     /// Whether it keeps something beside its table, see [`open`](Self::open).
     pub(crate) fn keeps(&self) -> bool {
-        matches!(self, Self::Handover(_) | Self::Rateest(_) | Self::Tproxy(_))
+        matches!(self, Self::Handover(_) | Self::Rateest(_) | Self::Set(_) | Self::Tproxy(_))
     }
 
     /// Names what it keeps, or makes it.
@@ -266,19 +267,34 @@ impl Target {
         match self {
             Self::Handover(rule) => rule.open(stores),
             Self::Rateest(rule) => rule.open(stores),
+            Self::Set(rule) => rule.probe.open(stores),
             Self::Tproxy(rule) => rule.handover.open(stores),
             _ => Ok(()),
         }
     }
 
-    /// The sets it changes.
+    /// The sets it changes or takes marks from.
     pub(crate) fn sets(&self) -> impl Iterator<Item = SetUse> {
-        let lookups = match self {
-            Self::Set(value) => [Some(value.add), Some(value.delete)],
-            _ => [None; 2],
+        let rule = match self {
+            Self::Set(rule) => Some(rule),
+            _ => None,
         };
-        let named = lookups.into_iter().flatten().filter(|lookup| lookup.is_some());
-        named.map(|lookup| SetUse { index: lookup.index, changes: true })
+        rule.into_iter().flat_map(|rule| rule.sets())
+    }
+
+    /// What it can leave to the kernel, as packets stand.
+    pub(crate) fn probe(&self) -> Option<&probe::Rule> {
+        match self {
+            Self::Set(rule) => Some(&rule.probe),
+            _ => None,
+        }
+    }
+
+    /// Leaves it to the kernel.
+    pub(crate) fn leave(&mut self) {
+        if let Self::Set(rule) = self {
+            rule.probe.want();
+        }
     }
 
     /// Whether it translates addresses, which starts NAT in its family.

@@ -19,7 +19,7 @@ use crate::sets::Sets;
 use crate::sockets::Sockets;
 
 /// One moment's tables.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tables {
     devices: HashMap<u32, Device>,
     /// Those that are up.
@@ -157,6 +157,11 @@ impl Tables {
 }
 
 impl Current {
+    /// Whether these are the ones in force.
+    pub(crate) fn holds(&self, tables: &Tables) -> bool {
+        **self.tables.read().unwrap_or_else(PoisonError::into_inner) == *tables
+    }
+
     /// Puts new tables in force.
     pub(crate) fn replace(&self, tables: Tables) -> Vec<Farewell> {
         let mut place = self.tables.write().unwrap_or_else(PoisonError::into_inner);

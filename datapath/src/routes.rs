@@ -6,14 +6,14 @@ use std::net::IpAddr;
 use nfnl::route::Route;
 
 /// A table of both families' routes.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Routes {
     v4: Vec<Level>,
     v6: Vec<Level>,
 }
 
 /// All routes of one prefix length; longer ones come first.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Level {
     prefix: u8,
     /// By network: routes in the order in which the kernel prefers them.

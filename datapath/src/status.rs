@@ -8,6 +8,7 @@ use engine::Hook;
 use libxt::family::Af;
 use nfnl::nftables::Method;
 
+use crate::host::Tables;
 use crate::state::{State, lock};
 use crate::sysctl;
 
@@ -52,8 +53,10 @@ fn write(state: &State, text: &mut String) -> std::fmt::Result {
         writeln!(text, "connections {} of {}", tracker.len(), tracker.settings().max)?;
         // A rule may have connections counted where nobody may write that.
         settings.acct = tracker.settings().acct;
-        let followed = if *tracker.settings() == settings { "all followed" } else { "changed and not yet followed" };
-        writeln!(text, "settings    {followed}")?;
+        writeln!(text, "settings    {}", followed(*tracker.settings() == settings))?;
+    }
+    if let Ok(tables) = Tables::take() {
+        writeln!(text, "routes      {}", followed(state.host.holds(&tables)))?;
     }
     writeln!(text, "log lines lost {}", state.log.lost())?;
     writeln!(text)?;
@@ -92,6 +95,11 @@ struct Drops {
     full: u64,
     /// The socket's buffer was full.
     unread: u64,
+}
+
+/// Whether what the datapath goes by is what there is now.
+fn followed(so: bool) -> &'static str {
+    if so { "all followed" } else { "changed and not yet followed" }
 }
 
 /// `/proc/net/netfilter/nfnetlink_queue`: number, port, waiting, copy mode, copy range, queue dropped, user dropped, id.

@@ -219,16 +219,20 @@ impl Drop for Daemon {
     }
 }
 
-/// Waits until who judges goes by the sysctls that the namespace has now: the kernel does so at once, a datapath hears of them.
+/// Waits until who judges goes by the sysctls, devices, addresses and routes that the namespace has now: the kernel does so at
+/// once, a datapath hears of them.
 ///
 /// # Errors
 /// A datapath that has not heard after 20 seconds.
 pub fn settle(judge: Judge, namespace: &Namespace) -> io::Result<()> {
     let deadline = Instant::now() + Duration::from_secs(20);
-    while judge == Judge::Datapath && !namespace.must(&["xt-datapath", "status"])?.contains("settings    all followed")
-    {
+    let follows = || -> io::Result<bool> {
+        let status = namespace.must(&["xt-datapath", "status"])?;
+        Ok(["settings    all followed", "routes      all followed"].iter().all(|line| status.contains(line)))
+    };
+    while judge == Judge::Datapath && !follows()? {
         if Instant::now() > deadline {
-            return Err(io::Error::other("xt-datapath does not follow its settings"));
+            return Err(io::Error::other("xt-datapath does not follow settings or routes"));
         }
         thread::sleep(Duration::from_millis(5));
     }

@@ -31,7 +31,7 @@ mod helpers;
 mod kernel;
 mod way;
 
-use errors::{carries_connection, catch_up, died_unseen};
+use errors::{carries_connection, catch_up, died_at_once, died_unseen};
 use family::Family;
 pub(crate) use way::comes_back;
 use way::{came_by, is_lost, way};
@@ -418,6 +418,7 @@ impl Engine {
                         let quoted = catch_up(tracker, whole, packet, headers, now, out);
                         tracker.attach(quoted)
                     }
+                    _ if died_at_once(headers, packet.data.bytes()) => Tracked::Unseen,
                     _ => tracker.recall_quoted(headers, packet.data.bytes()),
                 }
             }

@@ -21,6 +21,25 @@ pub(super) fn carries_connection(headers: &Headers, bytes: &[u8]) -> bool {
     }
 }
 
+/// Whether the packet that such an error is about died before PREROUTING, which no connection has yet: of its options for every
+/// hop. As ipv6_parse_hopopts() in ip6_rcv_core().
+pub(super) fn died_at_once(headers: &Headers, bytes: &[u8]) -> bool {
+    let told = headers.segment(bytes);
+    let quote = told.get(ERROR_HEADER..).unwrap_or_default();
+    let (Af::V6, Some([PARAMETER_PROBLEM, _, _, _, pointer @ ..])) = (headers.af, told.first_chunk::<ERROR_HEADER>())
+    else {
+        return false;
+    };
+    let (Some(&ipv6::HOP_BY_HOP), Some(&length)) = (quote.get(ipv6::NEXT), quote.get(ipv6::HEADER + 1)) else {
+        return false;
+    };
+    let end = ipv6::HEADER + ipv6::extension_len(ipv6::HOP_BY_HOP, length);
+    (ipv6::HEADER..end).contains(&(u32::from_be_bytes(*pointer) as usize))
+}
+
+/// `ICMPV6_PARAMPROB`.
+const PARAMETER_PROBLEM: u8 = 4;
+
 /// Whether the packet that such an error is about died between PREROUTING and FORWARD: of hops, of its size, or for want of a
 /// route.
 pub(super) fn died_unseen(headers: &Headers, bytes: &[u8]) -> bool {

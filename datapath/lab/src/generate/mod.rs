@@ -83,6 +83,7 @@ pub fn play(oracle: &mut Subject, seed: u64, manner: Manner) -> io::Result<Playe
         tracked: rules::tracks(&script.rules),
         torn: rules::torn(&script.rules, torn),
         prefixes: rules::translates_prefixes(&script.rules),
+        silent: state::hangs_on_jiffies(&script.rules),
         helper: dialogues::helper(&script.rules),
     };
     let mut talk = packets::Talk::new(&mut random, six, ways, long);

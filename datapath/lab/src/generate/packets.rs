@@ -36,6 +36,9 @@ pub(super) struct Ways {
     /// Prefixes are translated: in an error that a program on the router wrote header and all the kernel does not find the quote
     /// (`rawv6_send_hdrinc()` leaves the transport header at the network header).
     pub(super) prefixes: bool,
+    /// The router says nothing of its own: what comes back to it over loopback is through with the kernel within a jiffy, and
+    /// `connlimit` counts otherwise then.
+    pub(super) silent: bool,
     /// Connections may have this one.
     pub(super) helper: Option<&'static Helper>,
 }
@@ -56,7 +59,7 @@ impl Talk {
         let mut flows = Vec::new();
         for number in 0..(2 + random.below(4)) * long.div_ceil(2) {
             let side = match random.below(8) {
-                0 => Side::Own,
+                0 if !ways.silent => Side::Own,
                 1 | 2 => Side::Wan,
                 _ => Side::Lan,
             };
@@ -136,7 +139,7 @@ impl Talk {
                 && let Some(error) = self.error(random, &crossing.packet)
             {
                 // A program on the router may say so as well.
-                let own = random.one_in(8) && !self.ways.prefixes;
+                let own = random.one_in(8) && !self.ways.prefixes && !self.ways.silent;
                 let side = if own { Side::Own } else { crossing.side };
                 self.put(random, &mut packets, side, error);
             }

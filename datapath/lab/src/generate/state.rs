@@ -74,8 +74,13 @@ pub(super) fn prepare(script: &mut Script) {
 
 /// How long hosts wait before each packet.
 pub fn pace(rules: &Rules) -> Duration {
-    // The kernel looks for connections that are over at most once in four milliseconds.
-    if has(rules, "-m connlimit") { Duration::from_millis(9) } else { Duration::ZERO }
+    if hangs_on_jiffies(rules) { Duration::from_millis(9) } else { Duration::ZERO }
+}
+
+/// Whether it matters which packets come within one jiffy: `connlimit` looks for connections that are over at most once in that
+/// time, which is four milliseconds.
+pub(super) fn hangs_on_jiffies(rules: &Rules) -> bool {
+    has(rules, "-m connlimit")
 }
 
 fn has(rules: &Rules, word: &str) -> bool {

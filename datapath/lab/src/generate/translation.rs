@@ -39,7 +39,7 @@ pub(super) fn whole(random: &mut Random, six: bool) -> Vec<String> {
 fn source(random: &mut Random, six: bool, leaving: bool) -> String {
     let protocol = random.pick(&["tcp", "udp"]);
     // Wide, so that it is no matter of chance whether two connections clash; or one port, where they do.
-    let range = random.pick(&["4000-4099", "7000", "4000-4099"]);
+    let range = random.pick(&["10000-19999", "7000", "10000-19999"]);
     let host = format!("{}{}", if six { "fd02::" } else { "10.2.0." }, 3 + random.below(4));
     let more = random.pick(&["", "", "", " --persistent", " --random", " --random-fully"]);
     match random.below(9) {

@@ -118,9 +118,41 @@ fn until_they_are_over(six: bool) -> io::Result<()> {
     })
 }
 
+/// A connection that is met again is the last that is looked at: what came behind it and is over counts still.
+fn up_to_its_own(six: bool) -> io::Result<()> {
+    let rules = [
+        "-A FORWARD -p udp -m connlimit --connlimit-above 1 -m comment --comment two",
+        "-A FORWARD -p udp -m connlimit --connlimit-above 2 -m comment --comment three",
+    ];
+    play_after(&[], &rules, six, |s| {
+        let ip = pair(six, 2, 2);
+        let asks = |s: &mut Stage, port: u16, wanted: [u64; 2]| -> io::Result<()> {
+            arrives(&s.lan(ip.udp(port, 53, b""))?)?;
+            s.pause(TICK);
+            counts(s, &[("two", wanted[0]), ("three", wanted[1])])
+        };
+        asks(s, 1, [0, 0])?;
+        asks(s, 2, [1, 0])?;
+        let forgets = |s: &mut Stage, port| {
+            s.command(&["conntrack", "-D", "-f", if six { "ipv6" } else { "ipv4" }, "-p", "udp", "--sport", port])?;
+            s.pause(TICK);
+            Ok::<(), io::Error>(())
+        };
+        forgets(s, "2")?;
+        asks(s, 1, [2, 0])?;
+        asks(s, 1, [3, 0])?;
+        // A new one goes through all of them.
+        asks(s, 3, [4, 0])?;
+        forgets(s, "1")?;
+        asks(s, 3, [4, 0])
+    })
+}
+
 pub(crate) const TESTS: &[Test] = &[
     ("connections_are_counted_by_either_end_under_any_mask", || by_either_end(false)),
     ("connections_are_counted_by_either_end_under_any_mask_of_ipv6", || by_either_end(true)),
+    ("connections_behind_one_that_is_met_again_are_not_looked_at", || up_to_its_own(false)),
+    ("connections_behind_one_that_is_met_again_are_not_looked_at_with_ipv6", || up_to_its_own(true)),
     ("connections_count_until_they_are_over", || until_they_are_over(false)),
     ("connections_count_until_they_are_over_with_ipv6", || until_they_are_over(true)),
 ];

@@ -2,17 +2,20 @@
 
 use std::{
     io,
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr},
     time::{Duration, Instant},
 };
 
 use lab::{
-    frame::{Ip, TCP, Tcp, UDP},
+    frame::{Ip, TCP, Tcp, UDP, extend6},
     suite::Test,
     twin::Side,
 };
 
-use super::{Stage, arrives, claim, client, fail, icmp_answer, play, play6, server, server_to_router, vanishes, view};
+use super::{
+    Stage, arrives, claim, claim_after, client, fail, icmp_answer, play, play6, server, server_to_router, vanishes,
+    view,
+};
 
 /// Record route with room for two addresses, of which the router fills one.
 const RECORD_ROUTE: [u8; 12] = [7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -265,6 +268,46 @@ pub(crate) const TESTS: &[Test] = &[
                 Some(outer) if outer == Ipv4Addr::new(10, 2, 0, 1) => Ok(()),
                 other => fail(format!("it quotes a packet to {other:?}")),
             }
+        })
+    }),
+    ("an_error_about_options_for_every_hop_belongs_to_no_connection", || {
+        let count = "-t mangle -A OUTPUT -m conntrack --ctstate INVALID -m comment --comment invalid";
+        play6(&["-t nat -A POSTROUTING -o wan0 -j SNAT --to-source fd02::5", count], |s| {
+            let there = Ip::between([0xfd01, 0, 0, 0, 0, 0, 0, 3], [0xfd02, 0, 0, 0, 0, 0, 0, 3]);
+            arrives(&s.lan(there.udp(20128, 53, b"U"))?)?;
+            // Nobody here knows the option, and its number says that this is to be told: before the packet is anybody's.
+            let back = Ip::between([0xfd02, 0, 0, 0, 0, 0, 0, 3], [0xfd02, 0, 0, 0, 0, 0, 0, 5]);
+            let answer = back.udp(53, 20128, b"U");
+            for (header, about) in [(0, true), (60, false)] {
+                let odd = extend6(&answer, &[(header, vec![0, 0, 0xc1, 4, 0, 0, 0, 0])]);
+                let left = s.wan(odd)?;
+                match about {
+                    true => {
+                        let told = icmp_answer(&left, 4, 2)?;
+                        assert_eq!(view(told).source, IpAddr::from([0xfd02, 0, 0, 0, 0, 0, 0, 1]));
+                    }
+                    // A router reads no options for the destination.
+                    false => drop(arrives(&left)?),
+                }
+            }
+            s.counted("--comment invalid", 1)
+        })
+    }),
+    ("an_error_quotes_the_one_whose_port_was_not_changed", || {
+        let prefix = "-t mangle -A PREROUTING -d fd77::/16 -i wan0 -j DNPT --src-pfx fd77::/16 --dst-pfx fd01::/16";
+        let rules = ["-t nat -A PREROUTING -p udp -j DNAT --to-destination [fd01::3]:5300", prefix];
+        claim_after(&[], &rules, true, |s| {
+            let outer = [0xfd02, 0, 0, 0, 0, 0, 0, 2];
+            arrives(&s.wan(Ip::between(outer, [0xfd01, 0, 0, 0, 0, 0, 0, 1]).udp(20642, 80, b"U"))?)?;
+            // Its answers would be the first's, so it gets another port.
+            let other = Ip::between(outer, [0xfd77, 0, 0, 0xff89, 0, 0, 0, 3]).udp(20642, 5300, b"V");
+            assert_ne!(view(arrives(&s.wan(other)?)?).ports(), Some((20642, 5300)));
+            let quoted = Ip::between(outer, [0xfd01, 0, 0, 0, 0, 0, 0, 3]).udp(20642, 5300, b"V");
+            let back = Ip::between([0xfd01, 0, 0, 0, 0, 0, 0, 3], outer);
+            let left = s.lan(back.icmp(1, 3, 0, &quoted))?;
+            let source = view(icmp_answer(&left, 1, 3)?).source;
+            assert_eq!(source, IpAddr::from([0xfd01, 0, 0, 0, 0, 0, 0, 1]));
+            Ok(())
         })
     }),
 ];

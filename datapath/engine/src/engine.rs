@@ -527,17 +527,17 @@ impl Engine {
         // An error of the stack's own about it must not find a connection that is just over, or not its own.
         let apart = taken == Hook::Input && matches!(tracked, Tracked::Invalid | Tracked::Untracked);
         let onwards = verdict == Verdict::Accept && (!leaves || apart);
+        let ordinary = note.is_none() && !strayed && !attached && !looped && tracker.is_plain(tracked);
+        let noted = onwards && family.tracked && !ordinary;
+        // Asked in any case: those that look alike remember it.
+        let ambiguous = noted && begins && tracker.is_ambiguous(tracked);
         let unspoken = || {
             !packet.copied && matches!(tracked, Tracked::Untracked | Tracked::Invalid)
                 || strayed
                 || is_answer(note, tracked)
                 || tracker.is_over(tracked)
         };
-        let ordinary = note.is_none() && !strayed && !attached && !looped && tracker.is_plain(tracked);
-        let keep = onwards
-            && (family.tracked && !ordinary && (unspoken() || attached || begins && tracker.is_ambiguous(tracked))
-                || traced
-                || answer.is_some());
+        let keep = noted && (ambiguous || attached || unspoken()) || onwards && (traced || answer.is_some());
         // A packet that looked the same and died on its way may have left a note.
         if !packet.copied && (keep || note.is_some() || begins) {
             notes.put(packet.data.bytes(), headers, keep.then_some(Note { tracked, traced, answer }), now);

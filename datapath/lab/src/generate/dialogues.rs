@@ -1,9 +1,10 @@
 //! Random talk of the protocols that helpers read: what they look for, whole, broken and cut, and what comes of it.
 //!
-//! Left out are the protocols that write a port which the router draws into what they say (H.323, PPTP, SIP).
+//! Some write a port into what they say: in their cases routers draw none. Left out is H.323.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use super::calls::{self, GRE, pptp, sip};
 use crate::{
     frame::{TCP, UDP},
     random::Random,
@@ -18,8 +19,13 @@ pub(super) struct Helper {
     pub(super) protocol: u8,
     /// Whether IPv6 has it, too.
     six: bool,
-    say: fn(&mut Random, SocketAddr) -> Vec<u8>,
+    /// Whether its words are of the ports that translation gives.
+    pub(super) names_ports: bool,
+    say: Say,
 }
+
+/// Something that an end says which can be reached at this address and port, from a port of its own.
+type Say = fn(&mut Random, SocketAddr, u16) -> Vec<u8>;
 
 /// A rule's target that gives connections a helper, with the protocol it needs.
 pub(super) fn target(random: &mut Random, six: bool) -> String {
@@ -38,8 +44,8 @@ pub(super) fn helper(rules: &Rules) -> Option<&'static Helper> {
 
 impl Helper {
     /// Something that an end says which can be reached at this address and port, now and then broken.
-    pub(super) fn say(&self, random: &mut Random, reach: SocketAddr) -> Vec<u8> {
-        let mut words = (self.say)(random, reach);
+    pub(super) fn say(&self, random: &mut Random, reach: SocketAddr, own: u16) -> Vec<u8> {
+        let mut words = (self.say)(random, reach, own);
         match random.below(12) {
             0 => words.truncate(random.below(words.len() as u64 + 1) as usize),
             1 => {
@@ -55,9 +61,16 @@ impl Helper {
     }
 }
 
-/// Where somebody who hears this from `from` is asked to connect to.
-pub(super) fn asked(words: &[u8], from: IpAddr) -> Option<SocketAddr> {
+/// Where somebody who hears this from `from` is asked to send to, by which protocol.
+pub(super) fn asked(words: &[u8], from: IpAddr) -> Option<(u8, SocketAddr)> {
+    if let Some(call) = calls::call(words) {
+        return Some((GRE, SocketAddr::new(from, call)));
+    }
     let text = std::str::from_utf8(words).ok()?;
+    calls::media(text).or_else(|| Some((TCP, connect(text, from)?)))
+}
+
+fn connect(text: &str, from: IpAddr) -> Option<SocketAddr> {
     let number = |text: &str| text.trim_matches(|c: char| !c.is_ascii_digit()).parse::<u32>().ok();
     let port = |number: u32| u16::try_from(number).ok().filter(|port| *port != 0);
     if let Some(six) = text.strip_prefix("PORT ").or_else(|| text.strip_prefix("227 ")?.split('(').nth(1)) {
@@ -81,16 +94,24 @@ pub(super) fn asked(words: &[u8], from: IpAddr) -> Option<SocketAddr> {
     Some(SocketAddr::new(from, port(number(amanda.split(' ').next()?)?)?))
 }
 
-const HELPERS: [Helper; 6] = [
-    Helper { name: "amanda", protocol: UDP, six: true, say: amanda },
-    Helper { name: "ftp", protocol: TCP, six: true, say: ftp },
-    Helper { name: "irc", protocol: TCP, six: false, say: irc },
-    Helper { name: "sane", protocol: TCP, six: true, say: sane },
-    Helper { name: "snmp", protocol: UDP, six: false, say: snmp },
-    Helper { name: "tftp", protocol: UDP, six: true, say: tftp },
+const HELPERS: [Helper; 9] = [
+    Helper { name: "amanda", protocol: UDP, six: true, names_ports: false, say: amanda },
+    Helper { name: "ftp", protocol: TCP, six: true, names_ports: false, say: ftp },
+    Helper { name: "irc", protocol: TCP, six: false, names_ports: false, say: irc },
+    Helper { name: "netbios-ns", protocol: UDP, six: false, names_ports: false, say: netbios },
+    Helper { name: "pptp", protocol: TCP, six: false, names_ports: true, say: pptp },
+    Helper { name: "sane", protocol: TCP, six: true, names_ports: false, say: sane },
+    Helper { name: "sip", protocol: UDP, six: true, names_ports: true, say: sip },
+    Helper { name: "snmp", protocol: UDP, six: false, names_ports: false, say: snmp },
+    Helper { name: "tftp", protocol: UDP, six: true, names_ports: false, say: tftp },
 ];
 
-fn ftp(random: &mut Random, reach: SocketAddr) -> Vec<u8> {
+/// A question for a name, to whomever.
+fn netbios(random: &mut Random, _: SocketAddr, _: u16) -> Vec<u8> {
+    [&[0x12, 0x34, 1, 0x10, 0, 1, 0, 0, 0, 0, 0, 0][..], &vec![0x20; random.below(40) as usize]].concat()
+}
+
+fn ftp(random: &mut Random, reach: SocketAddr, _: u16) -> Vec<u8> {
     let port = reach.port();
     let comma = match reach.ip() {
         IpAddr::V4(host) => host.octets().map(|octet| octet.to_string()).join(","),
@@ -109,7 +130,7 @@ fn ftp(random: &mut Random, reach: SocketAddr) -> Vec<u8> {
     .into()
 }
 
-fn irc(random: &mut Random, reach: SocketAddr) -> Vec<u8> {
+fn irc(random: &mut Random, reach: SocketAddr, _: u16) -> Vec<u8> {
     let host = match reach.ip() {
         IpAddr::V4(host) => host.to_bits(),
         IpAddr::V6(_) => 0,
@@ -122,7 +143,7 @@ fn irc(random: &mut Random, reach: SocketAddr) -> Vec<u8> {
     .into()
 }
 
-fn amanda(random: &mut Random, reach: SocketAddr) -> Vec<u8> {
+fn amanda(random: &mut Random, reach: SocketAddr, _: u16) -> Vec<u8> {
     let port = reach.port();
     match random.below(3) {
         0 => "Amanda 2.6 REQ HANDLE 1 SEQ 1\nSERVICE noop\n".to_owned(),
@@ -133,7 +154,7 @@ fn amanda(random: &mut Random, reach: SocketAddr) -> Vec<u8> {
 }
 
 /// `SANE_NET_START` and its answer with a port.
-fn sane(random: &mut Random, reach: SocketAddr) -> Vec<u8> {
+fn sane(random: &mut Random, reach: SocketAddr, _: u16) -> Vec<u8> {
     match random.below(3) {
         0 => vec![0, 0, 0, 7, 0, 0, 0, 0],
         1 => [&[0; 4][..], &u32::from(reach.port()).to_be_bytes(), &[0, 0, 0x12, 0x34, 0, 0, 0, 0]].concat(),
@@ -142,7 +163,7 @@ fn sane(random: &mut Random, reach: SocketAddr) -> Vec<u8> {
 }
 
 /// A question of SNMPv1 and an answer that tells an address.
-fn snmp(random: &mut Random, reach: SocketAddr) -> Vec<u8> {
+fn snmp(random: &mut Random, reach: SocketAddr, _: u16) -> Vec<u8> {
     let host = match reach.ip() {
         IpAddr::V4(host) => host.octets(),
         IpAddr::V6(_) => [0; 4],
@@ -155,7 +176,7 @@ fn snmp(random: &mut Random, reach: SocketAddr) -> Vec<u8> {
     wrapped(0x30, [vec![2, 1, 0, 4, 6], b"public".to_vec(), pdu].concat())
 }
 
-fn tftp(random: &mut Random, _: SocketAddr) -> Vec<u8> {
+fn tftp(random: &mut Random, _: SocketAddr, _: u16) -> Vec<u8> {
     match random.below(4) {
         0 => b"\0\x03\0\x01data".to_vec(),
         1 => b"\0\x02file\0octet\0".to_vec(),
@@ -172,10 +193,10 @@ mod tests {
         let mut random = Random::new(1);
         let reach: SocketAddr = "10.1.0.2:20150".parse().unwrap();
         let mut heard = 0;
-        for say in [ftp, irc, amanda] {
+        for say in [ftp as Say, irc, amanda] {
             for _ in 0..40 {
-                if let Some(asked) = asked(&say(&mut random, reach), reach.ip()) {
-                    assert_eq!(asked, reach);
+                if let Some(asked) = asked(&say(&mut random, reach, 0), reach.ip()) {
+                    assert_eq!(asked, (TCP, reach));
                     heard += 1;
                 }
             }

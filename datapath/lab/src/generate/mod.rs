@@ -1,11 +1,11 @@
 //! Random rule sets and random packet sequences: whole cases for the twins, each from its seed alone.
 //!
 //! Extensions that are not drawn stand with the reason in `registry`, whose test holds this to the registry of extensions. Nor are,
-//! and scenarios compare them instead: `bpf` programs pinned in the file system; `statistic --mode random`, which is random; helpers
-//! that write ports which the router draws into what they translate (H.323, PPTP, SIP); what LOG says; SNAT to several addresses, which chooses freely; what is
-//! refused.
+//! and scenarios compare them instead: `bpf` programs pinned in the file system; `statistic --mode random`, which is random; the
+//! helpers of H.323; what LOG says; SNAT to several addresses, which chooses freely; what is refused.
 
 mod acts;
+mod calls;
 mod computing;
 mod content;
 pub mod datagrams;

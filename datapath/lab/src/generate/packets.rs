@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{
+    calls::{GRE, gre},
     dialogues::{Helper, asked},
     fragments::fragments,
     protocols,
@@ -97,6 +98,7 @@ impl Talk {
             });
         }
         if random.one_in(4)
+            && !ways.helper.is_some_and(|helper| helper.names_ports)
             && let Some(first) = flows.iter().copied().find(|flow| flow.side != Side::Own)
         {
             let to_host = first.destination != other_host(first.destination);
@@ -203,13 +205,14 @@ impl Talk {
     }
 
     /// What an end says: of the helper's protocol, if there is one, where it can be reached.
+    /// Of the ports its own is the first.
     fn words(&self, random: &mut Random, protocol: u8, own: IpAddr, ports: [u16; 2]) -> Vec<u8> {
         match self.ways.helper.filter(|helper| helper.protocol == protocol && !self.ways.short) {
             Some(helper) if !random.one_in(4) => {
                 // A port that no other flow has.
                 let [one, other] = ports;
                 let port = one.max(other).saturating_add(50 + 3 * random.below(2) as u16);
-                helper.say(random, SocketAddr::new(own, port))
+                helper.say(random, SocketAddr::new(own, port), one)
             }
             _ => self.data(random),
         }
@@ -224,12 +227,13 @@ impl Talk {
             Some(tcp) => 20 + tcp.options.len(),
             None => 8,
         };
-        let Some(to) = view.payload.get(header..).and_then(|words| asked(words, view.source)) else { return };
+        let words = view.payload.get(header..);
+        let Some((protocol, to)) = words.and_then(|words| asked(words, view.source)) else { return };
         let flow = Flow {
             side,
             source: view.destination,
             destination: to.ip(),
-            protocol: TCP,
+            protocol,
             sport: own.wrapping_add(1000),
             dport: to.port(),
         };
@@ -266,6 +270,7 @@ impl Talk {
                 ip.icmp(kind, 0, u32::from(flow.sport) << 16 | 1, &data)
             }
             ICMPV6 => ip.icmp(random.choose(&[128, 128, 128, 129]), 0, u32::from(flow.sport) << 16 | 1, &data),
+            GRE => ip.packet(GRE, &gre(random, flow.dport)),
             rare => ip.packet(rare, &protocols::payload(random, rare, [flow.sport, flow.dport])),
         }
     }
@@ -296,14 +301,14 @@ impl Talk {
                 (f, 4..=7) if f & Tcp::SYN == 0 => ports(Tcp::ACK | Tcp::PSH, seen.ack, next),
                 _ => ports(Tcp::ACK, seen.ack, next),
             };
-            let ports = [seen.source, seen.destination];
+            let ports = [seen.destination, seen.source];
             let talks = tcp.flags & Tcp::PSH != 0;
             let data = if talks { self.words(random, TCP, view.destination, ports) } else { Vec::new() };
             return Some(ip.tcp(&tcp, &data));
         }
         match (view.protocol, view.ports(), view.icmp()) {
             (UDP, Some((source, destination)), _) => {
-                let words = self.words(random, UDP, view.destination, [source, destination]);
+                let words = self.words(random, UDP, view.destination, [destination, source]);
                 // A TFTP server goes on from another port.
                 let asked = self.ways.helper.is_some() && view.payload.get(8..10) == Some(&[0, 1]);
                 let from = if asked && random.one_in(2) { destination.wrapping_add(3000) } else { destination };

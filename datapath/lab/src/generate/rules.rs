@@ -76,7 +76,11 @@ pub(super) fn rules(random: &mut Random, six: bool) -> Rules {
             *line = line.replace(",sport,dport", "");
         }
     }
-    Rules { lines }
+    let mut rules = Rules { lines };
+    if dialogues::helper(&rules).is_some_and(|helper| helper.names_ports) {
+        rules.lines.retain(|(_, line)| !translation::draws(line));
+    }
+    rules
 }
 
 /// One packet in so many leaves in fragments; none where prefixes are translated: the kernel does so in the error that a
@@ -151,7 +155,7 @@ fn rule(random: &mut Random, table: &str, chain: &str, six: bool) -> String {
         ("raw", 3) => format!("-j CT --zone{} {}", random.pick(&["", "-orig", "-reply"]), 1 + random.below(2)),
         ("raw", 4) => format!("-j CT --ctevents {}", random.pick(&["new", "new,destroy", "mark", "assured,reply"])),
         ("raw", 5) => "-j DROP".to_owned(),
-        ("raw", 6) => dialogues::target(random, six),
+        ("raw", 6..=7) => dialogues::target(random, six),
         (_, 8) => "-j RETURN".to_owned(),
         ("security", 0..=3) => format!("-j CONNSECMARK --{}", random.pick(&["save", "restore"])),
         (_, 9) if random.one_in(3) => random

@@ -43,7 +43,16 @@ pub(super) fn counting(random: &mut Random, six: bool, table: &str) -> String {
         4 => connbytes(random),
         // What an estimator says hangs on the clock, unless nobody ever sends so much.
         6 if matches!(table, "filter" | "security") => {
-            format!("-m rateest {no}--rateest lab --rateest-{} --rateest-bps 10gbit", random.pick(&["lt", "gt", "eq"]))
+            let how = random.pick(&["lt", "gt", "eq"]);
+            match random.below(4) {
+                0 => format!("-m rateest {no}--rateest lab --rateest-{how} --rateest-pps 4000000000"),
+                // Nothing goes faster or slower than itself.
+                1 => format!("-m rateest {no}--rateest1 lab --rateest-{how} --rateest-bps --rateest2 lab"),
+                2 => format!(
+                    "-m rateest {no}--rateest-delta --rateest lab --rateest-bps1 10gbit --rateest-{how} --rateest-bps2 0"
+                ),
+                _ => format!("-m rateest {no}--rateest lab --rateest-{how} --rateest-bps 10gbit"),
+            }
         }
         7 if random.one_in(4) && table != "raw" => {
             let side = random.pick(&["", " --connlimit-daddr", " --connlimit-saddr"]);

@@ -11,6 +11,11 @@ pub(super) fn target(random: &mut Random, chain: &str, six: bool) -> String {
     }
 }
 
+/// Whether a rule has the router draw ports, beyond those for which a clash does.
+pub(super) fn draws(line: &str) -> bool {
+    ["--random", "--to-ports", RANGE].iter().any(|word| line.contains(word))
+}
+
 /// Rules of more than one chain that belong together.
 pub(super) fn whole(random: &mut Random, six: bool) -> Vec<String> {
     let (inside, outside, lan) = match six {
@@ -39,7 +44,7 @@ pub(super) fn whole(random: &mut Random, six: bool) -> Vec<String> {
 fn source(random: &mut Random, six: bool, leaving: bool) -> String {
     let protocol = random.pick(&["tcp", "udp"]);
     // Wide, so that it is no matter of chance whether two connections clash; or one port, where they do.
-    let range = random.pick(&["10000-19999", "7000", "10000-19999"]);
+    let range = random.pick(&[RANGE, "7000", RANGE]);
     let host = format!("{}{}", if six { "fd02::" } else { "10.2.0." }, 3 + random.below(4));
     let more = random.pick(&["", "", "", " --persistent", " --random", " --random-fully"]);
     match random.below(9) {
@@ -89,3 +94,6 @@ fn end(host: &str, six: bool, port: Option<u16>) -> String {
 fn end_of(host: &str, six: bool, ports: &str) -> String {
     if six { format!("[{host}]:{ports}") } else { format!("{host}:{ports}") }
 }
+
+/// Ports for sources of which one is drawn.
+const RANGE: &str = "10000-19999";

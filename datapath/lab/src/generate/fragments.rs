@@ -1,20 +1,19 @@
 //! Random fragments: of any size and in any order, with extension headers and options, and what no sender should make.
 
 use crate::{
-    frame::{Part, TCP, UDP, extend6, fragment4, fragment6, get16, set16, sum4},
+    frame::{Part, TCP, UDP, extend6, fragment4, fragment6, set16, sum4},
     random::Random,
 };
 
-/// A packet in fragments, of which some may be missing, too many or wrong.
-pub(super) fn fragments(random: &mut Random, packet: &[u8], six: bool) -> Vec<Vec<u8>> {
+/// A packet in fragments, of which some may be missing, too many or wrong; rules may lead it to the router itself.
+pub(super) fn fragments(random: &mut Random, packet: &[u8], six: bool, redirected: bool) -> Vec<Vec<u8>> {
     let mut packet = packet.to_vec();
     let mut header = if six { 40 } else { packet.first().map_or(20, |b| usize::from(b & 15) * 4) };
     if six && random.one_in(3) {
         // What stands before the fragment header of a datagram for the router itself, the kernel skips by mistake when it
-        // tracks connections, and takes what follows for it. REDIRECT rules here are about UDP and port 80.
+        // tracks connections, and takes what follows for it.
         let astray = packet.get(24..40).is_some_and(|to| to.ends_with(&[0, 0, 1]))
-            || packet.get(6) == Some(&UDP)
-            || packet.get(6) == Some(&TCP) && get16(&packet, 42) == Some(80);
+            || redirected && matches!(packet.get(6), Some(&(TCP | UDP)));
         let before = if astray { Vec::new() } else { extensions(random) };
         let behind = extensions(random);
         header += before.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();

@@ -82,6 +82,7 @@ pub fn play(oracle: &mut Subject, seed: u64, manner: Manner) -> io::Result<Playe
         short: rules::breaks_sums(&script),
         tracked: rules::tracks(&script.rules),
         torn: rules::torn(&script.rules, torn),
+        redirected: script.rules.lines.iter().any(|(_, line)| line.contains("-j REDIRECT")),
         prefixes: rules::translates_prefixes(&script.rules),
         silent: state::hangs_on_jiffies(&script.rules),
         helper: dialogues::helper(&script.rules),

@@ -34,6 +34,8 @@ pub(super) struct Ways {
     pub(super) tracked: bool,
     /// One packet in so many leaves in fragments.
     pub(super) torn: u64,
+    /// Connections may be led to the router itself.
+    pub(super) redirected: bool,
     /// Prefixes are translated: in an error that a program on the router wrote header and all the kernel does not find the quote
     /// (`rawv6_send_hdrinc()` leaves the transport header at the network header).
     pub(super) prefixes: bool,
@@ -169,7 +171,7 @@ impl Talk {
             2 | 3 if self.six => pieces[0] = protocols::extend(random, &pieces[0]),
             // What this machine sends itself in fragments the kernel joins once, not again when they come back over loopback.
             _ if side != Side::Own && pieces[0].len() > 60 && random.one_in(self.ways.torn) => {
-                pieces = fragments(random, &pieces[0], self.six);
+                pieces = fragments(random, &pieces[0], self.six, self.ways.redirected);
             }
             _ => {}
         }

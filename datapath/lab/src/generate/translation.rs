@@ -43,7 +43,7 @@ pub(super) fn whole(random: &mut Random, six: bool) -> Vec<String> {
 
 fn source(random: &mut Random, six: bool, leaving: bool) -> String {
     let protocol = random.pick(&["tcp", "udp"]);
-    // Wide, so that it is no matter of chance whether two connections clash; or one port, where they do.
+    // No matter of chance whether two connections clash; or one port, where they do.
     let range = random.pick(&[RANGE, "7000", RANGE]);
     let host = format!("{}{}", if six { "fd02::" } else { "10.2.0." }, 3 + random.below(4));
     let more = random.pick(&["", "", "", " --persistent", " --random", " --random-fully"]);
@@ -95,5 +95,6 @@ fn end_of(host: &str, six: bool, ports: &str) -> String {
     if six { format!("[{host}]:{ports}") } else { format!("{host}:{ports}") }
 }
 
-/// Ports for sources of which one is drawn.
-const RANGE: &str = "10000-19999";
+/// Ports for sources of which one is drawn: so many that hardly one is drawn twice in a case, and so few that hardly any that is
+/// drawn without a range is of them.
+const RANGE: &str = "4000-4999";

@@ -67,15 +67,21 @@ impl Helper for Sip {
         }
     }
 
+    fn mistakes_errors(&self) -> bool {
+        true
+    }
+
     fn help(&self, call: &mut Call<'_, '_>) -> Verdict {
-        let stream = call.headers.protocol == protocol::TCP;
+        let stream = call.tuple(call.direction).protocol == protocol::TCP;
         if stream && call.relation != Relation::Established || call.payload().is_empty() {
             return Verdict::Accept;
         }
         call.refresh(call.parameters().sip);
         let end = call.headers.end;
         call.packet.data.pull(end);
-        if call.payload().len() < SHORTEST {
+        // What an error quotes does not begin as a message.
+        let error = call.headers.protocol != protocol::UDP && !stream;
+        if error || call.payload().len() < SHORTEST {
             return Verdict::Accept;
         }
         if stream {
@@ -253,7 +259,8 @@ impl Message<'_, '_, '_> {
         }
         let mut expires = self.expires();
         let contact = header_uri(self.text(), 0, &header::CONTACT, &mut false, self.af());
-        let Some(contact) = contact.map_err(|()| Verdict::Drop)? else { return Ok(()) };
+        // One that cannot be read is none, as the kernel has it now.
+        let Ok(Some(contact)) = contact else { return Ok(()) };
         let behind = contact.at + contact.length;
         // Nobody registers others.
         if contact.address != self.own().source || !text::is_transport(self.text(), behind, self.protocol()) {

@@ -1,6 +1,6 @@
 //! Random talk of the protocols that helpers read: what they look for, whole, broken and cut, and what comes of it.
 //!
-//! Some write a port into what they say: in their cases routers draw none. Left out is H.323.
+//! Some write a port into what they say: in their cases nothing is translated. Left out is H.323.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

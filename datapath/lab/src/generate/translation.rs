@@ -11,11 +11,6 @@ pub(super) fn target(random: &mut Random, chain: &str, six: bool) -> String {
     }
 }
 
-/// Whether a rule has the router draw ports, beyond those for which a clash does.
-pub(super) fn draws(line: &str) -> bool {
-    ["--random", "--to-ports", RANGE].iter().any(|word| line.contains(word))
-}
-
 /// Rules of more than one chain that belong together.
 pub(super) fn whole(random: &mut Random, six: bool) -> Vec<String> {
     let (inside, outside, lan) = match six {
@@ -96,5 +91,5 @@ fn end_of(host: &str, six: bool, ports: &str) -> String {
 }
 
 /// Ports for sources of which one is drawn: so many that hardly one is drawn twice in a case, and so few that hardly any that is
-/// drawn without a range is of them.
-const RANGE: &str = "4000-4999";
+/// drawn without a range is of them. No other range has any of them.
+const RANGE: &str = "9000-9199";

@@ -9,7 +9,7 @@ use lab::{
 };
 
 use super::dialogue::Dialogue;
-use super::{Stage, arrives, client, fail, play, play6, server, server_to_router};
+use super::{Stage, arrives, client, fail, icmp_answer, play, play6, server, server_to_router};
 
 const SIP: &str = "-t raw -A PREROUTING -p udp --dport 5060 -j CT --helper sip";
 const SIP_TCP: &str = "-t raw -A PREROUTING -p tcp --dport 5060 -j CT --helper sip";
@@ -23,6 +23,31 @@ const OUTER: &str = "10.2.0.1";
 const SERVER: &str = "10.2.0.2";
 
 pub(crate) const TESTS: &[Test] = &[
+    ("who_registers_with_an_address_that_cannot_be_read_is_let_through", || {
+        play(&[SIP], |s| {
+            let whole = request("REGISTER", INNER, "").replace("Expires: 0", "Expires: 60");
+            for (number, place) in
+                ["10.1.0.2:80", "10.1.0.2:0", "10.1.0.2:70000", "10.1.0.2:", "10.1.0.256:5060", "host.example:5060"]
+                    .into_iter()
+                    .enumerate()
+            {
+                let text = whole.replace("<sip:me@10.1.0.2:5060>", &format!("<sip:me@{place}>"));
+                arrives(&s.lan(client().udp(3000 + number as u16, 5060, text.as_bytes()))?)?;
+                s.list()?;
+            }
+            assert!(s.expectations()?.is_empty());
+            Ok(())
+        })
+    }),
+    ("an_error_about_an_answer_keeps_a_sip_call_for_as_long_as_a_message", || {
+        play(&[SIP], |s| {
+            arrives(&s.lan(client().udp(1234, 5060, b""))?)?;
+            s.one_entry(&["udp      17 29 "])?;
+            // The router says that it cannot pass it on.
+            icmp_answer(&s.wan(Ip { ttl: 1, ..server() }.udp(5060, 1234, b""))?, 11, 0)?;
+            s.one_entry(&["udp      17 3599 "])
+        })
+    }),
     ("a_sip_call_opens_ways_for_its_media", || {
         play(&[SIP, RELATED, HELPED], |s| {
             up(s, &invite(INNER, &sdp(INNER, &[("audio", 4000)])))?;

@@ -23,6 +23,26 @@ const OUTER: &str = "10.2.0.1";
 const SERVER: &str = "10.2.0.2";
 
 pub(crate) const TESTS: &[Test] = &[
+    ("an_expected_connection_is_on_the_node_of_the_one_that_announced_it", || {
+        let rule = |seed: u8| {
+            format!(
+                "-A FORWARD -p udp -m cluster --cluster-total-nodes 2 --cluster-local-node 1 --cluster-hash-seed {seed} \
+                 -m comment --comment seed{seed}"
+            )
+        };
+        let rules: Vec<String> = (1..=12).map(rule).collect();
+        let rules: Vec<&str> = [SIP].into_iter().chain(rules.iter().map(String::as_str)).collect();
+        play(&rules, |s| {
+            up(s, &invite(INNER, &sdp(INNER, &[("audio", 4000)])))?;
+            let of_call: Vec<u64> =
+                (1..=12).map(|seed| s.count(&format!("--comment seed{seed}"))).collect::<io::Result<_>>()?;
+            arrives(&s.wan(server().udp(7000, 4000, b"rtp"))?)?;
+            let of_both: Vec<u64> =
+                (1..=12).map(|seed| s.count(&format!("--comment seed{seed}"))).collect::<io::Result<_>>()?;
+            assert_eq!(of_both, of_call.iter().map(|count| count * 2).collect::<Vec<_>>());
+            Ok(())
+        })
+    }),
     ("who_registers_with_an_address_that_cannot_be_read_is_let_through", || {
         play(&[SIP], |s| {
             let whole = request("REGISTER", INNER, "").replace("Expires: 0", "Expires: 60");

@@ -22,11 +22,12 @@ pub(super) fn carries_connection(headers: &Headers, bytes: &[u8]) -> bool {
 }
 
 /// Whether the packet that such an error is about died before PREROUTING, which no connection has yet: of its options for every
-/// hop. As ipv6_parse_hopopts() in ip6_rcv_core().
+/// hop, and not of the header behind them, whose number stands among them. As ipv6_parse_hopopts() in ip6_rcv_core().
 pub(super) fn died_at_once(headers: &Headers, bytes: &[u8]) -> bool {
     let told = headers.segment(bytes);
     let quote = told.get(ERROR_HEADER..).unwrap_or_default();
-    let (Af::V6, Some([PARAMETER_PROBLEM, _, _, _, pointer @ ..])) = (headers.af, told.first_chunk::<ERROR_HEADER>())
+    let (Af::V6, Some([PARAMETER_PROBLEM, 0 | 2, _, _, pointer @ ..])) =
+        (headers.af, told.first_chunk::<ERROR_HEADER>())
     else {
         return false;
     };

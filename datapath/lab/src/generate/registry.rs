@@ -23,7 +23,7 @@ const TARGETS: [(&str, &str); 8] = [
     ("SECMARK", "is refused"),
     ("SYNPROXY", "has numbers that are cookies under a key of the router's own"),
     ("TEE", "has copies that leave at another moment than in the kernel"),
-    ("TPROXY", "has packets that leave at another moment than in the kernel"),
+    ("TPROXY", "needs sockets, and has packets that leave at another moment than in the kernel"),
     ("TRACE", "leaves nothing that is compared here"),
     ("ULOG", "is refused"),
 ];

@@ -290,6 +290,14 @@ pub(crate) const TESTS: &[Test] = &[
                     false => drop(arrives(&left)?),
                 }
             }
+            s.counted("--comment invalid", 1)?;
+            // The header behind them is another matter: that is found out once the packet is somebody's.
+            let own = Ip::between([0xfd01, 0, 0, 0, 0, 0, 0, 1], [0xfd02, 0, 0, 0, 0, 0, 0, 3]);
+            arrives(&s.own(own.tcp(&Tcp::segment(1234, 80, Tcp::SYN, 1, 0), b""))?)?;
+            let answer = back.tcp(&Tcp::segment(80, 1234, Tcp::RST, 0, 2), b"");
+            let header = vec![0, 4, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+            let left = s.wan(extend6(&answer, &[(0, vec![0, 0, 1, 4, 0, 0, 0, 0]), (51, header)]))?;
+            assert_eq!(view(icmp_answer(&left, 4, 1)?).source, IpAddr::from([0xfd02, 0, 0, 0, 0, 0, 0, 5]));
             s.counted("--comment invalid", 1)
         })
     }),

@@ -160,12 +160,6 @@ impl Tracker {
         self.table.get(id).is_some() && self.table.extra(id.index).is_some_and(|extra| extra.master.is_some())
     }
 
-    /// The original tuple of the connection that announced this one.
-    pub(crate) fn master_tuple(&self, id: ConnId) -> Option<Tuple> {
-        self.table.get(id)?;
-        Some(self.table.extra(id.index)?.master?.tuple)
-    }
-
     /// What the connection's helper keeps in mind.
     pub(crate) fn memory(&mut self, id: ConnId) -> Option<&mut Memory> {
         self.table.get(id)?;

@@ -39,11 +39,11 @@ impl Measured {
 }
 
 /// Names of the registries that no rule here has; empty. The rules about sets are left out: they name sets of the kernel's, and it
-/// is the kernel that is asked for each packet.
+/// is the kernel that is asked for each packet; and so is SECMARK, which is always refused.
 pub(crate) fn forgotten() -> Vec<&'static str> {
     let judged = matches::MAKERS.iter().map(|maker| maker.name).chain(targets::MAKERS.iter().map(|maker| maker.name));
     judged
-        .filter(|name| !name.eq_ignore_ascii_case("set"))
+        .filter(|name| !["set", "SET", "SECMARK"].contains(name))
         .filter(|name| !MATCHES.iter().chain(TARGETS).any(|rule| rule.name == *name))
         .collect()
 }

@@ -270,6 +270,17 @@ pub(crate) const TESTS: &[Test] = &[
             s.counted("-A INPUT -p icmp", 1)
         })
     }),
+    ("gre_is_answered_whatever_its_checksum_is_and_what_has_to_have_one_is_not", || {
+        let (wrong, garbage) = ([0x80, 0, 8, 0, 0x12, 0x34, 0, 0, 1, 2, 3, 4], *b"garbage!");
+        play(&["-A FORWARD -j REJECT"], |s| {
+            icmp_answer(&s.lan(client().packet(47, &wrong))?, 3, 3)?;
+            vanishes(&s.lan(client().packet(200, &garbage))?)
+        })?;
+        play6(&["-A FORWARD -j REJECT"], |s| {
+            icmp_answer(&s.lan(client6().packet(47, &wrong))?, 1, 4)?;
+            vanishes(&s.lan(client6().packet(200, &garbage))?)
+        })
+    }),
     ("over_loopback_a_packet_keeps_its_connection_through_raw", || {
         play(
             &[

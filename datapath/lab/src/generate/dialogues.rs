@@ -5,6 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::calls::{self, GRE, pptp, sip};
+use super::options::not;
 use crate::{
     frame::{TCP, UDP},
     random::Random,
@@ -29,16 +30,25 @@ type Say = fn(&mut Random, SocketAddr, u16) -> Vec<u8>;
 
 /// A rule's target that gives connections a helper, with the protocol it needs.
 pub(super) fn target(random: &mut Random, six: bool) -> String {
-    let fit: Vec<&Helper> = HELPERS.iter().filter(|helper| helper.six || !six).collect();
-    let Helper { name, protocol, .. } = random.choose(&fit);
+    let Helper { name, protocol, .. } = any(random, six);
     let protocol = if *protocol == TCP { "tcp" } else { "udp" };
     let port = random.pick(&["", "", "--dport 80 ", "--dport :1023 "]);
     format!("-p {protocol} {port}-j CT --helper {name}")
 }
 
-/// The helper of which a rule speaks first.
+/// A match of connections by their helper, which few of them have.
+pub(super) fn heard(random: &mut Random, six: bool) -> String {
+    format!("-m helper {}--helper {}", not(random), any(random, six).name)
+}
+
+fn any(random: &mut Random, six: bool) -> &'static Helper {
+    let fit: Vec<&Helper> = HELPERS.iter().filter(|helper| helper.six || !six).collect();
+    random.choose(&fit)
+}
+
+/// The helper that a rule gives first.
 pub(super) fn helper(rules: &Rules) -> Option<&'static Helper> {
-    let named = rules.lines.iter().find_map(|(_, line)| line.split("--helper ").nth(1))?;
+    let named = rules.lines.iter().find_map(|(_, line)| line.split("-j CT --helper ").nth(1))?;
     HELPERS.iter().find(|helper| named.split(' ').next() == Some(helper.name))
 }
 

@@ -8,9 +8,8 @@ use super::{rules, state};
 use crate::{random::Random, twin::Script};
 
 /// Matches that are not drawn; scenarios compare them.
-const MATCHES: [(&str, &str); 5] = [
+const MATCHES: [(&str, &str); 4] = [
     ("cpu", "says on which processor a program happened to run"),
-    ("helper", "scenarios play whole dialogues"),
     ("ipvs", "is refused"),
     ("nfacct", "changes nothing but counters of the kernel's own"),
     ("osf", "reads one list of systems for all namespaces"),

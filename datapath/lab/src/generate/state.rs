@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::dialogues;
 use super::options::not;
 use crate::{
     random::Random,
@@ -11,12 +12,13 @@ use crate::{
 /// One match with its options, valid in the chain.
 pub(super) fn any(random: &mut Random, chain: &str, six: bool, table: &str) -> String {
     let no = not(random);
-    match random.below(9) {
+    match random.below(10) {
         8 if chain == "PREROUTING" && table != "nat" => {
             let options =
                 random.pick(&["", " --loose", " --accept-local", " --invert", " --loose --accept-local --invert"]);
             format!("-m rpfilter{options}")
         }
+        9 => dialogues::heard(random, six),
         0..=2 => hashlimit(random, six),
         3..=5 => {
             let set = if random.one_in(2) { " --set" } else { "" };

@@ -232,6 +232,16 @@ impl Subject {
         })
     }
 
+    /// The datapath dies at once, and another one takes over; nothing happens to a kernel. What nobody heard is lost.
+    pub fn crash(&mut self) -> io::Result<()> {
+        if let Some(daemon) = &mut self.bench.daemon {
+            daemon.crash()?;
+            *daemon = Daemon::start(&self.bench.router)?;
+            self.events = Events::listen(&self.bench.router, &[])?;
+        }
+        Ok(())
+    }
+
     /// From now on no fragment waits in vain: what is said of it would come in the middle of a later script.
     pub fn keep_fragments(&self) -> io::Result<()> {
         let day = "86400";

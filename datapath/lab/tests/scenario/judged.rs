@@ -316,6 +316,18 @@ pub(crate) const TESTS: &[Test] = &[
             )
         })
     }),
+    ("what_the_kernel_judges_outlives_a_crash_with_its_rule", || {
+        alone(&[], |s| {
+            s.must_with(&["ipset", "create", "c", "hash:ip", "counters"], "")?;
+            s.must_with(&["ipset", "add", "c", "10.1.0.2"], "")?;
+            let rule = "iptables -A FORWARD -m set --match-set c src --packets-gt 2 -j DROP";
+            s.must_with(&rule.split(' ').collect::<Vec<_>>(), "")?;
+            arrives(&s.lan(client().udp(1, 53, b"first"))?)?;
+            s.crash()?;
+            arrives(&s.lan(client().udp(1, 53, b"second"))?)?;
+            vanishes(&s.lan(client().udp(1, 53, b"third"))?)
+        })
+    }),
     ("the_kernel_is_asked_while_loopback_is_down", || {
         play_after(
             &[

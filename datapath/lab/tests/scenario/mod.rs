@@ -209,6 +209,11 @@ impl Stage {
         Ok(false)
     }
 
+    /// The datapath dies at once, and another one takes over; not to be repeated.
+    pub(crate) fn crash(&mut self) -> io::Result<()> {
+        self.oracle.crash()
+    }
+
     /// Sends packets in one round and returns what left.
     pub(crate) fn send(&mut self, packets: Vec<Crossing>) -> io::Result<Vec<Crossing>> {
         let left = self.oracle.round(&packets)?;

@@ -402,6 +402,11 @@ impl Engine {
             _ if !family.tracked => Tracked::Unseen,
             // As nf_dup_ipv4() leaves it.
             _ if packet.copied => Tracked::Untracked,
+            // As nf_conntrack_attach() leaves what answers an untracked packet, until it has a connection.
+            Some(Note { tracked: Tracked::Untracked, answer: Some(Answer::Error | Answer::Reset), .. }) => {
+                orphaned = true;
+                if begins { Tracked::Unseen } else { Tracked::Invalid }
+            }
             Some(note) if starts && answer.is_some() => note.tracked,
             // What was INVALID as it was sent has no connection with it when it comes back, and is tracked anew.
             Some(note) if begins && looped && note.tracked == Tracked::Invalid => Tracked::Unseen,
@@ -512,6 +517,7 @@ impl Engine {
             let bytes = out.bytes.get(answer.bytes.clone()).unwrap_or_default();
             if let Some(headers) = Headers::parse(answer.af, bytes) {
                 let (tracked, answer) = match answer.standing {
+                    Standing::Refusal if tracked == Tracked::Untracked => (tracked, Answer::of(headers.protocol)),
                     Standing::Refusal => (tracker.attach(tracked), Answer::of(headers.protocol)),
                     Standing::Segment(tracked) => (tracked, Answer::Segment),
                     Standing::Moved(tracked) => (tracked, Answer::Moved),
@@ -540,6 +546,11 @@ impl Engine {
         let keep = noted && (ambiguous || attached || unspoken()) || onwards && (traced || answer.is_some());
         // A packet that looked the same and died on its way may have left a note.
         if !packet.copied && (keep || note.is_some() || begins) {
+            let refusal = matches!(answer, Some(Answer::Error | Answer::Reset));
+            let tracked = match tracked {
+                Tracked::Invalid if orphaned && refusal => Tracked::Untracked,
+                tracked => tracked,
+            };
             notes.put(packet.data.bytes(), headers, keep.then_some(Note { tracked, traced, answer }), now);
         }
         if onwards && !keep && !looped && !packet.copied && !goes_round(out_device) {

@@ -239,6 +239,28 @@ pub(crate) const TESTS: &[Test] = &[
             },
         )
     }),
+    ("what_refuses_an_untracked_packet_cannot_be_left_untracked", || {
+        play(
+            &[
+                "-t raw -A PREROUTING -j NOTRACK",
+                "-t raw -A OUTPUT -j NOTRACK",
+                "-A OUTPUT -p tcp --syn -j REJECT --reject-with icmp-admin-prohibited",
+                "-A FORWARD -p udp -j REJECT",
+                "-A FORWARD -p tcp -j REJECT --reject-with tcp-reset",
+                "-A OUTPUT -m conntrack --ctstate INVALID -m comment --comment out",
+                "-A INPUT -m conntrack --ctstate INVALID -m comment --comment in",
+            ],
+            |s| {
+                icmp_answer(&s.lan(client().udp(1, 53, b"a"))?, 3, 3)?;
+                s.counted("--comment out", 1)?;
+                arrives(&s.lan(client().tcp(&Tcp { source: 1, destination: 80, ..syn() }, b""))?)?;
+                s.counted("--comment out", 2)?;
+                vanishes(&s.own(Ip::between([10, 1, 0, 1], [10, 1, 0, 1]).tcp(&syn(), b""))?)?;
+                s.counted("--comment out", 3)?;
+                s.counted("--comment in", 1)
+            },
+        )
+    }),
     ("an_error_that_a_program_sends_carries_no_connection", || {
         play(RAW_STATES, |s| {
             // Of a packet that is on its way, as the stack would say it, but by a program.

@@ -35,11 +35,7 @@ pub(crate) const TESTS: &[Test] = &[
         play(&[AMANDA], |s| {
             asks(s)?;
             arrives(&s.wan(server().udp(10080, 900, b"Amanda 2.6 ACK\n"))?)?;
-            let entry = s.entries()?.concat();
-            let left: u32 = entry.split_whitespace().nth(2).and_then(|time| time.parse().ok()).unwrap_or(0);
-            if !(200..=300).contains(&left) {
-                return fail(entry);
-            }
+            s.lives(200..=300)?;
             arrives(&s.lan(client().udp(900, 10080, b"more\n"))?)?;
             Ok(())
         })

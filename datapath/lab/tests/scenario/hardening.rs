@@ -32,21 +32,6 @@ fn down(flags: u8, seq: u32, ack: u32, data: &[u8]) -> Vec<u8> {
     server().tcp(&Tcp::segment(80, 1234, flags, seq, ack), data)
 }
 
-/// Seconds left of the only entry.
-fn timeout(s: &mut Stage) -> io::Result<u32> {
-    let entries = s.entries()?;
-    let text = entries.concat();
-    match text.split_whitespace().nth(2).and_then(|word| word.parse().ok()) {
-        Some(seconds) if entries.len() == 1 => Ok(seconds),
-        _ => fail(format!("not one entry: {entries:#?}")),
-    }
-}
-
-fn lives(s: &mut Stage, range: std::ops::RangeInclusive<u32>) -> io::Result<()> {
-    let seconds = timeout(s)?;
-    if range.contains(&seconds) { Ok(()) } else { fail(format!("{seconds} s, not {range:?}")) }
-}
-
 pub(crate) const TESTS: &[Test] = &[
     ("ack_loss_what_was_acknowledged_on_another_way_may_be_sent_again", || {
         play(STATES, |s| {
@@ -71,14 +56,14 @@ pub(crate) const TESTS: &[Test] = &[
             s.handshake()?;
             arrives(&s.lan(up(ACK, 1001, 5001, b"data"))?)?;
             arrives(&s.wan(down(ACK, 5001, 1005, b""))?)?;
-            lives(s, 431_900..=432_000)?;
+            s.lives(431_900..=432_000)?;
             arrives(&s.wan(down(RST, 5001 + 500, 0, b""))?)?;
             s.one_entry(&["ESTABLISHED", "[ASSURED]"])?;
-            lives(s, 1..=10)?;
+            s.lives(1..=10)?;
             // RFC 5961: the receiver does not believe it, and says so.
             arrives(&s.lan(up(ACK, 1005, 5001, b""))?)?;
             s.one_entry(&["ESTABLISHED", "[ASSURED]"])?;
-            lives(s, 11..=432_000)?;
+            s.lives(11..=432_000)?;
             arrives(&s.wan(down(RST, 5001, 0, b""))?)?;
             s.one_entry(&["CLOSE"])?;
             s.counted("--state INVALID", 0)
@@ -91,12 +76,12 @@ pub(crate) const TESTS: &[Test] = &[
             arrives(&s.wan(down(ACK, 5001, 1005, b""))?)?;
             arrives(&s.wan(down(RST | ACK, 5001 + 1_000_000, 1005, b""))?)?;
             s.counted("--state INVALID", 1)?;
-            lives(s, 431_900..=432_000)?;
+            s.lives(431_900..=432_000)?;
             arrives(&s.lan(up(RST | ACK, 1005 + 1_000_000, 5001, b""))?)?;
             s.counted("--state INVALID", 2)?;
             // Both ends know more than we do.
             s.one_entry(&["ESTABLISHED", "[ASSURED]"])?;
-            lives(s, 200..=300)
+            s.lives(200..=300)
         })
     }),
     ("rst_invalid_does_not_spoil_the_exact_one_behind_it", || {

@@ -42,6 +42,7 @@ pub(crate) mod waiting;
 
 use std::{
     io,
+    ops::RangeInclusive,
     time::{Duration, Instant},
 };
 
@@ -301,6 +302,22 @@ impl Stage {
             None => Ok(()),
             Some(missing) => fail(format!("no {missing:?} in {entry}")),
         }
+    }
+
+    /// Seconds until the only entry ends.
+    pub(crate) fn seconds_left(&mut self) -> io::Result<u32> {
+        let entries = self.entries()?;
+        match (entries.as_slice(), entries.concat().split_whitespace().nth(2).and_then(|word| word.parse().ok())) {
+            ([_], Some(seconds)) => Ok(seconds),
+            _ => fail(format!("not one entry with a time: {entries:#?}")),
+        }
+    }
+
+    /// The only entry ends in so many seconds. The range wants room below: a timer of 30 s has 30 left for as long as the
+    /// kernel's clock has not ticked, and 29 or fewer later.
+    pub(crate) fn lives(&mut self, seconds: RangeInclusive<u32>) -> io::Result<()> {
+        let left = self.seconds_left()?;
+        if seconds.contains(&left) { Ok(()) } else { fail(format!("{left} s, not {seconds:?}")) }
     }
 
     /// There is no entry.

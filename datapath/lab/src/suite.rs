@@ -82,7 +82,83 @@ fn watched(name: &'static str, test: fn() -> io::Result<()>) -> io::Result<()> {
 /// How long a test may take; the longest of `make test` takes some minutes.
 const LIMIT: Duration = Duration::from_secs(2_400);
 
+/// How often a test is tried whose premise did not hold.
+const TRIES: u32 = 3;
+
+/// Does on the kernel what a test says of it. The kernel is right: where it does something else, the test was too slow, or
+/// too quick, or the machine too busy for it. That is told, and tried up to twice again.
+pub fn premise<T>(mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let mut tries = 1;
+    loop {
+        let outcome = catch_unwind(AssertUnwindSafe(&mut work)).unwrap_or_else(|_| Err(io::Error::other("panicked")));
+        match outcome {
+            Err(error) if tries < TRIES => println!("try {tries}: the kernel is not as the test says: {error}"),
+            outcome => return outcome,
+        }
+        tries += 1;
+    }
+}
+
+/// Does the same on the kernel, as [`premise`], and on the [`subject`], which must not differ; what it does wrong is wrong at
+/// once. A difference counts unless the kernel, asked once more, differs from itself: then all is tried again.
+pub fn compare<T>(
+    mut kernel: impl FnMut() -> io::Result<T>,
+    mut other: impl FnMut(Judge, &T) -> io::Result<T>,
+    differences: impl Fn(&T, &T) -> Vec<String>,
+) -> io::Result<()> {
+    let mut tries = 1;
+    loop {
+        let wanted = premise(&mut kernel)?;
+        let Some(judge) = subject() else { return Ok(()) };
+        let found = differences(&wanted, &other(judge, &wanted)?);
+        if found.is_empty() {
+            return Ok(());
+        }
+        let own = differences(&wanted, &premise(&mut kernel)?);
+        if tries == TRIES || own.is_empty() {
+            return none_wrong(&found);
+        }
+        println!("try {tries}: the kernel differs from itself: {}", own.join("\n"));
+        tries += 1;
+    }
+}
+
+/// An error that tells all that is wrong, if anything is.
+pub fn none_wrong(wrong: &[String]) -> io::Result<()> {
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("{} wrong:\n{}", wrong.len(), wrong.join("\n"))))
+    }
+}
+
 /// The second router of a comparison: `LAB_JUDGE=datapath`. Without it the tests prove themselves on the oracle alone.
 pub fn subject() -> Option<Judge> {
     std::env::var("LAB_JUDGE").ok().and_then(|name| Judge::from_name(&name)).filter(|judge| *judge != Judge::Kernel)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_premise_is_tried_thrice_and_no_more() {
+        let mut tries = 0;
+        let mut third = || {
+            tries += 1;
+            match tries {
+                1 => Err(io::Error::other("too slow")),
+                2 => panic!("too quick"),
+                _ => Ok(tries),
+            }
+        };
+        assert_eq!(premise(&mut third).ok(), Some(3));
+        let mut tries = 0;
+        let never = premise(|| -> io::Result<()> {
+            tries += 1;
+            Err(io::Error::other("never"))
+        });
+        assert!(never.is_err());
+        assert_eq!(tries, TRIES);
+    }
 }

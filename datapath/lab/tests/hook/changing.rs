@@ -28,39 +28,42 @@ struct Place {
 pub(crate) fn play(six: bool) -> io::Result<()> {
     let places = places(six);
     let script = script(six, &places);
-    let play = |judge| -> io::Result<(Record, Subject, (u64, u64))> {
-        let mut subject = Subject::new(judge, &built())?;
+    let play = |router| -> io::Result<(Record, (u64, u64))> {
+        let mut subject = Subject::new(router, &built())?;
         // Elements of sets have ports that a router might have drawn.
         subject.show_drawn();
         subject.bench().router.within(|| nfacct::make("hooks", &[]))??;
         let record = quiet(subject.play(&script)?);
         let counter = subject.bench().router.within(|| nfacct::reading("hooks"))??;
-        Ok((record, subject, counter))
+        if router == Judge::Datapath {
+            suite::none_wrong(&log(&places, &subject.said()))?;
+        }
+        Ok((record, counter))
     };
-    let (record, _, counter) = play(Judge::Kernel)?;
-    let mut wrong = judge(six, &places, &record);
     let accounted = places.iter().filter(|place| place.change.line.options.contains("nfacct"));
     let sent: usize = accounted.map(|place| place.packets(&hosts(six)).len()).sum();
-    if counter.0 != sent as u64 {
-        wrong.push(format!("{counter:?} accounted of {sent}"));
-    }
-    if let Some(judge) = suite::subject() {
-        let (got, other, again) = play(judge)?;
-        wrong.extend(record.differences(&got));
-        if again != counter {
-            wrong.push(format!("accounted: the oracle {counter:?}, the other {again:?}"));
+    let kernel = || {
+        let (record, counter) = play(Judge::Kernel)?;
+        let mut wrong = judge(six, &places, &record);
+        if counter.0 != sent as u64 {
+            wrong.push(format!("{counter:?} accounted of {sent}"));
         }
-        if judge == Judge::Datapath {
-            wrong.extend(log(&places, &other.said()));
-        }
-    }
-    let packets: usize = script.rounds.iter().map(Vec::len).sum();
-    println!("  {} targets, {packets} packets, {:.1} s on the kernel", places.len(), record.took.as_secs_f64());
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(io::Error::other(format!("{} wrong:\n{}", wrong.len(), wrong.join("\n"))))
-    }
+        suite::none_wrong(&wrong)?;
+        let packets: usize = script.rounds.iter().map(Vec::len).sum();
+        println!("  {} targets, {packets} packets, {:.1} s on the kernel", places.len(), record.took.as_secs_f64());
+        Ok((record, counter))
+    };
+    suite::compare(
+        kernel,
+        |judge, _| play(judge),
+        |(record, counter), (other, again)| {
+            let mut wrong = record.differences(other);
+            if again != counter {
+                wrong.push(format!("accounted: the oracle {counter:?}, the other {again:?}"));
+            }
+            wrong
+        },
+    )
 }
 
 fn places(six: bool) -> Vec<Place> {

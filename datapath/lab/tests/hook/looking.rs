@@ -5,7 +5,7 @@ use std::io;
 use lab::{
     router::{Judge, built},
     suite,
-    twin::{Rules, Script, Subject},
+    twin::{Record, Rules, Script, Subject},
 };
 
 use super::{
@@ -42,19 +42,15 @@ pub(crate) fn play(share: Share, six: bool) -> io::Result<()> {
     let systems = (share == Share::Kernels && !six).then(Systems::load).transpose()?.flatten();
     let rules = rules(share, six, systems.is_some());
     let script = script(share, six, &rules);
-    let record = quiet(Subject::new(Judge::Kernel, &built())?.play(&script)?);
-    let mut wrong = judge(share, &rules, &record.counters);
-    if let Some(judge) = suite::subject() {
-        let got = quiet(Subject::new(judge, &built())?.play(&script)?);
-        wrong.extend(record.differences(&got));
-    }
-    let packets: usize = script.rounds.iter().map(Vec::len).sum();
-    println!("  {} rules, {packets} packets, {:.1} s on the kernel", rules.len(), record.took.as_secs_f64());
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(io::Error::other(format!("{} wrong:\n{}", wrong.len(), wrong.join("\n"))))
-    }
+    let play = |judge| -> io::Result<Record> { Ok(quiet(Subject::new(judge, &built())?.play(&script)?)) };
+    let kernel = || {
+        let record = play(Judge::Kernel)?;
+        suite::none_wrong(&judge(share, &rules, &record.counters))?;
+        let packets: usize = script.rounds.iter().map(Vec::len).sum();
+        println!("  {} rules, {packets} packets, {:.1} s on the kernel", rules.len(), record.took.as_secs_f64());
+        Ok(record)
+    };
+    suite::compare(kernel, |judge, _| play(judge), Record::differences)
 }
 
 fn rules(share: Share, six: bool, systems: bool) -> Vec<Rule> {

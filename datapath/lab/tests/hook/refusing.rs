@@ -49,7 +49,7 @@ pub(crate) fn play() -> io::Result<()> {
         }
     }
     println!("  {tried} rules tried");
-    if wrong.is_empty() { Ok(()) } else { Err(io::Error::other(wrong.join("\n"))) }
+    suite::none_wrong(&wrong)
 }
 
 /// Whether the router takes the rule, which it then gives back.

@@ -134,21 +134,25 @@ fn compared(
     what: Compared,
     talk: impl Fn(&mut Stage) -> io::Result<()>,
 ) -> io::Result<()> {
-    let (script, wanted) = stage(Judge::Kernel, before, commands, six, &talk)?;
-    let Some(judge) = suite::subject() else { return Ok(()) };
-    if what != Compared::All {
-        let (_, got) = stage(judge, before, commands, six, &talk)?;
-        let differences = match what {
-            Compared::State => Record { left: Vec::new(), ..wanted }.differences(&Record { left: Vec::new(), ..got }),
-            _ => Vec::new(),
-        };
-        return if differences.is_empty() { Ok(()) } else { fail(differences.join("\n")) };
-    }
-    let mut other = Subject::new(judge, &built())?;
-    other.show_drawn();
-    let got = other.play(&script)?;
-    let differences = wanted.differences(&got);
-    if differences.is_empty() { Ok(()) } else { Err(io::Error::other(differences.join("\n"))) }
+    let staged = |judge| -> io::Result<(Script, Record)> {
+        let (script, mut record) = stage(judge, before, commands, six, &talk)?;
+        if what != Compared::All {
+            record.left.clear();
+        }
+        Ok((script, record))
+    };
+    suite::compare(
+        || staged(Judge::Kernel),
+        |judge, (script, _)| {
+            if what != Compared::All {
+                return staged(judge);
+            }
+            let mut other = Subject::new(judge, &built())?;
+            other.show_drawn();
+            Ok((Script::default(), other.play(script)?))
+        },
+        |(_, wanted), (_, got)| if what == Compared::Claims { Vec::new() } else { wanted.differences(got) },
+    )
 }
 
 fn stage(

@@ -21,11 +21,12 @@ pub(crate) const FLOWS: u8 = 8;
 
 /// Plays on the kernel first, which must do what the test says, and then on the datapath.
 pub(crate) fn on_both(work: impl Fn(&Site) -> io::Result<()>) -> io::Result<()> {
-    for judge in [Some(Judge::Kernel), suite::subject()].into_iter().flatten() {
+    let on = |judge: Judge| {
         let site = Site::new(judge)?;
-        work(&site).map_err(|error| io::Error::other(format!("on {}: {error}", judge.name())))?;
-    }
-    Ok(())
+        work(&site).map_err(|error| io::Error::other(format!("on {}: {error}", judge.name())))
+    };
+    suite::premise(|| on(Judge::Kernel))?;
+    suite::subject().map_or(Ok(()), on)
 }
 
 /// How many packets a test sends at least.

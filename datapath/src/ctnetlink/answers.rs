@@ -348,7 +348,7 @@ impl At<'_> {
             place = None;
             let mut next = start;
             for visited in 0.. {
-                let Some(id) = engine.tracker().from_place(next) else { break };
+                let Some(id) = engine.tracker().any_from_place(next) else { break };
                 next = id.index.saturating_add(1);
                 let snapshot = engine.tracker().snapshot(id, now);
                 if snapshot.is_some_and(|entry| filter.matches(&convert::flow(&entry))) {

@@ -257,10 +257,19 @@ impl Tracker {
         there
     }
 
-    /// The first connection of the table at or behind a place; the next call takes its `index + 1`.
+    /// The first connection at or behind a place that a list shows; the next call takes its `index + 1`.
     pub fn from_place(&self, place: u32) -> Option<ConnId> {
+        self.find_from(place, |connection| !connection.is_hidden())
+    }
+
+    /// As [`Tracker::from_place`], with those that no list shows, as whoever ends them all wants it.
+    pub fn any_from_place(&self, place: u32) -> Option<ConnId> {
+        self.find_from(place, |_| true)
+    }
+
+    fn find_from(&self, place: u32, wanted: impl Fn(&Connection) -> bool) -> Option<ConnId> {
         (place..self.table.slots())
-            .find(|&index| self.table.at(index).place == Place::Table && !self.table.at(index).is_hidden())
+            .find(|&index| self.table.at(index).place == Place::Table && wanted(self.table.at(index)))
             .map(|index| self.table.id(index))
     }
 

@@ -115,6 +115,21 @@ pub(crate) const TESTS: &[Test] = &[
             })
         })
     }),
+    ("a_flush_ends_the_connection_that_no_list_shows_too", || {
+        alike("udp", &TURNS, |s| {
+            leave(s, lan([client().udp(1, 99, b"a"), client().udp(1, 99, b"b")]), 2, [1, 0, 0])?;
+            s.clear(&["mangle"])?;
+            s.must_with(&["conntrack", "-F"], "")?;
+            for port in [53, 54] {
+                let left = s.wan(server().udp(port, 1, b"r"))?;
+                match left.as_slice() {
+                    [new] if view(new).ports() == Some((port, 1)) => {}
+                    _ => return fail(format!("{port} is still an answer: {left:?}")),
+                }
+            }
+            Ok(())
+        })
+    }),
     ("of_a_burst_that_opens_a_translated_flow_nothing_is_lost", || {
         // All four leave, by so many ports.
         for (target, ports) in [

@@ -135,7 +135,7 @@ fn threads_at_once_leave_both_hashes_whole() {
             shared.repeat(3, |number| {
                 std::thread::sleep(Duration::from_millis(if number % 8 == 0 { 5 } else { 50 }));
                 let net = &mut *shared.lock();
-                while let Some(id) = net.tracker.from_place(0) {
+                while let Some(id) = net.tracker.any_from_place(0) {
                     net.tracker.delete(id, 2, net.now, &mut net.out);
                 }
                 assert!(net.tracker.is_empty());

@@ -8,6 +8,7 @@ use libxt::family::Af;
 use nfnl::nftables::{Change, Ends, Error, Handover, Method, NfTables, Probe, Question, QueueChain, QueueRange};
 
 use crate::config::{Config, Without};
+use crate::loopback;
 use crate::stderr::complain;
 
 /// The chains of this network namespace that are ours.
@@ -46,6 +47,7 @@ impl Attachment {
             total: config.queues,
             bypass: config.without == Without::Open,
             cpu_fanout: config.cpu_fanout,
+            long: None,
         };
         let mut families = Vec::new();
         let mut method = None;
@@ -80,6 +82,11 @@ impl Attachment {
             asked: Vec::new(),
             detached: false,
         })
+    }
+
+    /// Has packets that are too long to be handed over whole come by queues so far behind the others from now on.
+    pub(crate) fn set_long(&mut self, behind: u16) {
+        self.range.long = Some(behind);
     }
 
     /// Clears away what an earlier datapath left and attaches what is needed, at once.
@@ -118,6 +125,7 @@ impl Attachment {
                 self.idle.retain(|chain| !wanted.contains(chain));
                 self.attached = wanted;
                 self.asked = ask.to_vec();
+                loopback::fit(!self.attached.is_empty());
                 Ok(())
             }
             // Somebody flushed the ruleset: our chains are gone with everybody's.
@@ -219,6 +227,7 @@ impl Attachment {
     pub(crate) fn remove(&mut self) -> Result<(), Unattached> {
         let changes: Vec<_> = self.families.iter().map(|af| Change::NoTable(af.number())).collect();
         self.attached.clear();
+        loopback::fit(false);
         self.idle.clear();
         self.families.iter().for_each(|af| clear_maps(&mut self.tables, *af));
         self.tables.change(&changes).map_err(|error| Unattached(explain(&error)))
@@ -241,6 +250,7 @@ impl Attachment {
         changes.extend(wanted.iter().map(|&chain| Change::Add(chain, self.range, self.method)));
         self.tables.change(&changes).map_err(|error| Unattached(explain(&error)))?;
         self.attached = wanted;
+        loopback::fit(!self.attached.is_empty());
         self.idle.clear();
         self.asked = ask.to_vec();
         self.followed.clear();
@@ -271,6 +281,7 @@ pub(crate) fn clear_leftovers() -> Result<bool, Unattached> {
                 any = true;
             }
         }
+        loopback::fit(false);
         Ok(any)
     };
     open().map_err(|error| Unattached(explain(&error)))

@@ -35,7 +35,7 @@ use crate::probes::Probes;
 use crate::run_folder::{CONTROL, RunFolder};
 use crate::sets::Sets;
 use crate::sockets::Sockets;
-use crate::state::{Counts, Outbox, SHARES, State, count, lock};
+use crate::state::{Counts, LONG, Outbox, SHARES, State, count, lock};
 use crate::stderr::{self, complain};
 use crate::store::Store;
 use crate::tables::Calls;
@@ -135,11 +135,14 @@ fn prepare(config: Config, store: Option<&Store>) -> Result<State, String> {
     }
     sysctl::switch_accounting(&mut engine);
     let ledger = connections.and_then(|path| keep_connections(&path, key, left, &mut engine));
-    let attachment = Attachment::prepare(&config).map_err(|error| error.to_string())?;
+    let mut attachment = Attachment::prepare(&config).map_err(|error| error.to_string())?;
     let mut queues = Vec::new();
     for index in 0..config.queues {
         let number = config.queue_base.checked_add(index).ok_or("queue-base and queues go beyond queue 65535")?;
         queues.push(open_queue(number, &config)?);
+    }
+    if queues.iter().all(Queue::has_all) {
+        attachment.set_long(LONG.saturating_mul(config.queues));
     }
     engine.set_overlapping();
     // As many lines of `conntrack -S` as queues, from the beginning.
@@ -194,13 +197,18 @@ fn open_queue(number: u16, config: &Config) -> Result<Queue, String> {
         receive_buffer: config.receive_buffer,
         ..queue::Options::default()
     };
-    // The same worker's queues for packets with other answers.
-    let more = (1..SHARES).filter_map(|share| number.checked_add(share.checked_mul(config.queues)?));
-    let mut opened = Queue::open(number, more.clone(), &options);
+    // The same worker's queues for packets with other answers, and for those that the kernel is to cut.
+    let place = |share: u16| number.checked_add(share.checked_mul(config.queues)?);
+    let open = |options: &queue::Options| {
+        let cut = queue::Options { gso: false, ..options.clone() };
+        let more = (1..SHARES).filter_map(|share| Some((place(share)?, if share < LONG { options } else { &cut })));
+        Queue::open(number, more, options)
+    };
+    let mut opened = open(&options);
     if opened.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EOPNOTSUPP)) {
         // A kernel older than the flags: whole super-packets and owners are not to be had.
         (options.gso, options.owner) = (false, false);
-        opened = Queue::open(number, more, &options);
+        opened = open(&options);
     }
     let queue = opened.map_err(|error| match error.raw_os_error() {
         Some(libc::EPERM | libc::EBUSY) => format!(

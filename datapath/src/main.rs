@@ -18,6 +18,7 @@ mod inject;
 mod ledger;
 mod listing;
 mod log;
+mod loopback;
 mod namespace;
 mod pipes;
 mod probes;

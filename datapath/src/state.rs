@@ -236,7 +236,7 @@ impl State {
 
     /// The answers of the packets of a queue, by its place.
     pub(crate) fn answers_of(&self, place: u16) -> u8 {
-        (place / self.total()) as u8
+        (place / self.total() % LONG) as u8
     }
 
     /// Queues of each share.
@@ -417,8 +417,11 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Each set of answers that packets come with has as many queues as there are workers.
-pub(crate) const SHARES: u16 = 1 << engine::ext::asked::QUESTIONS;
+/// Each set of answers that packets come with has as many queues as there are workers; those with [`LONG`] are for packets that
+/// the kernel could not hand over whole.
+pub(crate) const SHARES: u16 = LONG << 1;
+/// Behind all questions' answers.
+pub(crate) const LONG: u16 = 1 << engine::ext::asked::QUESTIONS;
 /// Unknown devices make the kernel be asked no more often than this.
 const REFRESH: Duration = Duration::from_millis(50);
 /// Events that may wait: some seconds' worth under the heaviest churn.

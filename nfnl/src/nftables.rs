@@ -19,6 +19,8 @@ pub use error::Error;
 pub use judge::{Ends, Probe};
 
 use crate::message::{Builder, Header, Messages, Nfgen, flag, kind, netfilter, subsystem};
+#[cfg(doc)]
+use crate::queue::COPY_RANGE;
 
 /// A base chain with one rule, which queues all it sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,6 +44,9 @@ pub struct QueueRange {
     pub bypass: bool,
     /// The queue is chosen by CPU instead of by flow (`NFQ_FLAG_CPU_FANOUT`).
     pub cpu_fanout: bool,
+    /// How far behind its queue a packet comes that is longer than [`COPY_RANGE`]. Where a queue is not asked for super-packets
+    /// whole, the kernel cuts them there; otherwise it would cut off their end.
+    pub long: Option<u16>,
 }
 
 /// How a rule can name a queue.
@@ -296,9 +301,9 @@ impl NfTables {
                     add(MSG_NEWCHAIN, flag::CREATE, chain.family, &|builder| {
                         put_chain(builder, self.table, chain);
                     });
-                    for yes in ask::answers(&self.questions, chain) {
+                    for rule in ask::rules(&self.questions, chain, range) {
                         add(MSG_NEWRULE, flag::CREATE | flag::APPEND, chain.family, &|builder| {
-                            ask::put_rule(builder, (self.table, chain.name()), range, method, &yes);
+                            rule.put(builder, (self.table, chain.name()), range, method);
                         });
                     }
                 }
@@ -309,9 +314,9 @@ impl NfTables {
                     add(MSG_DELRULE, 0, chain.family, &|builder| {
                         builder.text(RULE_TABLE, self.table).text(RULE_CHAIN, chain.name());
                     });
-                    for yes in ask::answers(&self.questions, chain) {
+                    for rule in ask::rules(&self.questions, chain, range) {
                         add(MSG_NEWRULE, flag::CREATE | flag::APPEND, chain.family, &|builder| {
-                            ask::put_rule(builder, (self.table, chain.name()), range, method, &yes);
+                            rule.put(builder, (self.table, chain.name()), range, method);
                         });
                     }
                 }
@@ -327,8 +332,8 @@ impl NfTables {
                             Change::Try(.., place) => self.questions.get(place),
                             _ => None,
                         };
-                        let yes = asked.as_slice();
-                        ask::put_rule(builder, (self.table, PROBE), range, method, yes);
+                        let rule = ask::Rule { yes: asked.into_iter().collect(), long: false };
+                        rule.put(builder, (self.table, PROBE), range, method);
                     });
                     add(MSG_DELCHAIN, 0, family, &chain);
                 }
@@ -489,7 +494,7 @@ mod tests {
     use super::*;
 
     const CHAIN: QueueChain = QueueChain { family: 2, hook: 1, priority: 0 };
-    const RANGE: QueueRange = QueueRange { first: 0, total: 4, bypass: true, cpu_fanout: false };
+    const RANGE: QueueRange = QueueRange { first: 0, total: 4, bypass: true, cpu_fanout: false, long: None };
 
     /// The rule's expressions without the counter, and its compat attribute, as `strace` shows them for
     /// `iptables-nft -A INPUT -j NFQUEUE --queue-balance 0:3 --queue-bypass` (1.8.9).
@@ -497,7 +502,7 @@ mod tests {
     fn the_compat_rule_has_the_bytes_that_iptables_nft_sends() {
         let mut bytes = Vec::new();
         let mut builder = Builder::netfilter(Header::default(), Nfgen::of(2), &mut bytes);
-        ask::put_rule(&mut builder, ("filter", "INPUT"), RANGE, Method::Compat, &[]);
+        ask::Rule { yes: Vec::new(), long: false }.put(&mut builder, ("filter", "INPUT"), RANGE, Method::Compat);
         builder.finish().unwrap();
         let target = b"\x34\x00\x01\x80\x0b\x00\x01\x00target\x00\x00\x24\x00\x02\x80\x0c\x00\x01\x00NFQUEUE\x00\
             \x08\x00\x02\x00\x00\x00\x00\x03\x0c\x00\x03\x00\x00\x00\x04\x00\x01\x00\x00\x00";

@@ -139,13 +139,17 @@ pub const SKB_GSO: u32 = 2;
 pub const SKB_CHECKSUM_NOT_VERIFIED: u32 = 4;
 
 impl Queue {
-    /// Binds queue `number`, and before it the queues `also`, whose packets come over the same socket; see
-    /// [`has_all`](Self::has_all).
+    /// Binds queue `number`, and before it the queues `also`, whose packets come over the same socket, each with options of
+    /// its own, of which those of the socket do not count; see [`has_all`](Self::has_all).
     ///
     /// # Errors
     /// `EPERM` if another socket has the queue or the caller may not bind one; `EOPNOTSUPP` if the kernel does not know
     /// an option; `EPROTONOSUPPORT` or `EINVAL` if it has no nfnetlink_queue at all.
-    pub fn open(number: u16, also: impl IntoIterator<Item = u16>, options: &Options) -> io::Result<Self> {
+    pub fn open<'o>(
+        number: u16,
+        also: impl IntoIterator<Item = (u16, &'o Options)>,
+        options: &Options,
+    ) -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_NETFILTER)?;
         socket.bind_auto()?;
         // Fewer bytes of our own verdicts come back with each refusal.
@@ -153,7 +157,7 @@ impl Queue {
         socket.set_no_enobufs(!options.report_overruns)?;
         let granted = enlarge(&socket, options.receive_buffer, options.send_buffer)?;
         let mut queue = Self { socket, number, batch_limit: granted, has_all: true };
-        queue.has_all = also.into_iter().all(|number| queue.bind(number, options).is_ok());
+        queue.has_all = also.into_iter().all(|(number, options)| queue.bind(number, options).is_ok());
         queue.bind(number, options)?;
         Ok(queue)
     }

@@ -172,6 +172,49 @@ impl AsFd for Monitor {
     }
 }
 
+/// The MTU of a device, in bytes.
+///
+/// # Errors
+/// `ENODEV` if there is none with this index; any of the socket's.
+pub fn mtu(index: u32) -> io::Result<u32> {
+    let answer = ask(RTM_GETLINK, flag::REQUEST, index, |_| {})?;
+    let found = Messages::new(&answer).flatten().find_map(|message| link(&message));
+    found.map(|link| link.mtu).ok_or_else(|| io::Error::from_raw_os_error(libc::EPROTO))
+}
+
+/// Gives a device another MTU, in bytes.
+///
+/// # Errors
+/// `ENODEV` if there is none with this index, `EINVAL` if it takes no such MTU, `EPERM` without CAP_NET_ADMIN; any of the
+/// socket's.
+pub fn set_mtu(index: u32, mtu: u32) -> io::Result<()> {
+    ask(RTM_SETLINK, flag::REQUEST | flag::ACK, index, |request| {
+        request.put(IFLA_MTU, &mtu.to_ne_bytes());
+    })
+    .map(drop)
+}
+
+/// Asks for something of a device; the first answer that is no error.
+fn ask(request: u16, flags: u16, index: u32, what: impl FnOnce(&mut Builder<'_>)) -> io::Result<Vec<u8>> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    let mut bytes = Vec::new();
+    let mut builder = Builder::new(Header { kind: request, flags, sequence: 1, port: 0 }, &mut bytes);
+    // struct ifinfomsg.
+    let mut info = [0; 16];
+    info[4..8].copy_from_slice(&index.to_ne_bytes());
+    what(builder.raw(&info));
+    builder.finish().map_err(io::Error::other)?;
+    socket.send(&bytes, 0)?;
+    let mut answer = Vec::with_capacity(64 << 10);
+    socket.recv(&mut answer, 0)?;
+    let error = Messages::new(&answer).flatten().find(|message| message.header.kind == kind::ERROR);
+    match error.map(|error| error.payload.first_chunk().copied().map_or(-libc::EPROTO, i32::from_ne_bytes)) {
+        None | Some(0) => Ok(answer),
+        Some(errno) => Err(io::Error::from_raw_os_error(errno.saturating_neg())),
+    }
+}
+
 /// What the kernel says of something that goes.
 fn farewell(message: &Message<'_>) -> Option<Farewell> {
     // Those of a bridge's family say that a port leaves it.
@@ -332,6 +375,7 @@ fn ip(family: u8, attribute: &Attribute<'_>) -> Result<IpAddr, Malformed> {
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 const RTM_GETLINK: u16 = 18;
+const RTM_SETLINK: u16 = 19;
 const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;

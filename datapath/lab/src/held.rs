@@ -23,7 +23,8 @@ impl Held {
 
     /// Takes packets of several queues.
     pub fn open_all(numbers: RangeInclusive<u16>) -> io::Result<Self> {
-        let queue = Queue::open(*numbers.start(), numbers.skip(1), &Options::default())?;
+        let options = Options::default();
+        let queue = Queue::open(*numbers.start(), numbers.skip(1).map(|number| (number, &options)), &options)?;
         if !queue.has_all() {
             return Err(io::Error::other("somebody else has one of the queues"));
         }

@@ -185,6 +185,7 @@ fn stopped_closed() -> io::Result<()> {
     assert_eq!(run_here(&chain.router, &["detach"])?.code(), 0);
     assert!(passes(&chain)?);
     assert!(!has_chains(&chain.router)?);
+    assert_eq!(loopback_mtu(&chain.router)?, 65_536);
     assert_eq!(run_here(&chain.router, &["detach"])?.code(), 1, "there is nothing left to clear away");
     Ok(())
 }
@@ -194,6 +195,7 @@ fn clean_stop() -> io::Result<()> {
     let mut datapath = Process::start(&chain.router, &["--all-hooks"])?;
     let folder = process::run_folder(&chain.router)?;
     assert!(has_chains(&chain.router)?);
+    assert_eq!(loopback_mtu(&chain.router)?, 65_531);
     for socket in ["tables", "control"] {
         let mode = std::fs::metadata(folder.join(socket))?.permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{socket}");
@@ -201,9 +203,16 @@ fn clean_stop() -> io::Result<()> {
     assert_eq!(std::fs::metadata(&folder)?.permissions().mode() & 0o777, 0o700);
     assert!(datapath.stop()?.success());
     assert!(!has_chains(&chain.router)?);
+    assert_eq!(loopback_mtu(&chain.router)?, 65_536);
     let left: Vec<_> = std::fs::read_dir(&folder)?.flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left, ["lock"]);
     Ok(())
+}
+
+fn loopback_mtu(namespace: &Namespace) -> io::Result<u32> {
+    let told = namespace.must(&["ip", "-o", "link", "show", "dev", "lo"])?;
+    let mtu = told.split_whitespace().skip_while(|word| *word != "mtu").nth(1);
+    mtu.and_then(|mtu| mtu.parse().ok()).ok_or_else(|| io::Error::other(told))
 }
 
 fn flushed() -> io::Result<()> {
@@ -218,10 +227,12 @@ fn detach_attach() -> io::Result<()> {
     let chain = chain()?;
     let datapath = Process::start(&chain.router, &["--all-hooks"])?;
     assert_eq!(run_here(&chain.router, &["detach"])?.code(), 0);
+    assert_eq!(loopback_mtu(&chain.router)?, 65_536);
     let before = process::counts(&datapath.status()?.1)[0].1;
     assert!(passes(&chain)?);
     assert_eq!(process::counts(&datapath.status()?.1)[0].1, before, "no packet is taken");
     assert_eq!(run_here(&chain.router, &["attach"])?.code(), 0);
+    assert_eq!(loopback_mtu(&chain.router)?, 65_531);
     assert!(passes(&chain)?);
     assert!(process::counts(&datapath.status()?.1)[0].1 > before);
     Ok(())

@@ -1,11 +1,12 @@
-//! The rules of a chain that queues: with questions there is one for each set of answers, which picks its queues.
+//! The rules of a chain that queues: one for each set of answers to questions, and for packets that are too long to be handed
+//! over whole, which pick their queues.
 
 use super::{
-    COMPAT_FLAGS, COMPAT_PROTOCOL, EXPRESSION_DATA, EXPRESSION_NAME, LIST_ELEMENT, Method, QUEUE_FLAGS, QUEUE_NUMBER,
-    QUEUE_TOTAL, QueueChain, QueueRange, RULE_CHAIN, RULE_COMPAT, RULE_EXPRESSIONS, RULE_TABLE, TARGET_INFO,
-    TARGET_NAME, TARGET_REVISION,
+    EXPRESSION_DATA, EXPRESSION_NAME, LIST_ELEMENT, Method, QUEUE_FLAGS, QUEUE_NUMBER, QUEUE_TOTAL, QueueChain,
+    QueueRange, RULE_CHAIN, RULE_EXPRESSIONS, RULE_TABLE, TARGET_INFO, TARGET_NAME, TARGET_REVISION, expression,
 };
 use crate::message::Builder;
+use crate::queue::COPY_RANGE;
 
 /// What one of the kernel's x_tables matches is asked of packets before they are queued.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +32,23 @@ impl Question {
     }
 }
 
-/// The questions that are answered with yes where a rule of the chain takes a packet, rule by rule: of all sets of answers
-/// the larger ones come first, so that a packet meets its own before any part of it.
-pub(super) fn answers(questions: &[Question], chain: QueueChain) -> Vec<Vec<&Question>> {
+/// A rule that queues packets.
+pub(super) struct Rule<'q> {
+    /// The questions that are answered with yes.
+    pub(super) yes: Vec<&'q Question>,
+    /// It takes only what is longer than can be handed over.
+    pub(super) long: bool,
+}
+
+/// The rules of a chain. Of all sets of answers the larger ones come first, and of each set the long packets, so that a packet
+/// meets its own rule before any that asks less.
+pub(super) fn rules<'q>(questions: &'q [Question], chain: QueueChain, range: QueueRange) -> Vec<Rule<'q>> {
+    let lengths = || [true, false].into_iter().filter(move |&long| !long || range.long.is_some());
+    let sets = answers(questions, chain).into_iter();
+    sets.flat_map(|yes| lengths().map(move |long| Rule { yes: yes.clone(), long })).collect()
+}
+
+fn answers(questions: &[Question], chain: QueueChain) -> Vec<Vec<&Question>> {
     let asked: Vec<_> = questions.iter().filter(|question| question.concerns(chain)).collect();
     let chosen = |set: u32| {
         let places = asked.iter().enumerate().filter(move |(place, _)| set >> place & 1 != 0);
@@ -42,32 +57,32 @@ pub(super) fn answers(questions: &[Question], chain: QueueChain) -> Vec<Vec<&Que
     (0..1u32.checked_shl(asked.len() as u32).unwrap_or(1)).rev().map(chosen).collect()
 }
 
-/// A rule that queues the packets to which all of these questions are answered with yes.
-pub(super) fn put_rule(
-    builder: &mut Builder<'_>,
-    (table, chain): (&str, &str),
-    range: QueueRange,
-    method: Method,
-    yes: &[&Question],
-) {
-    let set = yes.iter().fold(0u16, |set, question| set | 1u16.checked_shl(question.bit.into()).unwrap_or(0));
-    let first = range.first.saturating_add(set.saturating_mul(range.total));
-    builder.text(RULE_TABLE, table).text(RULE_CHAIN, chain);
-    builder.nest(RULE_EXPRESSIONS, |list| {
-        for question in yes {
-            list.nest(LIST_ELEMENT, |expression| {
-                expression.text(EXPRESSION_NAME, "match").nest(EXPRESSION_DATA, |data| {
-                    data.text(TARGET_NAME, question.name).be32(TARGET_REVISION, question.revision.into());
-                    data.put(TARGET_INFO, &question.info);
-                });
-            });
-        }
-        put_queue(list, QueueRange { first, ..range }, method);
-    });
-    if method == Method::Compat || !yes.is_empty() {
-        builder.nest(RULE_COMPAT, |compat| {
-            compat.be32(COMPAT_PROTOCOL, 0).be32(COMPAT_FLAGS, 0);
+impl Rule<'_> {
+    /// Appends the rule's attributes.
+    pub(super) fn put(
+        &self,
+        builder: &mut Builder<'_>,
+        (table, chain): (&str, &str),
+        range: QueueRange,
+        method: Method,
+    ) {
+        let bit = |question: &&Question| 1u16.checked_shl(question.bit.into()).unwrap_or(0);
+        let set = self.yes.iter().map(bit).fold(0, |set, bit| set | bit);
+        let behind = range.long.filter(|_| self.long).unwrap_or(0);
+        let first = range.first.saturating_add(behind).saturating_add(set.saturating_mul(range.total));
+        builder.text(RULE_TABLE, table).text(RULE_CHAIN, chain);
+        builder.nest(RULE_EXPRESSIONS, |list| {
+            if self.long {
+                expression::longer(list, COPY_RANGE);
+            }
+            for question in &self.yes {
+                expression::extension(list, "match", question.name, question.revision, &question.info);
+            }
+            put_queue(list, QueueRange { first, ..range }, method);
         });
+        if method == Method::Compat || !self.yes.is_empty() {
+            expression::any_protocol(builder);
+        }
     }
 }
 
@@ -108,5 +123,10 @@ mod tests {
         assert_eq!(bits(3), [vec![0, 2], vec![2], vec![0], vec![]]);
         assert_eq!(bits(1), [vec![]]);
         assert!(answers(&questions, QueueChain { family: 10, hook: 3, priority: 0 }).iter().all(Vec::is_empty));
+        let range = QueueRange { first: 0, total: 1, bypass: false, cpu_fanout: false, long: Some(16) };
+        let rules = rules(&questions, QueueChain { family: 2, hook: 3, priority: 0 }, range);
+        let kinds: Vec<_> = rules.iter().map(|rule| (rule.yes.len(), rule.long)).collect();
+        assert_eq!(kinds[..4], [(2, true), (2, false), (1, true), (1, false)]);
+        assert_eq!(kinds[6..], [(0, true), (0, false)]);
     }
 }

@@ -22,6 +22,23 @@ pub(super) fn compare(list: &mut Builder<'_>, mask: u32, operation: u32, with: u
     });
 }
 
+/// Only packets that have more bytes, from the network header on, go on in the rule.
+pub(super) fn longer(list: &mut Builder<'_>, than: u32) {
+    expression(list, "meta", |data| {
+        data.be32(META_DREG, REGISTER).be32(META_KEY, META_LEN);
+    });
+    // Numbers are compared as bytes, the first one first.
+    expression(list, "byteorder", |data| {
+        data.be32(BYTEORDER_SREG, REGISTER).be32(BYTEORDER_DREG, REGISTER).be32(BYTEORDER_OP, TO_NETWORK);
+        data.be32(BYTEORDER_LEN, 4).be32(BYTEORDER_SIZE, 4);
+    });
+    expression(list, "cmp", |data| {
+        data.be32(CMP_SREG, REGISTER).be32(CMP_OP, OP_GREATER).nest(CMP_DATA, |value| {
+            value.put(DATA_VALUE, &than.to_be_bytes());
+        });
+    });
+}
+
 /// The IPv4 header's source becomes 0.0.0.0; its checksum stays.
 pub(super) fn clear_source(list: &mut Builder<'_>) {
     expression(list, "immediate", |data| {
@@ -131,6 +148,17 @@ const CMP_DATA: u16 = 3;
 const META_DREG: u16 = 1;
 const META_KEY: u16 = 2;
 const META_SREG: u16 = 3;
+/// `NFT_CMP_GT`.
+const OP_GREATER: u32 = 4;
+/// `NFT_META_LEN`.
+const META_LEN: u32 = 0;
+const BYTEORDER_SREG: u16 = 1;
+const BYTEORDER_DREG: u16 = 2;
+const BYTEORDER_OP: u16 = 3;
+const BYTEORDER_LEN: u16 = 4;
+const BYTEORDER_SIZE: u16 = 5;
+/// `NFT_BYTEORDER_HTON`.
+const TO_NETWORK: u32 = 1;
 /// `NFT_META_PRIORITY`.
 const META_PRIORITY: u32 = 2;
 const BITWISE_SREG: u16 = 1;

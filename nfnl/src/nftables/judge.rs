@@ -80,7 +80,7 @@ impl Rule {
                 let Some(Probe { number, action, maps }) = probes.get(place) else { return };
                 compare(list, word(u8::MAX, false) & !WORD, OP_EQUAL, word(*number, false) & !WORD);
                 compat = true;
-                let queue = |first| QueueRange { first, total: 1, bypass: false, cpu_fanout: false };
+                let queue = |first| QueueRange { first, total: 1, bypass: false, cpu_fanout: false, long: None };
                 match action {
                     Action::Match { name, revision, info } => {
                         extension(list, "match", name, *revision, info);

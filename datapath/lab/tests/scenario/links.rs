@@ -3,7 +3,7 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
     time::{Duration, Instant},
 };
 
@@ -90,8 +90,17 @@ fn tagged_frames(six: bool) -> io::Result<()> {
     })
 }
 
+/// Between whom super-packets go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Between {
+    /// The client and the server.
+    Hosts,
+    /// Two sockets of the router, over loopback.
+    Own,
+}
+
 /// Sends so many bytes through TCP of real stacks, translated, and counts the packets that are longer than the links carry.
-fn super_packets(six: bool) -> io::Result<()> {
+fn super_packets(between: Between, six: bool) -> io::Result<()> {
     const BYTES: usize = 4 << 20;
     let command = if six { "ip6tables" } else { "iptables" };
     for judge in [Some(Judge::Kernel), suite::subject()].into_iter().flatten() {
@@ -101,18 +110,36 @@ fn super_packets(six: bool) -> io::Result<()> {
         {
             set_offload(namespace, device, Offload::On)?;
         }
-        for rule in [
-            "-t nat -A POSTROUTING -o wan0 -j MASQUERADE",
-            "-A FORWARD -i lan0 -p tcp -m length --length 1501:65535",
-            "-A FORWARD -m conntrack --ctstate INVALID",
-            "-t mangle -A PREROUTING -p tcp -m tos ! --tos 0x10/0xff -j TOS --set-tos 0x10/0xff",
-        ] {
+        if six {
+            // As long as the kernel sends them at most, with a jumbo payload option of their own.
+            chain.client.must(&["ip", "link", "set", "dev", "eth0", "gso_max_size", "200000"])?;
+        }
+        let rules: &[&str] = match between {
+            Between::Hosts => &[
+                "-t nat -A POSTROUTING -o wan0 -j MASQUERADE",
+                "-A FORWARD -i lan0 -p tcp -m length --length 1501:65535",
+                "-A FORWARD -m conntrack --ctstate INVALID",
+            ],
+            Between::Own => &[
+                "-t nat -A OUTPUT -p tcp --dport 7001 -j REDIRECT --to-ports 7000",
+                "-A INPUT -i lo -p tcp -m length --length 1501:65535",
+                "-t mangle -A PREROUTING -m conntrack --ctstate INVALID",
+            ],
+        };
+        for rule in
+            rules.iter().chain(&["-t mangle -A PREROUTING -p tcp -m tos ! --tos 0x10/0xff -j TOS --set-tos 0x10/0xff"])
+        {
             chain.router.must(&[&[command][..], &rule.split(' ').collect::<Vec<_>>()].concat())?;
         }
-        let address: SocketAddr =
-            if six { "[fd02::2]:7000" } else { "10.2.0.2:7000" }.parse().map_err(io::Error::other)?;
+        let (caller, called, address, port) = match between {
+            Between::Hosts => (&chain.client, &chain.server, if six { "fd02::2" } else { "10.2.0.2" }, 7000),
+            Between::Own => (&chain.router, &chain.router, if six { "fd02::1" } else { "10.2.0.1" }, 7001),
+        };
+        let address: IpAddr = address.parse().map_err(io::Error::other)?;
         let patience = Some(Duration::from_secs(60));
-        let listener = chain.server.within(|| TcpListener::bind(address))??;
+        // REDIRECT leads what is sent here to 127.0.0.1 or ::1.
+        let any = if six { IpAddr::from(Ipv6Addr::UNSPECIFIED) } else { Ipv4Addr::UNSPECIFIED.into() };
+        let listener = called.within(|| TcpListener::bind((any, 7000)))??;
         let taking = std::thread::spawn(move || -> io::Result<Vec<u8>> {
             let (mut stream, _) = listener.accept()?;
             stream.set_read_timeout(patience)?;
@@ -121,7 +148,8 @@ fn super_packets(six: bool) -> io::Result<()> {
             Ok(bytes)
         });
         let bytes: Vec<u8> = (0..BYTES).map(|at| (at * 7 + at / 251) as u8).collect();
-        let mut stream = chain.client.within(|| TcpStream::connect_timeout(&address, Duration::from_secs(60)))??;
+        let to = SocketAddr::new(address, port);
+        let mut stream = caller.within(|| TcpStream::connect_timeout(&to, Duration::from_secs(60)))??;
         stream.set_write_timeout(patience)?;
         stream.write_all(&bytes)?;
         drop(stream);
@@ -186,8 +214,14 @@ pub(crate) const TESTS: &[Test] = &[
             super::icmp_answer(&s.lan(whole)?, 3, 4).map(drop)
         })
     }),
-    ("packets_longer_than_links_carry_are_judged_and_translated_whole", || super_packets(false)),
-    ("ipv6_packets_longer_than_links_carry_are_judged_and_translated_whole", || super_packets(true)),
+    ("packets_longer_than_links_carry_are_judged_and_translated_whole", || {
+        super_packets(Between::Hosts, false)?;
+        super_packets(Between::Own, false)
+    }),
+    ("ipv6_packets_longer_than_links_carry_are_judged_and_translated_whole", || {
+        super_packets(Between::Hosts, true)?;
+        super_packets(Between::Own, true)
+    }),
     ("who_has_an_address_of_one_link_alone_is_answered_there", || {
         let rules = ["-A INPUT -p udp -j REJECT --reject-with icmp6-adm-prohibited"];
         claim_after(

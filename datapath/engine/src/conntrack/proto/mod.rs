@@ -49,10 +49,7 @@ impl<'a> View<'a> {
         let transport = packet.data.bytes().get(headers.transport..headers.end)?;
         // As nf_checksum(): only what arrives is checked, and only if nobody did before; also a first fragment of IPv6 that is
         // put together with nothing.
-        let verify = settings.checksum
-            && packet.hook == Hook::Prerouting
-            && packet.checksum == Checksum::Unverified
-            && !packet.in_device.is_some_and(|device| device.loopback);
+        let verify = settings.checksum && packet.hook == Hook::Prerouting && packet.checksum == Checksum::Unverified;
         Some(Self {
             af: headers.af,
             protocol: headers.protocol,

@@ -31,6 +31,7 @@ use crate::host::{Current, Tables, View};
 use crate::ledger::{Ledger, Left};
 use crate::listing::Listings;
 use crate::log::Sink;
+use crate::origins::Origins;
 use crate::probes::Probes;
 use crate::run_folder::{CONTROL, RunFolder};
 use crate::sets::Sets;
@@ -92,6 +93,7 @@ pub(crate) fn run(read_config: &Reader) -> Result<(), String> {
         listings.keep(&shared);
         Ok(())
     })?);
+    state.origins.forget_those_of_a_crash();
     let attached = state.restore_chains();
     warn_of_kernel_tables();
     let ended = attached.map_err(|error| error.to_string()).and_then(|()| {
@@ -103,6 +105,7 @@ pub(crate) fn run(read_config: &Reader) -> Result<(), String> {
     for thread in threads {
         let _ = thread.join();
     }
+    state.origins.forget();
     // A clean end leaves nothing behind; what a crash leaves is there for the next start.
     if let (Ok(()), Some(store)) = (&ended, store) {
         store.forget();
@@ -163,6 +166,7 @@ fn prepare(config: Config, store: Option<&Store>) -> Result<State, String> {
         sets,
         probes: Probes::default(),
         sockets: Sockets::default(),
+        origins: Origins::default(),
         config: Mutex::new(config),
         stopping: AtomicBool::new(false),
         gone: Mutex::default(),
@@ -333,6 +337,7 @@ impl Keeper {
             self.state.outbox.post(&mut self.effects.events);
             aged
         };
+        self.state.origins.tell();
         if let (Err(_), Some(counts)) = (&aged, self.state.counts.first()) {
             count(&counts.panics, 1);
         }

@@ -20,6 +20,7 @@ mod listing;
 mod log;
 mod loopback;
 mod namespace;
+mod origins;
 mod pipes;
 mod probes;
 mod receive;

@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::host::{Current, Tables};
 use crate::ledger::Ledger;
 use crate::log::Sink;
+use crate::origins::Origins;
 use crate::probes::Probes;
 use crate::sets::Sets;
 use crate::sockets::Sockets;
@@ -51,6 +52,7 @@ pub(crate) struct State {
     pub(crate) probes: Probes,
     /// And these.
     pub(crate) sockets: Sockets,
+    pub(crate) origins: Origins,
     pub(crate) config: Mutex<Config>,
     pub(crate) stopping: AtomicBool,
     /// Devices and addresses that went away and that connections may still be bound to.
@@ -263,6 +265,7 @@ impl State {
 
     /// Writes down what changed among the connections. Call it while the engine is locked.
     pub(crate) fn keep(&self, engine: &mut Engine) {
+        self.origins.note(engine);
         let mut ledger = lock(&self.ledger);
         let Some(written) = ledger.as_mut().map(|ledger| ledger.follow(engine)) else { return };
         if let Err(error) = written {

@@ -134,6 +134,8 @@ impl Worker {
             state.keep(&mut engine);
             state.outbox.post(&mut self.effects.events);
         }
+        // A program that is given a connection with this batch may ask at once.
+        state.origins.tell();
         self.answer(received, state, counts)?;
         self.delivery.deliver(&self.effects, state, self.index, self.view.tables());
         Ok(())

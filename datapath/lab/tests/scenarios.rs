@@ -18,6 +18,7 @@ fn main() -> ExitCode {
             scenario::clash::TESTS,
             scenario::other::TESTS,
             scenario::nat::TESTS,
+            scenario::origins::TESTS,
             scenario::leaving::TESTS,
             scenario::rerouted::TESTS,
             scenario::rules::TESTS,

@@ -87,7 +87,7 @@ fn connection_event(event: &Event, entry: &Snapshot, marked: bool, out: &mut Vec
 }
 
 /// Writes a flow as a message.
-pub(super) fn write(header: Header, flow: &Flow, out: &mut Vec<u8>) -> Result<(), Malformed> {
+pub(crate) fn write(header: Header, flow: &Flow, out: &mut Vec<u8>) -> Result<(), Malformed> {
     let mut builder = Builder::netfilter(header, Nfgen::of(flow.family), out);
     flow.emit(&mut builder);
     builder.finish()
@@ -210,7 +210,7 @@ pub(super) fn new_status(bits: u32) -> Result<u32, i32> {
     if differs & (status::EXPECTED | status::CONFIRMED | status::DYING) != 0 { Err(libc::EBUSY) } else { Ok(bits) }
 }
 
-pub(super) fn tuple(tuple: &Tuple) -> conntrack::Tuple {
+pub(crate) fn tuple(tuple: &Tuple) -> conntrack::Tuple {
     let mut out = conntrack::Tuple {
         source: Some(tuple.source.ip(tuple.af)),
         destination: Some(tuple.destination.ip(tuple.af)),

@@ -5,7 +5,7 @@
 //! event once for all who listen.
 
 mod answers;
-mod convert;
+pub(crate) mod convert;
 mod expect;
 pub(crate) mod helper;
 #[cfg(test)]

@@ -99,6 +99,8 @@ impl Traits {
     pub(super) const ALIKE: Self = Self(16);
     /// SYNPROXY opened it, see [`super::proxied`].
     pub(super) const PROXIED: Self = Self(32);
+    /// A socket may ask where it was sent to, see [`super::origin`].
+    pub(super) const ORIGIN: Self = Self(64);
 
     pub(super) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0

@@ -182,6 +182,7 @@ impl Tracker {
             }
             self.disappoint(index, now, out);
         }
+        self.part(index);
         self.table.unlink(index, super::table::SOURCE);
         self.len -= 1;
         self.touch(index);

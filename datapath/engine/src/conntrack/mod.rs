@@ -19,6 +19,7 @@ mod heads;
 pub mod keep;
 mod keymap;
 mod lookup;
+mod origin;
 mod pair;
 pub mod policy;
 mod proto;
@@ -36,6 +37,7 @@ pub mod tuple;
 
 pub use connection::Connection;
 pub use control::{Change, Draft, Refusal};
+pub use origin::Origin;
 pub(crate) use proxied::Phase;
 pub use settings::Settings;
 pub use statistics::Statistics;

@@ -17,7 +17,7 @@ use super::proto::{self, Judgement, View};
 use super::recent::Recent;
 use super::statistics::{Counted, Statistics};
 use super::table::Table;
-use super::{ConnId, Direction, Relation, Settings, Tracked, Tuple, status};
+use super::{ConnId, Direction, Origin, Relation, Settings, Tracked, Tuple, status};
 use crate::helper::HelperId;
 use crate::helper::user::UserHelpers;
 use crate::wire::Headers;
@@ -54,6 +54,8 @@ pub struct Tracker {
     pub(super) changed: Vec<u32>,
     /// What made way for the packet in hand, and when it would have expired.
     pub(super) evicted: Vec<(ConnId, u64)>,
+    /// What sockets may ask about.
+    pub(super) origins: Vec<Origin>,
 }
 
 /// What `-j CT` lays down for a packet that has no connection yet (`struct nf_conn` with `IPS_TEMPLATE`).
@@ -112,6 +114,7 @@ impl Tracker {
             keeping: false,
             changed: Vec::new(),
             evicted: Vec::new(),
+            origins: Vec::new(),
         }
     }
 

@@ -53,7 +53,12 @@ impl Family {
                 Stage::Security => self.walk(Kind::Security, hook, scene, stack),
                 Stage::Track => self.track(scene),
                 Stage::DestinationNat | Stage::SourceNat => self.translate(hook, scene, stack),
-                Stage::Confirm if self.tracked => scene.tracker.confirm(scene.tracked, scene.now, scene.out),
+                Stage::Confirm if self.tracked => {
+                    if hook == Hook::Input {
+                        scene.tracker.arrive(scene.tracked);
+                    }
+                    scene.tracker.confirm(scene.tracked, scene.now, scene.out)
+                }
                 Stage::Confirm => Verdict::Accept,
             };
             if verdict != Verdict::Accept {

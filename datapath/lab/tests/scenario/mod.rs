@@ -22,6 +22,7 @@ pub(crate) mod links;
 pub(crate) mod many;
 pub(crate) mod mapped;
 pub(crate) mod nat;
+pub(crate) mod origins;
 pub(crate) mod other;
 pub(crate) mod outside;
 pub(crate) mod pptp;

@@ -1,18 +1,21 @@
 //! Devices, addresses and routes, as the engine asks for them: a copy of the kernel's tables, replaced as a whole when
 //! something changed. No question of a packet becomes a system call.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use engine::host::{AddressKind, Likeness, Mapped, Route, SetAct, SetElement, SocketFound, SocketPair, WayBack};
+use engine::host::{
+    AddressKind, Likeness, Mapped, Route, RouteKey, SetAct, SetElement, SocketFound, SocketPair, WayBack,
+};
 use engine::{Device, Host};
 use libxt::family::Af;
 use nfnl::route::{self, DEPRECATED, Farewell, IFF_UP, SECONDARY, Snapshot, TENTATIVE};
 
 use crate::clock;
+use crate::policy::Policy;
 use crate::probes::Probes;
 use crate::routes::Routes;
 use crate::sets::Sets;
@@ -27,8 +30,10 @@ pub(crate) struct Tables {
     /// Link-layer addresses of Ethernet devices and loopback.
     stations: HashMap<u32, [u8; 6]>,
     addresses: Vec<route::Address>,
-    /// The tables that the kernel's usual rules ask, in their order: local, main, default.
-    routes: [Routes; 3],
+    /// The kernel's tables of routes, by their numbers.
+    routes: BTreeMap<u32, Routes>,
+    /// Which of them are asked, by family.
+    policies: [Policy; 2],
 }
 
 /// The tables in force. Readers keep a copy of the pointer and look at one number to see that it is still the newest.
@@ -73,17 +78,19 @@ impl Tables {
             }
             all.insert(index, device);
         }
-        let mut split: [Vec<route::Route>; 3] = Default::default();
+        let mut split: BTreeMap<u32, Vec<route::Route>> = BTreeMap::new();
         for route in snapshot.routes {
-            let place = [TABLE_LOCAL, TABLE_MAIN, TABLE_DEFAULT].iter().position(|&table| table == route.table);
-            if let Some(table) = place.and_then(|place| split.get_mut(place)) {
-                table.push(route);
-            }
+            split.entry(route.table).or_default().push(route);
         }
-        let routes = split.map(|table| Routes::new(table.into_iter()));
+        let routes = split.into_iter().map(|(number, table)| (number, Routes::new(table.into_iter()))).collect();
+        let named = |name: &[u8]| {
+            let same = |device: &&Device| device.name.split(|&byte| byte == 0).next() == Some(name);
+            all.values().find(same).map(|device| device.index)
+        };
+        let policies = [Af::V4, Af::V6].map(|af| Policy::new(&snapshot.rules, af.number(), named));
         let mut addresses = snapshot.addresses;
         addresses.retain(|address| up.contains(&address.index));
-        Self { devices: all, up, stations, addresses, routes }
+        Self { devices: all, up, stations, addresses, routes, policies }
     }
 
     /// The Ethernet address of a device; `None` if it has no Ethernet header.
@@ -106,16 +113,25 @@ impl Tables {
         self.addresses.iter().filter(move |address| address.index == device && is_of(af, address.local))
     }
 
-    fn look_up(&self, destination: IpAddr, device: Option<u32>) -> Option<&route::Route> {
-        let fits =
-            |route: &route::Route| device.is_none_or(|device| route.device == device || route.kind != RTN_UNICAST);
-        self.routes.iter().find_map(|table| table.find(destination, fits))
+    fn look_up(&self, key: &RouteKey) -> Option<&route::Route> {
+        let device = key.out_device;
+        self.find(key, |route| device.is_none_or(|device| route.device == device || route.kind != RTN_UNICAST))
+    }
+
+    /// The best route among those that fit, in the first table that has one.
+    fn find(&self, key: &RouteKey, fits: impl Fn(&route::Route) -> bool) -> Option<&route::Route> {
+        let [v4, v6] = &self.policies;
+        let policy = if key.destination.is_ipv4() { v4 } else { v6 };
+        policy.looks(key).find_map(|look| {
+            let found = self.routes.get(&look.table)?.find(key.destination, &fits)?;
+            let group = || self.devices.get(&found.device).map(|device| device.group);
+            (found.kind != RTN_THROW && !look.suppresses(found.prefix, group)).then_some(found)
+        })
     }
 
     /// What the local table says of an address.
     fn local_kind(&self, address: IpAddr, device: Option<u32>) -> Option<AddressKind> {
-        let [local, ..] = &self.routes;
-        let route = local.find(address, |_| true)?;
+        let route = self.routes.get(&TABLE_LOCAL)?.find(address, |_| true)?;
         // As __inet_dev_addr_type(): only the route that was found counts.
         device.is_none_or(|device| route.device == device).then(|| kind(route.kind))
     }
@@ -198,8 +214,8 @@ pub(crate) struct Machine<'a> {
 }
 
 impl Host for Machine<'_> {
-    fn masquerade_address(&self, af: Af, device: u32, destination: IpAddr) -> Option<IpAddr> {
-        self.tables.masquerade_address(af, device, destination)
+    fn masquerade_address(&self, af: Af, device: u32, key: &RouteKey) -> Option<IpAddr> {
+        self.tables.masquerade_address(af, device, key)
     }
 
     fn first_address(&self, af: Af, device: u32) -> Option<IpAddr> {
@@ -210,8 +226,8 @@ impl Host for Machine<'_> {
         self.tables.address_kind(address, device)
     }
 
-    fn route(&self, destination: IpAddr, source: Option<IpAddr>, mark: u32, out_device: Option<u32>) -> Option<Route> {
-        self.tables.route(destination, source, mark, out_device)
+    fn route(&self, key: &RouteKey) -> Option<Route> {
+        self.tables.route(key)
     }
 
     fn device(&self, index: u32) -> Option<&Device> {
@@ -226,12 +242,12 @@ impl Host for Machine<'_> {
         self.tables.minutes_west()
     }
 
-    fn way_back(&self, source: IpAddr, device: u32) -> Option<WayBack> {
-        self.tables.way_back(source, device)
+    fn way_back(&self, key: &RouteKey, device: u32) -> Option<WayBack> {
+        self.tables.way_back(key, device)
     }
 
-    fn realms(&self, destination: IpAddr) -> u32 {
-        self.tables.realms(destination)
+    fn realms(&self, key: &RouteKey) -> u32 {
+        self.tables.realms(key)
     }
 
     fn socket(&self, pair: &SocketPair) -> Option<SocketFound> {
@@ -260,13 +276,14 @@ impl Host for Machine<'_> {
 }
 
 impl Host for Tables {
-    fn masquerade_address(&self, af: Af, device: u32, destination: IpAddr) -> Option<IpAddr> {
+    fn masquerade_address(&self, af: Af, device: u32, key: &RouteKey) -> Option<IpAddr> {
         match af {
             Af::V4 => {
-                let hop = self.look_up(destination, Some(device)).and_then(|route| route.gateway);
-                self.select_v4(device, hop.unwrap_or(destination))
+                let key = RouteKey { out_device: Some(device), ..*key };
+                let hop = self.look_up(&key).and_then(|route| route.gateway);
+                self.select_v4(device, hop.unwrap_or(key.destination))
             }
-            Af::V6 => self.select_v6(device, destination),
+            Af::V6 => self.select_v6(device, key.destination),
         }
     }
 
@@ -290,7 +307,8 @@ impl Host for Tables {
             IpAddr::V4(_) => self.local_kind(address, device).unwrap_or(AddressKind::Unicast),
             IpAddr::V6(_) => self.local_kind(address, device).unwrap_or_else(|| {
                 // As match_lookup_rt6(): where a device is asked for, only its own addresses are local.
-                match self.look_up(address, device).map_or(AddressKind::Unreachable, |route| kind(route.kind)) {
+                let key = RouteKey { out_device: device, ..RouteKey::to(address) };
+                match self.look_up(&key).map_or(AddressKind::Unreachable, |route| kind(route.kind)) {
                     AddressKind::Local => AddressKind::Unicast,
                     found => found,
                 }
@@ -298,16 +316,15 @@ impl Host for Tables {
         }
     }
 
-    fn route(&self, destination: IpAddr, source: Option<IpAddr>, mark: u32, out_device: Option<u32>) -> Option<Route> {
-        // Routing by mark or source (`ip rule`) is the kernel's alone.
-        let _ = (source, mark);
-        let route = self.look_up(destination, out_device)?;
+    fn route(&self, key: &RouteKey) -> Option<Route> {
+        let destination = key.destination;
+        let route = self.look_up(key)?;
         if !matches!(route.kind, RTN_UNICAST | RTN_LOCAL) {
             return None;
         }
         let device = self.devices.get(&route.device)?;
         let af = if destination.is_ipv4() { Af::V4 } else { Af::V6 };
-        let source = route.source.or_else(|| self.masquerade_address(af, device.index, destination));
+        let source = route.source.or_else(|| self.masquerade_address(af, device.index, key));
         let mtu = if route.mtu == 0 { device.mtu } else { route.mtu };
         Some(Route { device: device.index, source, mtu, gateway: route.gateway })
     }
@@ -325,21 +342,22 @@ impl Host for Tables {
         primary.find(|address| address.broadcast == Some(broadcast)).map(|address| address.prefix)
     }
 
-    fn way_back(&self, source: IpAddr, device: u32) -> Option<WayBack> {
+    fn way_back(&self, key: &RouteKey, device: u32) -> Option<WayBack> {
+        let source = key.destination;
         let uses = |route: &route::Route| route.device == device || route.other_devices.contains(&device);
         // Of IPv6's routes to one network that through the device is preferred; a link's own addresses are its alone.
         let fits = |route: &route::Route| !is_link_local(source) || uses(route) || route.kind == RTN_LOCAL;
-        let mut found = self.routes.iter().find_map(|table| table.find(source, fits))?;
+        let mut found = self.find(key, fits)?;
         if source.is_ipv6() && !uses(found) {
             let same = |route: &route::Route| uses(route) && route.prefix == found.prefix && route.table == found.table;
-            let preferred = self.routes.iter().find_map(|table| table.find(source, same));
+            let preferred = self.routes.get(&found.table).and_then(|table| table.find(source, same));
             found = preferred.unwrap_or(found);
         }
         Some(WayBack { kind: kind(found.kind), through: uses(found) })
     }
 
-    fn realms(&self, destination: IpAddr) -> u32 {
-        self.look_up(destination, None).map_or(0, |route| route.realms)
+    fn realms(&self, key: &RouteKey) -> u32 {
+        self.look_up(key).map_or(0, |route| route.realms)
     }
 }
 
@@ -368,7 +386,7 @@ fn is_link_local(address: IpAddr) -> bool {
 }
 
 /// Whether `address` lies in the network of the first `prefix` bits of `network`.
-fn covers(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
+pub(crate) fn covers(network: IpAddr, prefix: u8, address: IpAddr) -> bool {
     network.is_ipv4() == address.is_ipv4() && common_bits(network, address) >= u32::from(prefix)
 }
 
@@ -382,11 +400,10 @@ fn common_bits(a: IpAddr, b: IpAddr) -> u32 {
 }
 
 const TABLE_LOCAL: u32 = 255;
-const TABLE_MAIN: u32 = 254;
-const TABLE_DEFAULT: u32 = 253;
 const SCOPE_UNIVERSE: u8 = 0;
 const RTN_UNICAST: u8 = 1;
 const RTN_LOCAL: u8 = 2;
+const RTN_THROW: u8 = 9;
 /// `ARPHRD_ETHER`, `ARPHRD_LOOPBACK`.
 const ETHERNET: u16 = 1;
 const LOOPBACK: u16 = 772;
@@ -419,9 +436,10 @@ mod tests {
 
     fn tables() -> Tables {
         let link = |index, flags| route::Link { index, flags, mtu: 1500, ..route::Link::default() };
-        let mut default = route(TABLE_MAIN, [0; 4], 0, RTN_UNICAST, 2);
+        let mut default = route(254, [0; 4], 0, RTN_UNICAST, 2);
         default.gateway = Some([10, 2, 0, 9].into());
         Tables::new(Snapshot {
+            rules: Vec::new(),
             links: vec![link(1, IFF_UP | IFF_LOOPBACK), link(2, IFF_UP), link(3, IFF_UP)],
             addresses: vec![
                 address(2, [10, 1, 0, 1], 24, 0),
@@ -431,7 +449,7 @@ mod tests {
             ],
             routes: vec![
                 default,
-                route(TABLE_MAIN, [10, 3, 0, 0], 24, RTN_UNICAST, 3),
+                route(254, [10, 3, 0, 0], 24, RTN_UNICAST, 3),
                 route(TABLE_LOCAL, [10, 1, 0, 1], 32, RTN_LOCAL, 2),
                 route(TABLE_LOCAL, [10, 1, 0, 255], 32, 3, 2),
                 route(TABLE_LOCAL, [127, 0, 0, 0], 8, RTN_LOCAL, 1),
@@ -442,13 +460,22 @@ mod tests {
     #[test]
     fn masquerade_takes_the_primary_address_of_the_next_hops_network() {
         let tables = tables();
-        assert_eq!(tables.masquerade_address(Af::V4, 2, [8, 8, 8, 8].into()), Some([10, 2, 0, 1].into()));
-        assert_eq!(tables.masquerade_address(Af::V4, 3, [8, 8, 8, 8].into()), Some([10, 3, 0, 1].into()));
+        assert_eq!(
+            tables.masquerade_address(Af::V4, 2, &RouteKey::to([8, 8, 8, 8].into())),
+            Some([10, 2, 0, 1].into())
+        );
+        assert_eq!(
+            tables.masquerade_address(Af::V4, 3, &RouteKey::to([8, 8, 8, 8].into())),
+            Some([10, 3, 0, 1].into())
+        );
     }
 
     #[test]
     fn a_device_without_an_address_borrows_one_as_the_kernel_does() {
-        assert_eq!(tables().masquerade_address(Af::V4, 1, [8, 8, 8, 8].into()), Some([10, 1, 0, 1].into()));
+        assert_eq!(
+            tables().masquerade_address(Af::V4, 1, &RouteKey::to([8, 8, 8, 8].into())),
+            Some([10, 1, 0, 1].into())
+        );
     }
 
     #[test]
@@ -467,7 +494,7 @@ mod tests {
     #[test]
     fn the_longest_prefix_routes() {
         let tables = tables();
-        let device = |address: [u8; 4]| tables.route(address.into(), None, 0, None).map(|route| route.device);
+        let device = |address: [u8; 4]| tables.route(&RouteKey::to(address.into())).map(|route| route.device);
         assert_eq!(device([10, 3, 0, 7]), Some(3));
         assert_eq!(device([8, 8, 8, 8]), Some(2));
     }

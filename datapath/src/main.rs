@@ -22,6 +22,7 @@ mod loopback;
 mod namespace;
 mod origins;
 mod pipes;
+mod policy;
 mod probes;
 mod receive;
 mod routes;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use engine::{
     Device, Effects, Engine, Hook, Host, Now, Packet, Verdict,
-    host::{AddressKind, Route},
+    host::{AddressKind, Route, RouteKey},
     packet::{Buffer, Checksum, PacketId},
 };
 use libxt::family::Af;
@@ -26,7 +26,7 @@ const fn device(index: u32, name: [u8; 16]) -> Device {
 }
 
 impl Host for Router {
-    fn masquerade_address(&self, af: Af, device: u32, _: IpAddr) -> Option<IpAddr> {
+    fn masquerade_address(&self, af: Af, device: u32, _: &RouteKey) -> Option<IpAddr> {
         self.first_address(af, device)
     }
 
@@ -42,8 +42,8 @@ impl Host for Router {
         if address.is_multicast() { AddressKind::Multicast } else { AddressKind::Unicast }
     }
 
-    fn route(&self, _: IpAddr, _: Option<IpAddr>, _: u32, out: Option<u32>) -> Option<Route> {
-        Some(Route { device: out.unwrap_or(2), source: None, mtu: 1500, gateway: None })
+    fn route(&self, key: &RouteKey) -> Option<Route> {
+        Some(Route { device: key.out_device.unwrap_or(2), source: None, mtu: 1500, gateway: None })
     }
 
     fn minutes_west(&self) -> i32 {

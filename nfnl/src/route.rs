@@ -77,6 +77,53 @@ pub struct Route {
     pub realms: u32,
 }
 
+/// A rule of policy routing (`ip rule`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// `AF_INET` or `AF_INET6`.
+    pub family: u8,
+    /// Its place; lower comes first.
+    pub priority: u32,
+    /// `FR_ACT_*`.
+    pub action: u8,
+    /// The table that [`rule_action::TABLE`] looks into.
+    pub table: u32,
+    /// The priority at which [`rule_action::GOTO`] goes on.
+    pub target: u32,
+    /// It holds for what the conditions do not (`not`).
+    pub inverted: bool,
+    /// The source's network and its bits.
+    pub source: Option<(IpAddr, u8)>,
+    /// The destination's network and its bits.
+    pub destination: Option<(IpAddr, u8)>,
+    /// Bits of the TOS field or traffic class, and which of them count.
+    pub tos: (u8, u8),
+    /// Bits of the mark, and which of them count.
+    pub mark: (u32, u32),
+    /// The name of the device it came in by; empty for any.
+    pub in_device: Vec<u8>,
+    /// The name of the device it leaves by; empty for any.
+    pub out_device: Vec<u8>,
+    /// The first and the last user id.
+    pub users: Option<(u32, u32)>,
+    /// It has conditions on what a question about a route does not tell: ports, protocol, tunnel, VRF.
+    pub narrower: bool,
+    /// Routes with so many bits or fewer do not count.
+    pub suppressed_prefix: Option<u32>,
+    /// Nor do those by devices of this group.
+    pub suppressed_group: Option<u32>,
+}
+
+/// `FR_ACT_*`.
+pub mod rule_action {
+    /// Look into a table.
+    pub const TABLE: u8 = 1;
+    /// Go on elsewhere.
+    pub const GOTO: u8 = 2;
+    /// Go on.
+    pub const NOP: u8 = 3;
+}
+
 /// All there is at one moment, in the kernel's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -86,6 +133,8 @@ pub struct Snapshot {
     pub addresses: Vec<Address>,
     /// Routes of both families, cached clones left out.
     pub routes: Vec<Route>,
+    /// Rules of policy routing; none where the kernel knows no such thing.
+    pub rules: Vec<Rule>,
 }
 
 /// Something goes.
@@ -123,7 +172,9 @@ impl Snapshot {
             let links = dump(RTM_GETLINK, 16, |message| snapshot.links.extend(link(message)))?;
             let addresses = dump(RTM_GETADDR, 8, |message| snapshot.addresses.extend(address(message)))?;
             let routes = dump(RTM_GETROUTE, 12, |message| snapshot.routes.extend(route(message)))?;
-            if links && addresses && routes {
+            // A kernel without CONFIG_IP_MULTIPLE_TABLES knows none.
+            let rules = dump(RTM_GETRULE, 12, |message| snapshot.rules.extend(rule(message))).unwrap_or(true);
+            if links && addresses && routes && rules {
                 break;
             }
         }
@@ -136,7 +187,15 @@ impl Monitor {
     pub fn open() -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind_auto()?;
-        for group in [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE] {
+        for group in [
+            RTNLGRP_LINK,
+            RTNLGRP_IPV4_IFADDR,
+            RTNLGRP_IPV4_ROUTE,
+            RTNLGRP_IPV4_RULE,
+            RTNLGRP_IPV6_IFADDR,
+            RTNLGRP_IPV6_ROUTE,
+            RTNLGRP_IPV6_RULE,
+        ] {
             socket.add_membership(group)?;
         }
         socket.set_non_blocking(true)?;
@@ -347,6 +406,71 @@ fn route(message: &Message<'_>) -> Option<Route> {
     Some(route)
 }
 
+/// struct fib_rule_hdr.
+fn rule(message: &Message<'_>) -> Option<Rule> {
+    let (&[family, to, from, tos, table, _, _, action, f0, f1, f2, f3], rest) =
+        message.payload.split_first_chunk::<12>()?;
+    if message.header.kind != RTM_NEWRULE || !matches!(family, 2 | 10) {
+        return None;
+    }
+    let flags = u32::from_ne_bytes([f0, f1, f2, f3]);
+    let mut rule = Rule {
+        family,
+        priority: 0,
+        action,
+        table: table.into(),
+        target: 0,
+        inverted: flags & FIB_RULE_INVERT != 0,
+        source: None,
+        destination: None,
+        tos: (
+            tos,
+            if tos == 0 {
+                0
+            } else if family == 2 {
+                TOS_MASK
+            } else {
+                DSCP_MASK
+            },
+        ),
+        mark: (0, 0),
+        in_device: Vec::new(),
+        out_device: Vec::new(),
+        users: None,
+        narrower: false,
+        suppressed_prefix: None,
+        suppressed_group: None,
+    };
+    let (mut mark, mut mask) = (None, None);
+    for attribute in Attributes::new(rest).flatten() {
+        match attribute.kind {
+            FRA_DST => rule.destination = ip(family, &attribute).ok().map(|network| (network, to)),
+            FRA_SRC => rule.source = ip(family, &attribute).ok().map(|network| (network, from)),
+            FRA_IIFNAME => rule.in_device = attribute.text().to_vec(),
+            FRA_OIFNAME => rule.out_device = attribute.text().to_vec(),
+            FRA_GOTO => rule.target = attribute.u32().ok()?,
+            FRA_PRIORITY => rule.priority = attribute.u32().ok()?,
+            FRA_FWMARK => mark = attribute.u32().ok(),
+            FRA_FWMASK => mask = attribute.u32().ok(),
+            FRA_TABLE => rule.table = attribute.u32().ok()?,
+            // All ones say that there is none.
+            FRA_SUPPRESS_IFGROUP => rule.suppressed_group = attribute.u32().ok().filter(|group| *group != u32::MAX),
+            FRA_SUPPRESS_PREFIXLEN => rule.suppressed_prefix = attribute.u32().ok().filter(|bits| *bits != u32::MAX),
+            FRA_UID_RANGE => {
+                let [a, b, c, d, e, f, g, h] = attribute.array().ok()?;
+                rule.users = Some((u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])));
+            }
+            FRA_DSCP => rule.tos = (attribute.payload.first()? << 2, DSCP_MASK),
+            FRA_TUN_ID | FRA_L3MDEV | FRA_IP_PROTO | FRA_SPORT_RANGE | FRA_DPORT_RANGE | FRA_FLOWLABEL => {
+                rule.narrower |= attribute.payload.iter().any(|byte| *byte != 0);
+            }
+            _ => {}
+        }
+    }
+    rule.mark = (mark.unwrap_or(0), mask.unwrap_or(if mark.is_some() { u32::MAX } else { 0 }));
+    Some(rule)
+}
+
 /// struct rtnexthop, one after the other.
 fn hops(family: u8, mut hops: &[u8], route: &mut Route) {
     while let Some((&[a, b, _, _, i0, i1, i2, i3], _)) = hops.split_first_chunk::<8>() {
@@ -381,12 +505,39 @@ const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_GETROUTE: u16 = 26;
+const RTM_NEWRULE: u16 = 32;
+const RTM_GETRULE: u16 = 34;
 const RTM_F_CLONED: u32 = 0x200;
 const RTNLGRP_LINK: u32 = 1;
 const RTNLGRP_IPV4_IFADDR: u32 = 5;
 const RTNLGRP_IPV4_ROUTE: u32 = 7;
+const RTNLGRP_IPV4_RULE: u32 = 8;
 const RTNLGRP_IPV6_IFADDR: u32 = 9;
 const RTNLGRP_IPV6_ROUTE: u32 = 11;
+const RTNLGRP_IPV6_RULE: u32 = 19;
+const FIB_RULE_INVERT: u32 = 2;
+/// What a rule's TOS is compared with (`IPTOS_RT_MASK`), and where a DSCP stands.
+const TOS_MASK: u8 = 0x1c;
+const DSCP_MASK: u8 = 0xfc;
+const FRA_DST: u16 = 1;
+const FRA_SRC: u16 = 2;
+const FRA_IIFNAME: u16 = 3;
+const FRA_GOTO: u16 = 4;
+const FRA_PRIORITY: u16 = 6;
+const FRA_FWMARK: u16 = 10;
+const FRA_TUN_ID: u16 = 12;
+const FRA_SUPPRESS_IFGROUP: u16 = 13;
+const FRA_SUPPRESS_PREFIXLEN: u16 = 14;
+const FRA_TABLE: u16 = 15;
+const FRA_FWMASK: u16 = 16;
+const FRA_OIFNAME: u16 = 17;
+const FRA_L3MDEV: u16 = 19;
+const FRA_UID_RANGE: u16 = 20;
+const FRA_IP_PROTO: u16 = 22;
+const FRA_SPORT_RANGE: u16 = 23;
+const FRA_DPORT_RANGE: u16 = 24;
+const FRA_DSCP: u16 = 25;
+const FRA_FLOWLABEL: u16 = 26;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;

@@ -50,6 +50,33 @@ pub enum AddressKind {
     Nat,
 }
 
+/// A packet as routing sees it (`struct flowi`): what `ip rule` may choose a table by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteKey {
+    /// Where it goes.
+    pub destination: IpAddr,
+    /// Where it comes from, if that is settled.
+    pub source: Option<IpAddr>,
+    /// Its mark.
+    pub mark: u32,
+    /// Its TOS field or traffic class.
+    pub tos: u8,
+    /// The device it came in by; what this machine sends comes by loopback.
+    pub in_device: u32,
+    /// The device it must leave by, if any.
+    pub out_device: Option<u32>,
+}
+
+impl RouteKey {
+    /// A packet of this machine's own of which no more is known.
+    pub const fn to(destination: IpAddr) -> Self {
+        Self { destination, source: None, mark: 0, tos: 0, in_device: LOOPBACK, out_device: None }
+    }
+}
+
+/// `LOOPBACK_IFINDEX`.
+const LOOPBACK: u32 = 1;
+
 /// A route as far as rules ask for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -170,15 +197,15 @@ pub struct SocketFound {
 
 /// What the engine asks of its machine.
 pub trait Host {
-    /// The address that MASQUERADE takes on a device for a packet to `destination`: the primary address of the right
-    /// scope (`inet_select_addr`), or what `ipv6_dev_get_saddr` picks.
-    fn masquerade_address(&self, af: Af, device: u32, destination: IpAddr) -> Option<IpAddr>;
+    /// The address that MASQUERADE takes on a device for a packet: the primary address of the right scope
+    /// (`inet_select_addr`), or what `ipv6_dev_get_saddr` picks.
+    fn masquerade_address(&self, af: Af, device: u32, key: &RouteKey) -> Option<IpAddr>;
     /// The device's first address, which REDIRECT uses for arriving packets.
     fn first_address(&self, af: Af, device: u32) -> Option<IpAddr>;
     /// What kind of address it is; with a device, as seen from that device alone.
     fn address_kind(&self, address: IpAddr, device: Option<u32>) -> AddressKind;
-    /// The route of a packet from here to `destination`.
-    fn route(&self, destination: IpAddr, source: Option<IpAddr>, mark: u32, out_device: Option<u32>) -> Option<Route>;
+    /// The route of a packet.
+    fn route(&self, key: &RouteKey) -> Option<Route>;
     /// Minutes that the kernel's time zone (`sys_tz`) lies west of Greenwich.
     fn minutes_west(&self) -> i32;
     /// A device by its index.
@@ -188,14 +215,14 @@ pub trait Host {
         let _ = (broadcast, device);
         None
     }
-    /// The route to `source` as a packet from there, which came in by `device`, would be answered.
-    fn way_back(&self, source: IpAddr, device: u32) -> Option<WayBack> {
-        let _ = (source, device);
+    /// The route by which a packet that came in by `device` would be answered; the key is that of the answer.
+    fn way_back(&self, key: &RouteKey, device: u32) -> Option<WayBack> {
+        let _ = (key, device);
         None
     }
-    /// The realms of the route to `destination` (`RTA_FLOW`), 0 if it has none.
-    fn realms(&self, destination: IpAddr) -> u32 {
-        let _ = destination;
+    /// The realms of a packet's route (`RTA_FLOW`), 0 if it has none.
+    fn realms(&self, key: &RouteKey) -> u32 {
+        let _ = key;
         0
     }
     /// The socket that takes a packet; here, too, the answer is the kernel's.

@@ -9,7 +9,7 @@ use crate::conntrack::Address;
 use crate::effects::{Effects, Send};
 use crate::ext::rates::Rates;
 use crate::ext::scene::Random;
-use crate::host::{AddressKind, Host, Now};
+use crate::host::{AddressKind, Host, Now, RouteKey};
 use crate::notes::Standing;
 use crate::packet::Packet;
 use crate::wire::checksum::{Sum, checksum};
@@ -80,7 +80,7 @@ pub(crate) fn send(subject: &Subject<'_>, error: Error, means: &mut Means<'_>) -
     let message = [error.kind, error.code, 0, 0, rest0, rest1, rest2, rest3];
     let sender = headers.source.ip(af);
     let link = subject.arrived.and_then(|arrival| arrival.link_of(headers.source));
-    let route = host.route(sender, None, 0, link)?;
+    let route = host.route(&RouteKey { out_device: link, ..RouteKey::to(sender) })?;
     let loopback = host.device(route.device).is_some_and(|device| device.loopback);
     if !loopback && !rates.allow(af, headers.source, *now) {
         return None;

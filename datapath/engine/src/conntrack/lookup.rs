@@ -52,9 +52,9 @@ impl Tracker {
         if quote.and_then(|quote| Headers::parse(headers.af, quote)).is_some_and(|quoted| quoted.fragment.is_some()) {
             return Tracked::Unseen;
         }
-        let stages = [Stage::Between, Stage::Leaving].into_iter();
-        let mut found = stages.map(|stage| self.recall_error(headers, bytes, stage));
-        found.find(|tracked| matches!(tracked, Tracked::Of { .. })).unwrap_or(Tracked::Unseen)
+        let [between, leaving] = [Stage::Between, Stage::Leaving].map(|stage| self.weigh_error(headers, bytes, stage));
+        let better = if leaving.1 > between.1 { leaving } else { between };
+        if matches!(better.0, Tracked::Of { .. }) { better.0 } else { Tracked::Unseen }
     }
 
     /// Whether packets of the connection look like those of another one between the two translations, so that somebody must
@@ -144,18 +144,24 @@ impl Tracker {
 
     /// The connection of the packet that an ICMP error quotes, that packet's translation having come to `stage`.
     pub(super) fn recall_error(&self, headers: &Headers, bytes: &[u8], stage: Stage) -> Tracked {
+        self.weigh_error(headers, bytes, stage).0
+    }
+
+    /// As [`Self::recall_error`], and how likely it is.
+    fn weigh_error(&self, headers: &Headers, bytes: &[u8], stage: Stage) -> (Tracked, u8) {
         let quote = Quote::of(headers, bytes)
             .and_then(|(quote, quoted)| quote.tuple(quoted))
             .map(|tuple| self.keymap.complete(tuple, stage));
-        match quote.and_then(|tuple| self.recall_tuple(&tuple, stage)) {
-            Some((index, quoted)) => {
+        match quote.and_then(|tuple| self.weigh_tuple(&tuple, stage)) {
+            Some(((index, quoted), score)) => {
                 // Whose answers look like its questions asked, as long as nothing counted as an answer.
                 let alike = quote.is_some_and(|tuple| tuple.inverse() == Some(tuple));
                 let asks = alike && self.table.at(index).status() & status::SEEN_REPLY == 0;
                 let quoted = if asks { Direction::Original } else { quoted };
-                Tracked::Of { id: self.table.id(index), direction: quoted.opposite(), relation: Relation::Related }
+                let direction = quoted.opposite();
+                (Tracked::Of { id: self.table.id(index), direction, relation: Relation::Related }, score)
             }
-            None => Tracked::Invalid,
+            None => (Tracked::Invalid, 0),
         }
     }
 
@@ -163,6 +169,11 @@ impl Tracker {
     /// packets look exactly so at this stage than one whose packets look so at another; the newest better than older ones, but
     /// for those that never were confirmed: of the packets that began them all but the first are known by notes.
     pub(super) fn recall_tuple(&self, tuple: &Tuple, stage: Stage) -> Option<(u32, Direction)> {
+        self.weigh_tuple(tuple, stage).map(|(found, _)| found)
+    }
+
+    /// As [`Self::recall_tuple`], and how likely it is.
+    fn weigh_tuple(&self, tuple: &Tuple, stage: Stage) -> Option<((u32, Direction), u8)> {
         let (mut best, inverse) = (Best { tuple, stage, score: 0, found: None }, tuple.inverse());
         let found =
             self.table.seek_in_any(tuple, |index, kind, connection| best.weigh(index, direction(kind), connection));
@@ -180,7 +191,7 @@ impl Tracker {
                 self.table.seek(inverse, zone, |index, kind, connection| best.weigh(index, turned(kind), connection));
             }
         }
-        best.found
+        best.found.map(|found| (found, best.score))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::conntrack::{Connection, Direction, Template, Tracked, Tracker};
 use crate::effects::Effects;
 use crate::ext::rates::Rates;
 use crate::ext::stores::Stores;
-use crate::host::{Host, Now};
+use crate::host::{Host, Now, RouteKey};
 use crate::notes::Answer;
 use crate::packet::{Hook, Packet};
 use crate::ruleset::Key;
@@ -56,6 +56,20 @@ pub struct Scene<'a, 'p> {
 }
 
 impl Scene<'_, '_> {
+    /// The packet as routing sees it.
+    pub fn route_key(&self) -> RouteKey {
+        let (headers, packet) = (&self.headers, &self.packet);
+        let plain = RouteKey::to(headers.destination.ip(headers.af));
+        RouteKey {
+            source: Some(headers.source.ip(headers.af)),
+            mark: packet.mark,
+            tos: headers.tos,
+            in_device: packet.in_device.map_or(plain.in_device, |device| device.index),
+            out_device: packet.out_device.map(|device| device.index),
+            ..plain
+        }
+    }
+
     /// The transport header and what follows it.
     pub fn segment(&self) -> &[u8] {
         self.headers.segment(self.packet.data.bytes())

@@ -11,7 +11,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use engine::conntrack::Settings;
-use engine::host::{AddressKind, Route, SocketFound, SocketPair};
+use engine::host::{AddressKind, Route, RouteKey, SocketFound, SocketPair};
 use engine::packet::{Buffer, PacketId};
 use engine::wire::checksum::{Sum, checksum};
 use engine::{Device, Effects, Engine, Hook, Host, Now, Packet, Refused, Verdict};
@@ -246,7 +246,7 @@ const OWN: [IpAddr; 5] = [
 ];
 
 impl Host for Machine {
-    fn masquerade_address(&self, af: Af, device: u32, _destination: IpAddr) -> Option<IpAddr> {
+    fn masquerade_address(&self, af: Af, device: u32, _: &RouteKey) -> Option<IpAddr> {
         self.first_address(af, device)
     }
 
@@ -271,7 +271,8 @@ impl Host for Machine {
         }
     }
 
-    fn route(&self, destination: IpAddr, _source: Option<IpAddr>, _mark: u32, _out: Option<u32>) -> Option<Route> {
+    fn route(&self, key: &RouteKey) -> Option<Route> {
+        let destination = key.destination;
         let inside = match destination {
             IpAddr::V4(ip) => ip.octets()[0] == 10,
             IpAddr::V6(ip) => ip.octets()[0] == 0xfd,

@@ -20,6 +20,9 @@ use super::{
 /// Record route with room for two addresses, of which the router fills one.
 const RECORD_ROUTE: [u8; 12] = [7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
+/// A protocol that nobody here takes.
+const UNKNOWN: u8 = 251;
+
 fn begins(s: &mut Stage, seq: u32) -> io::Result<()> {
     arrives(&s.lan(client().tcp(&Tcp::segment(1234, 80, Tcp::SYN, seq, 0), b""))?)?;
     let back = Ip::between([10, 2, 0, 2], [10, 2, 0, 7]);
@@ -28,6 +31,40 @@ fn begins(s: &mut Stage, seq: u32) -> io::Result<()> {
 }
 
 pub(crate) const TESTS: &[Test] = &[
+    ("an_error_of_the_stack_is_about_the_packet_that_looks_so_where_it_died", || {
+        play(
+            &[
+                "-t nat -A POSTROUTING -o wan0 -j MASQUERADE",
+                "-t nat -A INPUT -s 10.1.0.2 -j SNAT --to-source 10.2.0.3",
+            ],
+            |s| {
+                // Its answers would look as the other packet does once it was translated.
+                arrives(&s.lan(Ip::between([10, 1, 0, 3], [10, 2, 0, 3]).packet(UNKNOWN, b"text"))?)?;
+                let error = s.lan(Ip::between([10, 1, 0, 2], [10, 2, 0, 1]).packet(UNKNOWN, b"text"))?;
+                let error = icmp_answer(&error, 3, 2)?;
+                let quoted = view(error).quoted().map(|quoted| quoted.source);
+                if quoted == Some([10, 1, 0, 2].into()) { Ok(()) } else { fail(format!("about {quoted:?}")) }
+            },
+        )
+    }),
+    ("a_checksum_of_what_comes_back_over_loopback_is_verified", || {
+        let rules = [
+            "-t raw -A PREROUTING -j CT --zone 2",
+            "-t nat -A POSTROUTING -o wan0 -p tcp -j SNAT --to-source 10.2.0.1:9172",
+            "-t mangle -A INPUT -m state --state INVALID",
+        ];
+        play(&rules, |s| {
+            let left = s.lan(
+                Ip::between([10, 1, 0, 2], [10, 2, 0, 3]).tcp(&Tcp::segment(20225, 443, Tcp::SYN, 1000, 0), b""),
+            )?;
+            let quote = arrives(&left)?.packet.clone();
+            // In the zone of PREROUTING it would be related, and go to the client.
+            let mut error = Ip::between([10, 2, 0, 3], [10, 2, 0, 1]).icmp(3, 1, 0, &quote);
+            error[22] ^= 1;
+            s.own(error)?;
+            s.counted("INVALID", 1)
+        })
+    }),
     ("an_inverted_option_of_a_broken_packet_fits_before_the_packet_is_dropped", || {
         play(
             &[

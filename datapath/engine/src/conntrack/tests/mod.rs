@@ -23,7 +23,7 @@ use super::*;
 use crate::effects::{Event, EventKind};
 use crate::helper;
 use crate::helper::Parameters;
-use crate::host::{AddressKind, Host, Route};
+use crate::host::{AddressKind, Host, Route, RouteKey};
 use crate::nat::{self, Range};
 use crate::packet::{Buffer, Checksum, Device, Hook, Packet, Verdict};
 use crate::wire::Headers;
@@ -282,7 +282,7 @@ pub(crate) fn device(index: u32) -> Device {
 struct Machine;
 
 impl Host for Machine {
-    fn masquerade_address(&self, _: Af, _: u32, _: IpAddr) -> Option<IpAddr> {
+    fn masquerade_address(&self, _: Af, _: u32, _: &RouteKey) -> Option<IpAddr> {
         None
     }
 
@@ -294,8 +294,8 @@ impl Host for Machine {
         AddressKind::Unicast
     }
 
-    fn route(&self, destination: IpAddr, _: Option<IpAddr>, _: u32, _: Option<u32>) -> Option<Route> {
-        let IpAddr::V4(address) = destination else { return None };
+    fn route(&self, key: &RouteKey) -> Option<Route> {
+        let IpAddr::V4(address) = key.destination else { return None };
         let (device, gateway) = match address.octets() {
             [10, 0, 0, _] => (3, None),
             [192, 0, 2, _] => (2, None),

@@ -5,6 +5,7 @@ use libxt::ext::matches::realm::Realm;
 
 use super::Match;
 use crate::ext::{Maker, Scene, bit};
+use crate::host::RouteKey;
 use crate::packet::Hook;
 
 pub(super) const MAKER: Maker<Match> =
@@ -15,10 +16,12 @@ pub(super) const MAKER: Maker<Match> =
 /// source's, unless the route names one itself. For what stays here there is no other.
 pub(super) fn matches(value: &Realm, scene: &Scene<'_, '_>) -> bool {
     let headers = &scene.headers;
-    let realms = |address: crate::conntrack::Address| scene.host.realms(address.ip(headers.af));
-    let mut class = if scene.hook == Hook::Input { 0 } else { realms(headers.destination) };
+    let key = RouteKey { out_device: None, ..scene.route_key() };
+    let mut class = if scene.hook == Hook::Input { 0 } else { scene.host.realms(&key) };
     if scene.packet.in_device.is_some() && class & 0xffff_0000 == 0 {
-        class |= realms(headers.source) << 16;
+        let back =
+            RouteKey { source: Some(key.destination), tos: key.tos, ..RouteKey::to(headers.source.ip(headers.af)) };
+        class |= scene.host.realms(&back) << 16;
     }
     let asked = &value.realm;
     asked.holds(asked.value.value == class & asked.value.mask)

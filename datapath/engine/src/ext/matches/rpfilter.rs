@@ -8,7 +8,7 @@ use libxt::ext::matches::rpfilter::Rpfilter;
 use super::Match;
 use crate::engine::comes_back;
 use crate::ext::{Maker, Scene, bit};
-use crate::host::AddressKind;
+use crate::host::{AddressKind, RouteKey};
 use crate::packet::Hook;
 use crate::ruleset::Refused;
 
@@ -24,7 +24,7 @@ pub(super) const MAKER: Maker<Match> = Maker::of::<Rpfilter>(Families::Both, |re
 })
 .hooks(bit(Hook::Prerouting));
 
-/// As rpfilter_mt() of ipt_rpfilter.c and ip6t_rpfilter.c; routes by mark or source are the kernel's alone.
+/// As rpfilter_mt() of ipt_rpfilter.c and ip6t_rpfilter.c.
 pub(super) fn matches(value: &Rpfilter, scene: &Scene<'_, '_>) -> bool {
     passes(value, scene) != value.inverted
 }
@@ -36,7 +36,20 @@ fn passes(value: &Rpfilter, scene: &Scene<'_, '_>) -> bool {
     if comes_back(scene.packet, headers, scene.host) || passes_unrouted(source, destination) {
         return true;
     }
-    let Some(back) = scene.host.way_back(source, device.index) else { return false };
+    // Where no answer could come from, it comes from anywhere.
+    let from = match destination {
+        IpAddr::V4(v4) => !v4.is_multicast() && !v4.is_broadcast() && v4.octets()[0] != 0,
+        IpAddr::V6(v6) => !v6.is_multicast() && !v6.is_unspecified(),
+    };
+    let strict = source.is_ipv6() && !value.loose;
+    let key = RouteKey {
+        source: from.then_some(destination),
+        mark: if value.mark { scene.packet.mark } else { 0 },
+        tos: if source.is_ipv4() { headers.tos } else { 0 },
+        out_device: strict.then_some(device.index),
+        ..RouteKey::to(source)
+    };
+    let Some(back) = scene.host.way_back(&key, device.index) else { return false };
     match (back.kind, source) {
         (AddressKind::Local, IpAddr::V6(_)) => value.accept_local,
         (AddressKind::Local, IpAddr::V4(_)) if !value.accept_local => false,

@@ -37,8 +37,7 @@ pub(super) fn act(range: &nat::Range, scene: &mut Scene<'_, '_>) -> Outcome {
     if from_nowhere && af == libxt::family::Af::V4 {
         return Outcome::Verdict(Verdict::Accept);
     }
-    let destination = scene.headers.destination.ip(af);
-    let Some(address) = scene.host.masquerade_address(af, device.index, destination) else {
+    let Some(address) = scene.host.masquerade_address(af, device.index, &scene.route_key()) else {
         return Outcome::Verdict(Verdict::Drop);
     };
     let address = Address::from(address);

@@ -7,6 +7,7 @@ use libxt::family::Af;
 
 use super::{Outcome, Target};
 use crate::ext::{Maker, Scene, bit};
+use crate::host::RouteKey;
 use crate::packet::{Hook, Verdict};
 use crate::ruleset::Refused;
 use crate::wire::tcp::{CHECKSUM, HEADER, OFFSET, flag, option};
@@ -125,11 +126,9 @@ fn clamped(scene: &Scene<'_, '_>) -> Option<u16> {
         Af::V4 => ipv4::HEADER + HEADER,
         Af::V6 => ipv6::HEADER + HEADER,
     };
-    let (source, destination) = (scene.headers.source.ip(af), scene.headers.destination.ip(af));
-    let out = scene.packet.out_device.map(|device| device.index);
-    let there = scene.host.route(destination, None, scene.packet.mark, out).map(|route| route.mtu);
+    let there = scene.host.route(&scene.route_key()).map(|route| route.mtu);
     let there = there.or(scene.packet.out_device.map(|device| device.mtu)).unwrap_or(u32::MAX);
-    let back = scene.host.route(source, None, 0, None).map_or(u32::MAX, |route| route.mtu);
+    let back = scene.host.route(&RouteKey::to(scene.headers.source.ip(af))).map_or(u32::MAX, |route| route.mtu);
     let room = (there.min(back) as usize).checked_sub(headers).filter(|&room| room > 0)?;
     Some(u16::try_from(room).unwrap_or(u16::MAX))
 }

@@ -6,7 +6,7 @@ use super::{Expected, Follow, H245, Judged, Message, Q931};
 use crate::Verdict;
 use crate::conntrack::Address;
 use crate::conntrack::tuple::protocol;
-use crate::host::Route;
+use crate::host::{Route, RouteKey};
 
 impl Message<'_, '_, '_> {
     /// Reads a message of a call. As process_q931().
@@ -90,7 +90,7 @@ impl Message<'_, '_, '_> {
     fn same_way(&self, one: Address, other: Address) -> bool {
         let way = |address: Address| {
             let address = address.ip(self.call.headers.af);
-            let Route { device, gateway, .. } = self.call.host.route(address, None, 0, None)?;
+            let Route { device, gateway, .. } = self.call.host.route(&RouteKey::to(address))?;
             Some((device, gateway.unwrap_or(address)))
         };
         way(one).is_some_and(|first| way(other) == Some(first))

@@ -5,6 +5,7 @@ use super::{DROPPED, Judged, Message, class};
 use crate::conntrack::expect::{Expected, Follow};
 use crate::conntrack::tuple::{Ports, protocol};
 use crate::conntrack::{Address, Refusal, Tuple};
+use crate::host::RouteKey;
 
 /// Kinds of media that are known, as many as are looked at of a description (`sdp_media_types[]`).
 const KINDS: [(&[u8], u8); 3] = [(b"audio ", class::AUDIO), (b"video ", class::VIDEO), (b"image ", class::IMAGE)];
@@ -145,7 +146,7 @@ impl Message<'_, '_, '_> {
 
     /// Whether packets to an address leave by the same device as this one.
     fn is_outside(&self, address: Address) -> bool {
-        let route = self.call.host.route(address.ip(self.af()), None, 0, None);
+        let route = self.call.host.route(&RouteKey::to(address.ip(self.af())));
         let way = self.call.packet.out_device.map(|device| device.index);
         route.is_some_and(|route| Some(route.device) == way)
     }

@@ -5,7 +5,7 @@ use libxt::family::Af;
 
 use crate::conntrack::Address;
 use crate::ext::Scene;
-use crate::host::AddressKind;
+use crate::host::{AddressKind, RouteKey};
 use crate::icmp_error::options::{ADDRESS_AND_TIME, PRESCRIBED, RECORD_ROUTE, TIME, TIMESTAMP, find};
 use crate::packet::Hook;
 use crate::wire::{checksum, ipv4, set_u16};
@@ -76,7 +76,7 @@ pub(super) fn as_forwarded(scene: &Scene<'_, '_>) -> Option<Vec<u8>> {
     ipv4::sum_header(&mut sent);
     let sum = crate::wire::u16_at(&sent, ipv4::CHECKSUM)?;
     set_u16(&mut forwarded, ipv4::CHECKSUM, sum);
-    let towards = scene.host.route(headers.source.ip(Af::V4), None, 0, None)?.source.map(Address::from)?;
+    let towards = scene.host.route(&RouteKey::to(headers.source.ip(Af::V4)))?.source.map(Address::from)?;
     for at in addresses {
         forwarded.get_mut(at..at + 4)?.copy_from_slice(towards.0.get(..4)?);
     }

@@ -258,6 +258,127 @@ pub(crate) const TESTS: &[Test] = &[
             },
         )
     }),
+    ("rules_of_policy_routing_say_where_an_answer_would_go", || {
+        // As wg-quick has it, and by source, mark, device and TOS.
+        play_after(
+            &[
+                "ip route add default via 10.1.0.9 table 51820",
+                "ip route add 198.18.0.0/15 via 10.1.0.9 table 52",
+                "ip route add throw 198.18.9.0/24 table 52",
+                "ip route add 192.0.2.0/24 via 10.1.0.9 table 53",
+                "ip route add unreachable 192.0.2.128/25 table 53",
+                "ip rule add not fwmark 0xca6c lookup 51820 priority 100",
+                "ip rule add lookup main suppress_prefixlength 0 priority 99",
+                "ip rule add lookup 52 priority 90",
+                "ip rule add to 198.19.0.0/16 goto 200 priority 80",
+                "ip rule add from 10.2.0.3 lookup main priority 81",
+                "ip rule add fwmark 0x10/0xf0 lookup main priority 82",
+                "ip rule add iif lan0 lookup main priority 83",
+                "ip rule add tos 0x10 lookup main priority 84",
+                "ip rule add to 203.0.113.0/24 prohibit priority 85",
+                "ip rule add lookup 53 priority 86",
+                "ip rule add nop priority 87",
+                "ip rule add ipproto udp dport 53 lookup main priority 88",
+            ],
+            &[
+                "-t raw -A PREROUTING -p udp -m rpfilter -m comment --comment strict",
+                "-t raw -A PREROUTING -p udp -m rpfilter --validmark -m comment --comment markless",
+                "-t raw -A PREROUTING -p udp --dport 2 -j MARK --set-mark 0xca6c",
+                "-t raw -A PREROUTING -p udp --dport 3 -j MARK --set-mark 0x1f",
+                "-t mangle -A PREROUTING -p udp -m rpfilter --validmark -m comment --comment valid",
+                "-t mangle -A PREROUTING -p udp -m rpfilter --loose --validmark -m comment --comment loose",
+                "-t mangle -A PREROUTING -p udp -m rpfilter --invert -m comment --comment invert",
+            ],
+            false,
+            |s| {
+                for source in [
+                    [10, 1, 0, 2],
+                    [10, 2, 0, 2],
+                    [198, 18, 0, 1],
+                    [198, 18, 9, 1],
+                    [198, 19, 0, 1],
+                    [203, 0, 113, 1],
+                    [192, 0, 2, 1],
+                    [192, 0, 2, 129],
+                    [8, 8, 8, 8],
+                ] {
+                    for port in 1..=3 {
+                        s.lan(Ip::between(source, [10, 2, 0, 2]).udp(1, port, b""))?;
+                        s.wan(Ip::between(source, [10, 1, 0, 2]).udp(1, port, b""))?;
+                    }
+                    s.lan(Ip::between(source, [10, 2, 0, 3]).udp(1, 1, b""))?;
+                    s.wan(Ip { tos: 0x10, ..Ip::between(source, [10, 1, 0, 2]) }.udp(1, 1, b""))?;
+                }
+                counted(s, &[("strict", 30)])
+            },
+        )
+    }),
+    ("ipv6_rules_of_policy_routing_say_where_an_answer_would_go", || {
+        play_after(
+            &[
+                "ip -6 route add default via fd01::9 table 51820",
+                "ip -6 route add 2001:db8:1::/48 via fd01::9 table 52",
+                "ip -6 rule add not fwmark 0xca6c lookup 51820 priority 100",
+                "ip -6 rule add lookup main suppress_prefixlength 0 priority 99",
+                "ip -6 rule add lookup 52 priority 90",
+                "ip -6 rule add from fd02::3 lookup main priority 81",
+                "ip -6 rule add to 2001:db8:2::/48 unreachable priority 82",
+            ],
+            &[
+                "-t raw -A PREROUTING -p udp -m rpfilter -m comment --comment strict",
+                "-t raw -A PREROUTING -p udp --dport 2 -j MARK --set-mark 0xca6c",
+                "-t mangle -A PREROUTING -p udp -m rpfilter --validmark -m comment --comment valid",
+                "-t mangle -A PREROUTING -p udp -m rpfilter --loose --validmark -m comment --comment loose",
+                "-t mangle -A PREROUTING -p udp -m rpfilter --invert -m comment --comment invert",
+            ],
+            true,
+            |s| {
+                for source in [
+                    [0xfd01, 0, 0, 0, 0, 0, 0, 2],
+                    [0xfd02, 0, 0, 0, 0, 0, 0, 2],
+                    [0x2001, 0xdb8, 1, 0, 0, 0, 0, 1],
+                    [0x2001, 0xdb8, 2, 0, 0, 0, 0, 1],
+                    [0x2001, 0xdb8, 3, 0, 0, 0, 0, 1],
+                ] {
+                    for port in 1..=2 {
+                        s.lan(Ip::between(source, [0xfd02, 0, 0, 0, 0, 0, 0, 2]).udp(1, port, b""))?;
+                        s.wan(Ip::between(source, [0xfd01, 0, 0, 0, 0, 0, 0, 2]).udp(1, port, b""))?;
+                    }
+                    s.lan(Ip::between(source, [0xfd02, 0, 0, 0, 0, 0, 0, 3]).udp(1, 1, b""))?;
+                }
+                Ok(())
+            },
+        )
+    }),
+    ("segments_are_clamped_and_realms_compared_by_the_route_that_policy_chooses", || {
+        play_after(
+            &[
+                "ip route add default via 10.2.0.9 realm 5 mtu 1300 table 77",
+                "ip rule add fwmark 7 lookup 77 priority 100",
+                "ip route add 10.1.0.0/24 dev lan0 mtu 1250 table 78",
+                "ip rule add to 10.1.0.7 lookup 78 priority 101",
+            ],
+            &[
+                "-t mangle -A PREROUTING -p tcp --dport 81 -j MARK --set-mark 7",
+                "-t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu",
+                "-A FORWARD -m realm --realm 5 -m comment --comment five",
+                "-t nat -A POSTROUTING -o wan0 -j MASQUERADE",
+            ],
+            false,
+            |s| {
+                for source in [[10, 1, 0, 2], [10, 1, 0, 7]] {
+                    for port in [80, 81] {
+                        let syn = Tcp {
+                            options: vec![2, 4, 5, 0xb4],
+                            ..Tcp::segment(1000 + u16::from(source[3]), port, Tcp::SYN, 1, 0)
+                        };
+                        s.lan(Ip::between(source, [10, 2, 0, 2]).tcp(&syn, b""))?;
+                    }
+                }
+                counted(s, &[("five", 2)])
+            },
+        )
+    }),
     ("rpfilter_stands_where_packets_arrive_in_raw_and_mangle", || {
         super::rules::refused("-A INPUT -m rpfilter")?;
         super::rules::refused("-t mangle -A INPUT -m rpfilter")?;

@@ -32,6 +32,7 @@ use crate::ledger::{Ledger, Left};
 use crate::listing::Listings;
 use crate::log::Sink;
 use crate::origins::Origins;
+use crate::paths::Paths;
 use crate::probes::Probes;
 use crate::run_folder::{CONTROL, RunFolder};
 use crate::sets::Sets;
@@ -166,6 +167,7 @@ fn prepare(config: Config, store: Option<&Store>) -> Result<State, String> {
         sets,
         probes: Probes::default(),
         sockets: Sockets::default(),
+        paths: Paths::default(),
         origins: Origins::default(),
         config: Mutex::new(config),
         stopping: AtomicBool::new(false),

@@ -1,5 +1,5 @@
 //! Devices, addresses and routes, as the engine asks for them: a copy of the kernel's tables, replaced as a whole when
-//! something changed. No question of a packet becomes a system call.
+//! something changed. But for what no copy can be had of, no question of a packet becomes a system call.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -15,6 +15,7 @@ use libxt::family::Af;
 use nfnl::route::{self, DEPRECATED, Farewell, IFF_UP, SECONDARY, Snapshot, TENTATIVE};
 
 use crate::clock;
+use crate::paths::Paths;
 use crate::policy::Policy;
 use crate::probes::Probes;
 use crate::routes::Routes;
@@ -211,6 +212,7 @@ pub(crate) struct Machine<'a> {
     pub(crate) sets: &'a Sets,
     pub(crate) probes: &'a Probes,
     pub(crate) sockets: &'a Sockets,
+    pub(crate) paths: &'a Paths,
 }
 
 impl Host for Machine<'_> {
@@ -228,6 +230,11 @@ impl Host for Machine<'_> {
 
     fn route(&self, key: &RouteKey) -> Option<Route> {
         self.tables.route(key)
+    }
+
+    fn path_mtu(&self, key: &RouteKey) -> Option<u32> {
+        let route = self.tables.route(key)?;
+        Some(self.paths.mtu(key, &route).unwrap_or(route.mtu))
     }
 
     fn device(&self, index: u32) -> Option<&Device> {

@@ -21,6 +21,7 @@ mod log;
 mod loopback;
 mod namespace;
 mod origins;
+mod paths;
 mod pipes;
 mod policy;
 mod probes;

@@ -24,6 +24,7 @@ use crate::host::{Current, Tables};
 use crate::ledger::Ledger;
 use crate::log::Sink;
 use crate::origins::Origins;
+use crate::paths::Paths;
 use crate::probes::Probes;
 use crate::sets::Sets;
 use crate::sockets::Sockets;
@@ -52,6 +53,8 @@ pub(crate) struct State {
     pub(crate) probes: Probes,
     /// And these.
     pub(crate) sockets: Sockets,
+    /// And these.
+    pub(crate) paths: Paths,
     pub(crate) origins: Origins,
     pub(crate) config: Mutex<Config>,
     pub(crate) stopping: AtomicBool,

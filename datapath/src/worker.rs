@@ -123,8 +123,8 @@ impl Worker {
                 let place = state.place_of(message.queue);
                 let taken = Taken { message, place, answers: state.answers_of(place), counts };
                 let (slot, _) = self.ring.slot(index);
-                let (sets, probes, sockets) = (&state.sets, &state.probes, &state.sockets);
-                let machine = Machine { tables: self.view.tables(), sets, probes, sockets };
+                let State { sets, probes, sockets, paths, .. } = state;
+                let machine = Machine { tables: self.view.tables(), sets, probes, sockets, paths };
                 let outcome = taken.judge(slot, &mut engine, now, machine, &mut self.effects);
                 if let Some(place) = self.outcomes.get_mut(index) {
                     *place = Some(outcome);

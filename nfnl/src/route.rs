@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use netlink_sys::Socket;
@@ -11,6 +12,8 @@ use netlink_sys::protocols::NETLINK_ROUTE;
 
 use crate::attr::{Attribute, Attributes, Malformed, align};
 use crate::message::{Builder, Header, Message, Messages, flag, kind};
+use crate::request::{Error, Requester};
+use crate::transport::Kernel;
 
 /// A network device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -361,16 +364,63 @@ fn address(message: &Message<'_>) -> Option<Address> {
     matches!(message.header.kind, RTM_NEWADDR | RTM_DELADDR).then_some(address)
 }
 
-/// struct rtmsg.
+/// A socket on which the kernel is asked for the way to somewhere, as it would take it now.
+#[derive(Debug)]
+pub struct Paths {
+    requester: Requester<Kernel>,
+}
+
+impl Paths {
+    /// Opens one.
+    pub fn open() -> io::Result<Self> {
+        Ok(Self { requester: Requester::new(Kernel::open_routing()?, 0) })
+    }
+
+    /// The way of a packet of this machine's own with a mark, by a device if one is given. Its MTU is the route's or what the
+    /// kernel learned of the path, 0 if it knows none but the device's.
+    pub fn find(&mut self, destination: IpAddr, mark: u32, device: Option<u32>) -> Result<Option<Route>, Error> {
+        let mut found = None;
+        let (family, bits) = if destination.is_ipv4() { (2, 32) } else { (10, 128) };
+        self.requester.ask(
+            Header { kind: RTM_GETROUTE, ..Header::default() },
+            |header, out| {
+                let mut builder = Builder::new(header, out);
+                // struct rtmsg.
+                builder.raw(&[family, bits, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+                match destination {
+                    IpAddr::V4(v4) => builder.put(RTA_DST, &v4.octets()),
+                    IpAddr::V6(v6) => builder.put(RTA_DST, &v6.octets()),
+                };
+                builder.u32(RTA_MARK, mark);
+                if let Some(device) = device {
+                    builder.u32(RTA_OIF, device);
+                }
+                builder.finish()
+            },
+            |message| {
+                found = any_route(&message);
+                ControlFlow::Break(())
+            },
+        )?;
+        Ok(found)
+    }
+}
+
+/// A route of a table; not one that was put together for somebody.
 fn route(message: &Message<'_>) -> Option<Route> {
-    let (&[family, prefix, _, _, table, _, _, kind, f0, f1, f2, f3], rest) =
-        message.payload.split_first_chunk::<12>()?;
+    let flags: &[u8; 4] = message.payload.get(8..)?.first_chunk()?;
+    (u32::from_ne_bytes(*flags) & RTM_F_CLONED == 0).then(|| any_route(message)).flatten()
+}
+
+/// struct rtmsg.
+fn any_route(message: &Message<'_>) -> Option<Route> {
+    let (&[family, prefix, _, _, table, _, _, kind, ..], rest) = message.payload.split_first_chunk::<12>()?;
     let unspecified = match family {
         2 => IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
         10 => IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
         _ => return None,
     };
-    if message.header.kind != RTM_NEWROUTE || u32::from_ne_bytes([f0, f1, f2, f3]) & RTM_F_CLONED != 0 {
+    if message.header.kind != RTM_NEWROUTE {
         return None;
     }
     let mut route = Route {
@@ -555,6 +605,7 @@ const RTA_METRICS: u16 = 8;
 const RTA_MULTIPATH: u16 = 9;
 const RTA_FLOW: u16 = 11;
 const RTA_TABLE: u16 = 15;
+const RTA_MARK: u16 = 16;
 const RTAX_MTU: u16 = 2;
 
 #[cfg(test)]

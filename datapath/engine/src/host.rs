@@ -206,6 +206,10 @@ pub trait Host {
     fn address_kind(&self, address: IpAddr, device: Option<u32>) -> AddressKind;
     /// The route of a packet.
     fn route(&self, key: &RouteKey) -> Option<Route>;
+    /// The MTU of a packet's path, with what the kernel learned of it.
+    fn path_mtu(&self, key: &RouteKey) -> Option<u32> {
+        self.route(key).map(|route| route.mtu)
+    }
     /// Minutes that the kernel's time zone (`sys_tz`) lies west of Greenwich.
     fn minutes_west(&self) -> i32;
     /// A device by its index.

@@ -1,9 +1,9 @@
-//! The kernel's `NETLINK_NETFILTER` socket, and the one that tells of sockets.
+//! The kernel's `NETLINK_NETFILTER` socket, and those that tell of sockets and of routes.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_SOCK_DIAG};
+use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE, NETLINK_SOCK_DIAG};
 use netlink_sys::{Socket, SocketAddr};
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::SockRef;
@@ -26,6 +26,11 @@ impl Kernel {
     /// The same for `NETLINK_SOCK_DIAG`.
     pub fn open_diagnostics() -> io::Result<Self> {
         Self::open_for(NETLINK_SOCK_DIAG)
+    }
+
+    /// The same for `NETLINK_ROUTE`.
+    pub fn open_routing() -> io::Result<Self> {
+        Self::open_for(NETLINK_ROUTE)
     }
 
     fn open_for(protocol: isize) -> io::Result<Self> {

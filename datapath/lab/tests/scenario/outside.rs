@@ -1,13 +1,16 @@
 //! Rules that ask something outside of the datapath: sets of ipset, routes.
 
-use std::io;
+use std::{
+    io,
+    net::{IpAddr, UdpSocket},
+};
 
 use lab::{
     frame::{Ip, Tcp},
     suite::Test,
 };
 
-use super::{Stage, arrives, client, play_after, server};
+use super::{Stage, arrives, claim_after, client, fail, play_after, server};
 
 /// Rules with these comments have counted so many packets.
 pub(crate) fn counted(stage: &mut Stage, wanted: &[(&str, u64)]) -> io::Result<()> {
@@ -378,6 +381,43 @@ pub(crate) const TESTS: &[Test] = &[
                 counted(s, &[("five", 2)])
             },
         )
+    }),
+    ("segments_are_clamped_by_what_was_learned_of_the_path", || {
+        let clamp = "-t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu";
+        for six in [false, true] {
+            claim_after(&[], &[clamp], six, |s| {
+                let (near, far): (IpAddr, IpAddr) = match six {
+                    false => ([10, 2, 0, 1].into(), [10, 2, 0, 2].into()),
+                    true => ([0xfd02u16, 0, 0, 0, 0, 0, 0, 1].into(), [0xfd02u16, 0, 0, 0, 0, 0, 0, 2].into()),
+                };
+                let syn = |s: &mut Stage| {
+                    let syn = Tcp { options: vec![2, 4, 5, 0xb4], ..Tcp::segment(1234, 80, Tcp::SYN, 1, 0) };
+                    let from: IpAddr = if six { [0xfd01u16, 0, 0, 0, 0, 0, 0, 2].into() } else { [10, 1, 0, 2].into() };
+                    let left = s.lan(Ip::between(from, far).tcp(&syn, b""))?;
+                    let one = arrives(&left)?;
+                    let mss = one.packet.last_chunk().map_or(0, |bytes| u16::from_be_bytes(*bytes));
+                    Ok::<_, io::Error>(mss)
+                };
+                let before = syn(s)?;
+                // Somebody on the way to the server says so to a socket of the router's own.
+                let _asks = s.within(|| {
+                    let socket = UdpSocket::bind((near, 777))?;
+                    socket.connect((far, 7))?;
+                    socket.send(b"x")?;
+                    Ok(socket)
+                })?;
+                let quote = Ip::between(near, far).udp(777, 7, b"x");
+                let (kind, code) = if six { (2, 0) } else { (3, 4) };
+                s.wan(Ip::between(far, near).icmp(kind, code, 1300, &quote))?;
+                let after = syn(s)?;
+                let headers = if six { 60 } else { 40 };
+                match (before, after) == (1500 - headers, 1300 - headers) {
+                    true => Ok(()),
+                    false => fail(format!("{before}, then {after}")),
+                }
+            })?;
+        }
+        Ok(())
     }),
     ("rpfilter_stands_where_packets_arrive_in_raw_and_mangle", || {
         super::rules::refused("-A INPUT -m rpfilter")?;

@@ -126,9 +126,9 @@ fn clamped(scene: &Scene<'_, '_>) -> Option<u16> {
         Af::V4 => ipv4::HEADER + HEADER,
         Af::V6 => ipv6::HEADER + HEADER,
     };
-    let there = scene.host.route(&scene.route_key()).map(|route| route.mtu);
+    let there = scene.host.path_mtu(&scene.route_key());
     let there = there.or(scene.packet.out_device.map(|device| device.mtu)).unwrap_or(u32::MAX);
-    let back = scene.host.route(&RouteKey::to(scene.headers.source.ip(af))).map_or(u32::MAX, |route| route.mtu);
+    let back = scene.host.path_mtu(&RouteKey::to(scene.headers.source.ip(af))).unwrap_or(u32::MAX);
     let room = (there.min(back) as usize).checked_sub(headers).filter(|&room| room > 0)?;
     Some(u16::try_from(room).unwrap_or(u16::MAX))
 }

@@ -4,7 +4,9 @@ use super::connection::{Connection, Place, Traits};
 use super::error::{ERROR_HEADER, Message, Quote, classify};
 use super::table::{BETWEEN, REPLY, direction};
 use super::{Direction, Relation, Tracked, Tracker, Tuple, status};
-use crate::wire::Headers;
+use libxt::family::Af;
+
+use crate::wire::{Headers, ipv6};
 use crate::{Hook, Packet};
 
 /// How far translation of a packet has come.
@@ -46,10 +48,15 @@ impl Tracker {
     /// translated, or behind nat's INPUT after its source was as well: that packet's, be it never confirmed or just over. `Unseen`
     /// if the packet had none.
     ///
-    /// A fragment that died as such never had one: tracking saw only whole datagrams.
+    /// A fragment that died as such never had one: tracking saw only whole datagrams, and first fragments of IPv6 that end
+    /// before their transport header does, which nobody puts together.
     pub(crate) fn recall_quoted(&self, headers: &Headers, bytes: &[u8]) -> Tracked {
         let quote = headers.transport.checked_add(ERROR_HEADER).and_then(|at| bytes.get(at..headers.end));
-        if quote.and_then(|quote| Headers::parse(headers.af, quote)).is_some_and(|quoted| quoted.fragment.is_some()) {
+        let waited = |quote: &[u8]| {
+            let place = Headers::parse(headers.af, quote).and_then(|quoted| quoted.fragment);
+            place.is_some_and(|place| headers.af == Af::V4 || place.offset != 0 || !ipv6::is_truncated(quote))
+        };
+        if quote.is_some_and(waited) {
             return Tracked::Unseen;
         }
         let [between, leaving] = [Stage::Between, Stage::Leaving].map(|stage| self.weigh_error(headers, bytes, stage));

@@ -47,6 +47,16 @@ pub(crate) const TESTS: &[Test] = &[
             },
         )
     }),
+    ("an_error_about_a_first_fragment_without_a_whole_header_has_its_connection", || {
+        play6(&["-t raw -A OUTPUT -m connbytes --connbytes 1: --connbytes-dir both --connbytes-mode packets"], |s| {
+            let sender = [0xfd02, 0, 0, 0, 0, 0, 0, 2];
+            // Eight bytes of a fragment header (of DCCP, more to come), and nothing behind it.
+            let fragment = [33, 0, 0, 1, 0x67, 0x3d, 0x39, 3];
+            let error = s.wan(Ip::between(sender, [0xfd01, 0, 0, 0, 0, 0, 0, 1]).packet(44, &fragment))?;
+            icmp_answer(&error, 4, 3)?;
+            s.counted("connbytes", 1)
+        })
+    }),
     ("a_checksum_of_what_comes_back_over_loopback_is_verified", || {
         let rules = [
             "-t raw -A PREROUTING -j CT --zone 2",

@@ -229,6 +229,13 @@ impl State {
         usize::from(place % self.total())
     }
 
+    /// Whether a worker takes the packets of a queue, by its number.
+    pub(crate) fn is_of(&self, worker: usize, number: u16) -> bool {
+        let first = self.queues.first().map_or(0, Queue::number);
+        let shared = |place: &u16| *place < SHARES.saturating_mul(self.total());
+        number.checked_sub(first).filter(shared).is_some_and(|place| self.worker_of(place) == worker)
+    }
+
     /// A queue's place behind the first one.
     pub(crate) fn place_of(&self, number: u16) -> u16 {
         number.saturating_sub(self.queues.first().map_or(0, Queue::number))

@@ -62,11 +62,10 @@ fn write(state: &State, text: &mut String) -> std::fmt::Result {
     writeln!(text)?;
     writeln!(text, "{}", HEADINGS.map(|heading| format!("{heading:>11}")).join(""))?;
     let kernel = kernel_drops();
-    for (queue, counts) in state.queues.iter().zip(&state.counts) {
-        let (full, unread) = kernel
-            .iter()
-            .find(|drops| drops.queue == u32::from(queue.number()))
-            .map_or((0, 0), |drops| (drops.full, drops.unread));
+    for (index, (queue, counts)) in state.queues.iter().zip(&state.counts).enumerate() {
+        // Of all the queues whose packets this worker takes.
+        let own = kernel.iter().filter(|drops| state.is_of(index, drops.queue));
+        let (full, unread) = own.fold((0, 0), |(full, unread), drops| (full + drops.full, unread + drops.unread));
         let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let row = [
             u64::from(queue.number()),
@@ -90,7 +89,7 @@ fn write(state: &State, text: &mut String) -> std::fmt::Result {
 
 /// What the kernel dropped before we saw it.
 struct Drops {
-    queue: u32,
+    queue: u16,
     /// The queue was full.
     full: u64,
     /// The socket's buffer was full.
@@ -107,7 +106,7 @@ fn kernel_drops() -> Vec<Drops> {
     let text = fs::read_to_string("/proc/thread-self/net/netfilter/nfnetlink_queue").unwrap_or_default();
     let parse = |line: &str| {
         let numbers: Vec<u64> = line.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
-        let queue = u32::try_from(*numbers.first()?).ok()?;
+        let queue = u16::try_from(*numbers.first()?).ok()?;
         Some(Drops { queue, full: *numbers.get(5)?, unread: *numbers.get(6)? })
     };
     text.lines().filter_map(parse).collect()

@@ -60,7 +60,8 @@ impl Tracker {
             return Tracked::Unseen;
         }
         let [between, leaving] = [Stage::Between, Stage::Leaving].map(|stage| self.weigh_error(headers, bytes, stage));
-        let better = if leaving.1 > between.1 { leaving } else { between };
+        // Most packets that die do so between the translations.
+        let better = if between.1 < LOOKS_SO && leaving.1 > between.1 { leaving } else { between };
         if matches!(better.0, Tracked::Of { .. }) { better.0 } else { Tracked::Unseen }
     }
 
@@ -201,6 +202,9 @@ impl Tracker {
         best.found.map(|found| (found, best.score))
     }
 }
+
+/// How likely it is at least that a packet is of a connection that lives and whose packets look exactly so.
+const LOOKS_SO: u8 = 6;
 
 /// Which connection a packet belongs to most likely.
 struct Best<'a> {

@@ -47,6 +47,15 @@ pub(crate) const TESTS: &[Test] = &[
             },
         )
     }),
+    ("an_error_of_the_stack_is_about_a_new_packet_that_looks_as_a_translated_one", || {
+        play(&["-t nat -A POSTROUTING -o wan0 -p udp -j SNAT --to-source 10.2.0.5:4000"], |s| {
+            arrives(&s.lan(client().udp(1, 53, b"text"))?)?;
+            let same = Ip { ttl: 1, ..Ip::between([10, 2, 0, 5], [10, 2, 0, 2]) };
+            let error = s.wan(same.udp(4000, 53, b"text"))?;
+            let to = view(icmp_answer(&error, 11, 0)?).destination;
+            if to == IpAddr::from([10, 2, 0, 5]) { Ok(()) } else { fail(format!("to {to}")) }
+        })
+    }),
     ("an_error_about_a_first_fragment_without_a_whole_header_has_its_connection", || {
         play6(&["-t raw -A OUTPUT -m connbytes --connbytes 1: --connbytes-dir both --connbytes-mode packets"], |s| {
             let sender = [0xfd02, 0, 0, 0, 0, 0, 0, 2];

@@ -141,9 +141,11 @@ fn prepare(config: Config, store: Option<&Store>) -> Result<State, String> {
     let ledger = connections.and_then(|path| keep_connections(&path, key, left, &mut engine));
     let mut attachment = Attachment::prepare(&config).map_err(|error| error.to_string())?;
     let mut queues = Vec::new();
+    // Two more lie behind those of the workers.
+    let last = SHARES.checked_mul(config.queues).and_then(|own| config.queue_base.checked_add(own)?.checked_add(1));
+    last.ok_or("queue-base and queues go beyond queue 65535: 32 for each thread, and two more")?;
     for index in 0..config.queues {
-        let number = config.queue_base.checked_add(index).ok_or("queue-base and queues go beyond queue 65535")?;
-        queues.push(open_queue(number, &config)?);
+        queues.push(open_queue(config.queue_base.saturating_add(index), &config)?);
     }
     if queues.iter().all(Queue::has_all) {
         attachment.set_long(LONG.saturating_mul(config.queues));

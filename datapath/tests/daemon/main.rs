@@ -42,6 +42,7 @@ const TESTS: &[Test] = &[
     ("packets_pass_while_an_open_datapath_is_dead_and_the_next_one_takes_over", killed_open),
     ("packets_are_dropped_while_a_closed_datapath_is_gone_until_detached", stopped_closed),
     ("a_clean_stop_leaves_no_chain_and_no_socket", clean_stop),
+    ("queues_that_go_beyond_the_last_number_are_refused", too_many_queues),
     ("chains_that_somebody_flushed_come_back", flushed),
     ("detach_and_attach_reach_the_running_datapath", detach_attach),
     ("garbage_on_the_sockets_harms_nobody", garbage),
@@ -235,6 +236,19 @@ fn detach_attach() -> io::Result<()> {
     assert_eq!(loopback_mtu(&chain.router)?, 65_531);
     assert!(passes(&chain)?);
     assert!(process::counts(&datapath.status()?.1)[0].1 > before);
+    Ok(())
+}
+
+fn too_many_queues() -> io::Result<()> {
+    let chain = chain()?;
+    // 65535 is the last number there is.
+    for (base, fits) in [("65374", true), ("65375", false)] {
+        match Process::start(&chain.router, &["--queues", "5", "--queue-base", base]) {
+            Ok(mut datapath) if fits => assert!(datapath.stop()?.success()),
+            Err(_) if !fits => {}
+            other => return Err(io::Error::other(format!("from {base}: {:?}", other.map(|_| "it runs")))),
+        }
+    }
     Ok(())
 }
 
